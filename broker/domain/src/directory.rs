@@ -1,0 +1,272 @@
+//! Who is reachable, for what, how and until when (DVDV): a read-only view; files and their
+//! formats are the business of whoever builds it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::digest::Digest;
+use crate::identity::{AccountId, ServiceUri};
+use crate::message::Metadata;
+use crate::party::PartyId;
+use crate::validity::Validity;
+
+/// How a service of a party is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// The party collects from its inbox at this hub.
+    Inbox,
+    /// Another hub speaking the native transport, by its name in the configuration.
+    Peer(String),
+}
+
+impl Channel {
+    /// The word of `via` in the directory file.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Inbox => "inbox",
+            Self::Peer(_) => "peer",
+        }
+    }
+}
+
+/// One service that a party offers.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Which.
+    pub uri: ServiceUri,
+    /// How it is reached.
+    pub channel: Channel,
+    /// Since when, until when.
+    pub validity: Validity,
+    /// Content of no known standard is admitted.
+    pub opaque: bool,
+    /// The reader behind it is a test system: only messages marked as test go there, and those
+    /// go nowhere else (P11).
+    pub test: bool,
+}
+
+/// A certificate that policy trusts for the content signatures of a party.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedCertificate {
+    /// SHA-256 over its DER.
+    pub fingerprint: Digest,
+    /// The DER.
+    pub der: Vec<u8>,
+    /// Its own validity.
+    pub validity: Validity,
+}
+
+/// One authority.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// Its key.
+    pub id: PartyId,
+    /// Its name in words.
+    pub name: String,
+    /// What it offers.
+    pub services: Vec<Service>,
+    /// What it signs with.
+    pub certificates: Vec<TrustedCertificate>,
+}
+
+/// A system that may connect: known by its TLS client certificate, acting for some parties.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its name.
+    pub id: AccountId,
+    /// SHA-256 over the DER of each client certificate that identifies it.
+    pub certificates: Vec<Digest>,
+    /// The parties for which it sends and collects.
+    pub parties: Vec<PartyId>,
+    /// The account is another hub: it relays messages of any author, who must have signed them.
+    pub relay: bool,
+}
+
+impl Account {
+    /// Whether the account may send what `author` wrote.
+    pub fn may_send_for(&self, author: &PartyId) -> bool {
+        self.relay || self.parties.contains(author)
+    }
+
+    /// Whether the account may collect what is for `reader`.
+    pub fn may_collect_for(&self, reader: &PartyId) -> bool {
+        self.parties.contains(reader)
+    }
+}
+
+/// The whole directory.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    parties: BTreeMap<PartyId, Party>,
+    accounts: Vec<Account>,
+}
+
+/// A directory that contradicts itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryError {
+    /// One key, two entries.
+    #[error("party {0} is listed twice")]
+    PartyTwice(PartyId),
+    /// One name or certificate, two accounts.
+    #[error("account {0}: its name or one of its certificates belongs to another account as well")]
+    AccountTwice(AccountId),
+}
+
+/// Where a message goes, decided from the directory alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The channel.
+    pub channel: Channel,
+    /// Content of no known standard is admitted.
+    pub opaque: bool,
+}
+
+/// Why there is no way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoWay {
+    /// The directory does not know the reader.
+    UnknownReader,
+    /// The reader does not offer the service.
+    ServiceNotOffered,
+    /// It did or will, but not at this time.
+    NotAtThisTime,
+    /// A test message for a production reader, or the other way round (P11).
+    TestAndProduction,
+}
+
+impl Directory {
+    /// Puts it together and finds contradictions.
+    pub fn new(parties: Vec<Party>, accounts: Vec<Account>) -> Result<Self, DirectoryError> {
+        let mut by_id = BTreeMap::new();
+        for party in parties {
+            let id = party.id.clone();
+            if by_id.insert(id.clone(), party).is_some() {
+                return Err(DirectoryError::PartyTwice(id));
+            }
+        }
+        for (n, account) in accounts.iter().enumerate() {
+            let clash = accounts[..n].iter().any(|other| {
+                other.id == account.id
+                    || other.certificates.iter().any(|c| account.certificates.contains(c))
+            });
+            if clash {
+                return Err(DirectoryError::AccountTwice(account.id.clone()));
+            }
+        }
+        Ok(Self { parties: by_id, accounts })
+    }
+
+    /// The authority with this key.
+    pub fn party(&self, id: &PartyId) -> Option<&Party> {
+        self.parties.get(id)
+    }
+
+    /// All authorities, by key.
+    pub fn parties(&self) -> impl Iterator<Item = &Party> {
+        self.parties.values()
+    }
+
+    /// All accounts.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// The account that this client certificate identifies.
+    pub fn account(&self, certificate: &Digest) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.certificates.contains(certificate))
+    }
+
+    /// The way for `metadata` at `at`.
+    pub fn way(&self, metadata: &Metadata, at: Timestamp) -> Result<Way, NoWay> {
+        self.way_to(&metadata.reader, &metadata.service, metadata.test, at)
+    }
+
+    /// The same for the bare facts: what `route explain` asks.
+    pub fn way_to(
+        &self,
+        reader: &PartyId,
+        service: &ServiceUri,
+        test: bool,
+        at: Timestamp,
+    ) -> Result<Way, NoWay> {
+        let party = self.party(reader).ok_or(NoWay::UnknownReader)?;
+        let mut offered = party.services.iter().filter(|s| s.uri == *service).peekable();
+        offered.peek().ok_or(NoWay::ServiceNotOffered)?;
+        let mut open = offered.filter(|s| s.validity.holds(at)).peekable();
+        open.peek().ok_or(NoWay::NotAtThisTime)?;
+        open.find(|s| s.test == test)
+            .map(|s| Way { channel: s.channel.clone(), opaque: s.opaque })
+            .ok_or(NoWay::TestAndProduction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn party(id: &str, services: Vec<Service>) -> Party {
+        Party {
+            id: PartyId::parse(id).expect("a party"),
+            name: id.to_owned(),
+            services,
+            certificates: vec![],
+        }
+    }
+
+    fn service(uri: &str, test: bool, validity: Validity) -> Service {
+        Service {
+            uri: ServiceUri::parse(uri).expect("a service"),
+            channel: Channel::Inbox,
+            validity,
+            opaque: false,
+            test,
+        }
+    }
+
+    #[test]
+    fn every_reason_for_no_way_is_told_apart() {
+        let later = Validity { from: Some(Timestamp::MAX), until: None };
+        let directory = Directory::new(
+            vec![party(
+                "ags:05766044",
+                vec![
+                    service("urn:a", false, Validity::default()),
+                    service("urn:b", false, later),
+                    service("urn:c", true, Validity::default()),
+                ],
+            )],
+            vec![],
+        )
+        .expect("consistent");
+        let way = |reader: &str, uri: &str, test| {
+            directory
+                .way_to(
+                    &PartyId::parse(reader).expect("a party"),
+                    &ServiceUri::parse(uri).expect("a service"),
+                    test,
+                    Timestamp::UNIX_EPOCH,
+                )
+                .map(|way| way.channel)
+        };
+        assert_eq!(way("ags:05766044", "urn:a", false), Ok(Channel::Inbox));
+        assert_eq!(way("ags:05766048", "urn:a", false), Err(NoWay::UnknownReader));
+        assert_eq!(way("ags:05766044", "urn:x", false), Err(NoWay::ServiceNotOffered));
+        assert_eq!(way("ags:05766044", "urn:b", false), Err(NoWay::NotAtThisTime));
+        assert_eq!(way("ags:05766044", "urn:a", true), Err(NoWay::TestAndProduction));
+        assert_eq!(way("ags:05766044", "urn:c", false), Err(NoWay::TestAndProduction));
+        assert_eq!(way("ags:05766044", "urn:c", true), Ok(Channel::Inbox));
+    }
+
+    #[test]
+    fn a_certificate_identifies_one_account() {
+        let account = |id: &str| Account {
+            id: AccountId::parse(id).expect("an account"),
+            certificates: vec![Digest([7; 32])],
+            parties: vec![],
+            relay: false,
+        };
+        let clash = Directory::new(vec![], vec![account("a"), account("b")]);
+        assert!(matches!(clash, Err(DirectoryError::AccountTwice(id)) if id.as_str() == "b"));
+    }
+}

@@ -1,0 +1,134 @@
+//! What is recorded in the evidence log (P5): one typed record per act.
+//!
+//! The store adds hub, epoch, time and index; the archive makes the leaf. Records hold keys,
+//! digests, codes and certificates, never a value from a message (P7).
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::fault::Code;
+use crate::identity::{AccountId, BusinessId, HubId, TransportId};
+use crate::message::{ContentVerdict, Metadata, Part, SignatureFacts};
+use crate::party::PartyId;
+use crate::state::{Event, State};
+
+/// One act.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Evidence {
+    /// A message was accepted.
+    Accepted(Box<Accepted>),
+    /// A message of an authenticated party was refused.
+    Refused(Box<Refused>),
+    /// An attempt to deliver was begun.
+    Attempt {
+        /// The message.
+        hub_id: HubId,
+        /// The attempt's number, from 1.
+        attempt: u32,
+        /// To whom, as the configuration names it.
+        peer: String,
+        /// The peer may have it already; this is a flagged repetition under the same id.
+        repeated: bool,
+    },
+    /// A delivery changed its state.
+    Changed {
+        /// The message.
+        hub_id: HubId,
+        /// Its state before.
+        from: State,
+        /// What happened.
+        event: Event,
+        /// Its state after.
+        to: State,
+        /// Who made it happen: an account, an operator's certificate, or none for the hub itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// A refusal code where a fault was the reason.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<Code>,
+        /// Digest confirmed by the Reader, of the peer's receipt, or the like.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
+    },
+    /// Octets of a message were handed to the Reader's account.
+    HandedOut {
+        /// The message.
+        hub_id: HubId,
+        /// To which account.
+        account: AccountId,
+    },
+    /// An operator looked at or did something.
+    Operator {
+        /// SHA-256 of the personal certificate.
+        certificate: Digest,
+        /// What: a word of the operations API.
+        act: String,
+        /// About which message, if one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hub_id: Option<HubId>,
+    },
+    /// The hub started; says what it found.
+    Started {
+        /// Version of the program.
+        version: String,
+        /// Attempts found open and made uncertain.
+        open_attempts: u64,
+    },
+}
+
+/// A message was accepted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Ours.
+    pub hub_id: HubId,
+    /// Who handed it in.
+    pub account: AccountId,
+    /// What it says about itself.
+    pub metadata: Metadata,
+    /// Author and `nachrichtenUUID` where readable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub business_id: Option<BusinessId>,
+    /// The digest that decides whether a repeat is one (P3).
+    pub content_digest: Digest,
+    /// SHA-256 of the envelope as it came.
+    pub envelope_sha256: Digest,
+    /// Payload first, then attachments.
+    pub parts: Vec<Part>,
+    /// Who signed.
+    pub signature: SignatureFacts,
+    /// What validation found.
+    pub verdict: ContentVerdict,
+    /// The permission rule that allowed it.
+    pub rule: String,
+    /// The way: the word of the channel and, for a peer, its name.
+    pub channel: String,
+    /// Marked as test in the metadata or in the content (P11).
+    pub test: bool,
+    /// Another message with the same business id was accepted before: hub ids of up to ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub same_business_id: Vec<HubId>,
+}
+
+/// A message of an authenticated party was refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// What links log, answer and evidence.
+    pub error_id: String,
+    /// Who handed it in.
+    pub account: AccountId,
+    /// Why.
+    pub code: Code,
+    /// The codes of the findings, each once, at most twenty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
+    /// The sender's id, once it was read from a verified envelope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport_id: Option<TransportId>,
+    /// Author and reader, once read from a verified envelope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parties: Option<(PartyId, PartyId)>,
+    /// SHA-256 of the envelope as far as it was received whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub envelope_sha256: Option<Digest>,
+}

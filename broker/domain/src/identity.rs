@@ -1,0 +1,175 @@
+//! The three identities of a message (P3), and the names of accounts and services.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::party::PartyId;
+
+/// A text that does not fit the identity it was read as.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: 1 to {max} characters of {allowed}")]
+pub struct BadIdentity {
+    what: &'static str,
+    max: usize,
+    allowed: &'static str,
+}
+
+macro_rules! text_identity {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $allowed:literal, $ok:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Longest text in bytes.
+            pub const MAX_BYTES: usize = $max;
+
+            /// Reads it, or says what would be allowed.
+            pub fn parse(text: &str) -> Result<Self, BadIdentity> {
+                let ok: fn(char) -> bool = $ok;
+                if text.is_empty() || text.len() > $max || !text.chars().all(ok) {
+                    return Err(BadIdentity { what: $what, max: $max, allowed: $allowed });
+                }
+                Ok(Self(text.to_owned()))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = BadIdentity;
+            fn from_str(text: &str) -> Result<Self, BadIdentity> {
+                Self::parse(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadIdentity;
+            fn try_from(text: String) -> Result<Self, BadIdentity> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+    };
+}
+
+text_identity!(
+    /// The id a sender gave its message. It is scoped to the authenticated account and the
+    /// transport: two accounts may use the same one.
+    TransportId,
+    "transport id",
+    128,
+    "letters, digits and - . _ ~ : @",
+    |c| c.is_ascii_alphanumeric() || "-._~:@".contains(c)
+);
+
+text_identity!(
+    /// The hub's own id of one acceptance; a UUID of version 7 in canonical form, so that ids
+    /// sort by time of acceptance.
+    HubId,
+    "hub id",
+    36,
+    "hexadecimal digits and -",
+    |c| c.is_ascii_hexdigit() || c == '-'
+);
+
+text_identity!(
+    /// The sender account that a client certificate belongs to, as the configuration names it.
+    AccountId,
+    "account",
+    64,
+    "letters, digits and - . _",
+    |c| c.is_ascii_alphanumeric() || "-._".contains(c)
+);
+
+text_identity!(
+    /// What a message is for (Dienst, Dienste-URI); compared octet by octet.
+    ServiceUri,
+    "service",
+    512,
+    "visible ASCII without \" < > \\ ^ ` { | } *",
+    |c| c.is_ascii_graphic() && !"\"<>\\^`{|}*".contains(c)
+);
+
+text_identity!(
+    /// The type of a message inside its service, e.g. `0100`.
+    MessageType,
+    "message type",
+    128,
+    "letters, digits and - . _ :",
+    |c| c.is_alphanumeric() || "-._:".contains(c)
+);
+
+text_identity!(
+    /// The standard's own id of a message (`nachrichtenUUID`, RFC 4122), kept as written.
+    MessageUuid,
+    "business id",
+    64,
+    "letters, digits and - . _ :",
+    |c| c.is_ascii_alphanumeric() || "-._:".contains(c)
+);
+
+/// The business id: the author and the id its message carries in the standard's own header. A
+/// pure re-send keeps it, a correction gets a new one; repeats are flagged, never dropped.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BusinessId {
+    /// Who wrote the content.
+    pub author: PartyId,
+    /// `nachrichtenUUID`.
+    pub uuid: MessageUuid,
+}
+
+/// The way a message came in or goes out; part of the scope of a [`TransportId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Our own HTTP transport.
+    Native,
+}
+
+impl Transport {
+    /// The word used in tables, evidence and output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_hold_at_the_edge() {
+        assert!(TransportId::parse(&"a".repeat(128)).is_ok());
+        assert!(TransportId::parse(&"a".repeat(129)).is_err());
+        assert!(TransportId::parse("").is_err());
+        assert!(TransportId::parse("a/b").is_err());
+        assert!(ServiceUri::parse("http://www.osci.de/xmeld243/xmeld243Rueckmeldung.wsdl").is_ok());
+        assert!(ServiceUri::parse("urn:a b").is_err());
+        assert!(ServiceUri::parse("urn:*").is_err());
+    }
+
+    #[test]
+    fn a_refused_text_is_not_repeated_in_the_error() {
+        let error = TransportId::parse("geheim geheim").expect_err("a space is not allowed");
+        assert!(!error.to_string().contains("geheim"), "{error}");
+    }
+}

@@ -1,0 +1,92 @@
+//! What a message says about itself, and the parts it has.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::identity::{MessageType, MessageUuid, ServiceUri, TransportId};
+use crate::party::PartyId;
+
+/// The metadata of a message, after XTA 2 MessageMetaData; what routing and permission look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// Who wrote the content (Autor).
+    pub author: PartyId,
+    /// Who is to read it (Leser).
+    pub reader: PartyId,
+    /// What it is for (Dienst).
+    pub service: ServiceUri,
+    /// The type inside the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_type: Option<MessageType>,
+    /// The sender's id.
+    pub transport_id: TransportId,
+    /// `nachrichtenUUID` where the sender states it outside the content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub business_id: Option<MessageUuid>,
+    /// When the author made it.
+    pub created: Timestamp,
+    /// Not to be handed over before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// Of no use from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// Test is test (P11).
+    #[serde(default)]
+    pub test: bool,
+}
+
+/// One part of a message: the payload or an attachment, as the signed envelope lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its Content-ID without angle brackets; unique in the message.
+    pub cid: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Octets after transport decoding.
+    pub size: u64,
+    /// SHA-256 over these octets.
+    pub sha256: Digest,
+}
+
+/// What validation found out. Facts only; values of the message stay out of it (P7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "content")]
+pub enum ContentVerdict {
+    /// Read and valid under this version of this standard.
+    Valid {
+        /// The name of the standard.
+        standard: String,
+        /// Its version.
+        version: String,
+        /// The type of message as the pack names it.
+        message_type: String,
+    },
+    /// Content that the hub may not or need not read, admitted by policy.
+    Opaque {
+        /// Why it was not read.
+        reason: OpaqueReason,
+    },
+}
+
+/// Why the hub did not read the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpaqueReason {
+    /// Encrypted for the reader (P6).
+    Encrypted,
+    /// The service carries no XML of a known standard, and its policy admits that.
+    NoStandard,
+}
+
+/// Who signed the envelope, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignatureFacts {
+    /// SHA-256 over the DER of the signer's certificate.
+    pub certificate: Digest,
+    /// Its subject, as RFC 4514 writes it.
+    pub subject: String,
+    /// The algorithm's URI.
+    pub algorithm: String,
+}

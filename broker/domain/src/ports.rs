@@ -1,0 +1,332 @@
+//! The ports of the hub: what it needs from the world, in its own words.
+
+use std::any::Any;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::digest::Digest;
+use crate::evidence::{Accepted, Evidence};
+use crate::identity::{AccountId, HubId, Transport, TransportId};
+use crate::message::{Metadata, Part};
+use crate::party::PartyId;
+use crate::state::{Event, NotApplicable, State};
+
+/// An answer that is still on its way; keeps the traits usable behind `dyn`.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The hub's clock. Domain code takes instants as arguments; whoever calls it asks here.
+pub trait Clock: Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// What can go wrong in a store. It never means "maybe done" except where it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No room: nothing was written, and what was accepted before is safe.
+    #[error("storage is full")]
+    Full,
+    /// The account used the transport id before, for other content.
+    #[error("the transport id was used before for other content")]
+    OtherContent,
+    /// There is nothing under that id.
+    #[error("not found")]
+    NotFound,
+    /// The state table does not allow it.
+    #[error(transparent)]
+    NotApplicable(#[from] NotApplicable),
+    /// The lease has ended or belongs to somebody else; nothing was written.
+    #[error("the lease is over")]
+    LeaseLost,
+    /// The digest confirmed is not that of the payload; nothing was written.
+    #[error("the digest does not agree")]
+    DigestMismatch,
+    /// Octets at rest do not have the digest taken at the door, or their seal is broken (P4).
+    #[error("octets at rest were changed: {0}")]
+    Corrupt(String),
+    /// The store is shutting down, or a commit failed and nothing of it was kept.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The outcome of a commit is not known; the store is closed until it has read itself again.
+    #[error("the outcome of a commit is unknown: {0}")]
+    OutcomeUnknown(String),
+}
+
+/// A message while it comes in. Parts are written one after the other, sealed as they come
+/// (data key per message, chunks with authentication), small ones kept in memory, large ones in
+/// files reserved before. Dropping it removes every trace.
+pub trait Intake: Send {
+    /// Begins a part. Fails when one is open.
+    fn begin(&mut self, cid: &str, media_type: &str) -> Result<(), StoreError>;
+    /// Adds octets to the open part.
+    fn write(&mut self, octets: &[u8]) -> Result<(), StoreError>;
+    /// Ends the open part; says size and digest of what was written. After it the part cannot
+    /// change. For a large part this syncs its file: call it where blocking is allowed.
+    fn end(&mut self) -> Result<Part, StoreError>;
+    /// Reads an ended part again, from its beginning.
+    fn open(&self, cid: &str) -> Result<Box<dyn io::Read + Send>, StoreError>;
+    /// For the store it came from.
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+/// The content-id under which the envelope itself is kept among the parts.
+pub const ENVELOPE_CID: &str = "envelope.xml";
+
+/// Everything that becomes durable in the acceptance transaction.
+pub struct Acceptance {
+    /// What is recorded. `same_business_id` is filled by the store.
+    pub record: Accepted,
+    /// How it came in.
+    pub transport: Transport,
+    /// Its octets: the envelope under [`ENVELOPE_CID`], then the parts of the record.
+    pub intake: Box<dyn Intake>,
+    /// The state the delivery begins in: waiting for the hub's turn, or for collection.
+    pub state: State,
+    /// When it is first due: for the hub's turn, or visible for collection. None: at once.
+    pub due: Option<Timestamp>,
+}
+
+/// The answer to an acceptance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedReceipt {
+    /// The hub's id.
+    pub hub_id: HubId,
+    /// The stored receipt; for a repeat the very same octets as the first time.
+    pub receipt: Vec<u8>,
+    /// It was accepted before: same account, transport, id and content.
+    pub repeated: bool,
+}
+
+/// A prior acceptance under the same transport id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prior {
+    /// The hub's id.
+    pub hub_id: HubId,
+    /// The content digest of what was accepted.
+    pub content_digest: Digest,
+    /// The stored receipt.
+    pub receipt: Vec<u8>,
+}
+
+/// A lease: the right of one worker to deliver one message until a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The message.
+    pub hub_id: HubId,
+    /// Unforgeable number of this lease; each lease of a delivery has a greater one.
+    pub number: u64,
+    /// When it ends, by the store's clock.
+    pub until: Timestamp,
+    /// Attempts made before.
+    pub attempts: u32,
+    /// The message may already have reached the peer: the next attempt repeats under the same id
+    /// and says so.
+    pub repeated: bool,
+    /// What the message says about itself.
+    pub metadata: Metadata,
+    /// The peer's name.
+    pub peer: String,
+}
+
+/// A message with its state, for lists and `message show`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// What was recorded when it was accepted.
+    pub record: Accepted,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Its state.
+    pub state: State,
+    /// Since when.
+    pub since: Timestamp,
+    /// When the hub looks at it again.
+    pub due: Option<Timestamp>,
+    /// Grows with every change; the `ETag`.
+    pub revision: u64,
+    /// Attempts so far.
+    pub attempts: u32,
+}
+
+/// One line of a timeline: a record of the evidence log, with its place in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Index of the leaf.
+    pub index: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub evidence: Evidence,
+}
+
+/// What to list. Empty fields do not restrict.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Author or Reader.
+    pub party: Option<PartyId>,
+    /// The service.
+    pub service: Option<String>,
+    /// The state's word.
+    pub state: Option<String>,
+    /// Accepted at or after.
+    pub since: Option<Timestamp>,
+    /// Continue after this message (newest first).
+    pub before: Option<HubId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// One page of an inbox.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InboxPage {
+    /// In the order of acceptance.
+    pub deliveries: Vec<Delivery>,
+    /// Continue after this; none when nothing followed at the time of the question.
+    pub next: Option<String>,
+}
+
+/// Figures for `doctor`, metrics and `/health`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Figures {
+    /// Deliveries by the word of their state.
+    pub deliveries: Vec<(String, u64)>,
+    /// Leaves in the evidence log.
+    pub leaves: u64,
+    /// Acceptance time of the oldest delivery that has not ended.
+    pub oldest_open: Option<Timestamp>,
+}
+
+/// Durability (P1 to P5). Every method that writes returns only when its transaction is durable:
+/// after it a power cut loses nothing. An `Err` says that nothing was kept, except
+/// [`StoreError::OutcomeUnknown`].
+///
+/// Leaves, heads and receipts are made in the same transaction as what they prove; nothing signed
+/// is released before the commit. Concurrent writers share a commit (group commit).
+pub trait Store: Send + Sync + 'static {
+    /// Begins to take a message in. Refuses with [`StoreError::Full`] below the reserve.
+    fn intake(&self) -> Result<Box<dyn Intake>, StoreError>;
+
+    /// Message, evidence and work item, in one transaction. The uniqueness of (account,
+    /// transport, transport id) is a constraint of that transaction: a second one with the same
+    /// content digest gets the stored receipt, with another [`StoreError::OtherContent`].
+    fn accept(&self, acceptance: Acceptance) -> Pending<'_, Result<AcceptedReceipt, StoreError>>;
+
+    /// What was accepted under this id before.
+    fn prior<'a>(
+        &'a self,
+        account: &'a AccountId,
+        transport: Transport,
+        id: &'a TransportId,
+    ) -> Pending<'a, Result<Option<Prior>, StoreError>>;
+
+    /// Records an act that changes no delivery; returns the receipt over its leaf.
+    fn record(&self, evidence: Evidence) -> Pending<'_, Result<Vec<u8>, StoreError>>;
+
+    /// Leases up to `limit` deliveries that wait for the hub's turn and are due, oldest first,
+    /// for `duration`. A lease changes no state and is no attempt.
+    fn lease_due(
+        &self,
+        limit: u32,
+        duration: Duration,
+    ) -> Pending<'_, Result<Vec<Lease>, StoreError>>;
+
+    /// Records the attempt (event `AttemptBegun`); only after it may the first byte leave (P2).
+    fn begin_attempt<'a>(&'a self, lease: &'a Lease) -> Pending<'a, Result<u32, StoreError>>;
+
+    /// Ends the attempt with what happened: state, evidence and receipt in one transaction.
+    /// `proof` is the digest of what the peer answered.
+    fn settle<'a>(
+        &'a self,
+        lease: &'a Lease,
+        event: Event,
+        code: Option<crate::fault::Code>,
+        proof: Option<Digest>,
+    ) -> Pending<'a, Result<State, StoreError>>;
+
+    /// Gives a lease back before an attempt was begun, with `WayLost`, `DigestMismatch` or nothing.
+    fn give_back<'a>(
+        &'a self,
+        lease: &'a Lease,
+        event: Option<Event>,
+    ) -> Pending<'a, Result<(), StoreError>>;
+
+    /// Makes every delivery uncertain whose lease ended with an attempt open, ends those whose
+    /// expiry has passed; at most `limit` of each. Says how many it changed.
+    fn sweep(&self, limit: u32) -> Pending<'_, Result<u32, StoreError>>;
+
+    /// Up to `limit` deliveries that are uncertain and due, to be resolved by capability.
+    fn uncertain(&self, limit: u32) -> Pending<'_, Result<Vec<Delivery>, StoreError>>;
+
+    /// Applies an event that needs no lease: acknowledgement, cancellation, hold, release,
+    /// the resolution of an uncertain delivery. `by` is the account or operator, `proof` the
+    /// digest that an acknowledgement confirms: it must be that of the payload. Repeating an
+    /// acknowledgement changes nothing and succeeds. Returns the new state and the receipt over
+    /// the leaf (for a repeat, the stored one).
+    fn apply<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        event: Event,
+        by: Option<String>,
+        proof: Option<Digest>,
+    ) -> Pending<'a, Result<(State, Vec<u8>), StoreError>>;
+
+    /// Records that octets are about to be handed to an account (event `CollectionBegun`), once
+    /// per delivery and account: durable before the first byte leaves (P2).
+    fn hand_out<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        account: &'a AccountId,
+    ) -> Pending<'a, Result<(), StoreError>>;
+
+    /// What waits for a reader at this moment, in order of acceptance, after the cursor.
+    fn inbox<'a>(
+        &'a self,
+        reader: &'a PartyId,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Pending<'a, Result<InboxPage, StoreError>>;
+
+    /// One delivery.
+    fn delivery<'a>(&'a self, hub_id: &'a HubId) -> Pending<'a, Result<Delivery, StoreError>>;
+
+    /// Hub ids for a hub id, a transport id or a business id, newest first, at most 100.
+    fn find<'a>(&'a self, id: &'a str) -> Pending<'a, Result<Vec<HubId>, StoreError>>;
+
+    /// Deliveries, newest first.
+    fn list(&self, query: Query) -> Pending<'_, Result<Vec<Delivery>, StoreError>>;
+
+    /// All evidence about a message, in order.
+    fn timeline<'a>(&'a self, hub_id: &'a HubId) -> Pending<'a, Result<Vec<Entry>, StoreError>>;
+
+    /// A stored receipt of a message: `accepted`, `delivered`, `acknowledged` ... (the word of the
+    /// state it proves; `accepted` for the acceptance).
+    fn receipt<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        kind: &'a str,
+    ) -> Pending<'a, Result<Vec<u8>, StoreError>>;
+
+    /// Reads a part of an accepted message; every chunk is authenticated before it is given out,
+    /// and the end is an error when size or digest differ from those taken at the door (P4).
+    fn open_part<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        cid: &'a str,
+    ) -> Pending<'a, Result<Box<dyn io::Read + Send>, StoreError>>;
+
+    /// The newest signed head of the log, as a C2SP signed note.
+    fn head(&self) -> Pending<'_, Result<String, StoreError>>;
+
+    /// The hashes of a tile as C2SP tlog-tiles names it: level, index, and how many hashes of a
+    /// partial one (256 for a full one).
+    fn tile(&self, level: u8, index: u64, width: u16) -> Pending<'_, Result<Vec<u8>, StoreError>>;
+
+    /// A receipt for any leaf under the newest head: record, index, inclusion proof, signed head.
+    fn prove(&self, index: u64) -> Pending<'_, Result<Vec<u8>, StoreError>>;
+
+    /// Figures.
+    fn figures(&self) -> Pending<'_, Result<Figures, StoreError>>;
+}

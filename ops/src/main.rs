@@ -1,0 +1,2 @@
+//! amtsbote
+fn main() {}
