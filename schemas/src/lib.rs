@@ -1,6 +1,11 @@
 //! Is this document what the standard says?
 //!
-//! One hardened reader of XML ([`xml`]), packs of standards, identification, the XÖV header and
-//! validation. The crate knows nobody else of ours: no broker word, no socket, no clock.
+//! One hardened reader of XML ([`xml`]), packs of standards ([`pack`]), identification, the XÖV
+//! header and validation ([`validate`]). The crate knows nobody else of ours: no broker word, no
+//! socket, no clock.
 
+pub mod genericode;
+pub mod header;
+pub mod pack;
+pub mod validate;
 pub mod xml;

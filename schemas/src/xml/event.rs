@@ -27,7 +27,7 @@ impl fmt::Display for Position {
 pub struct NodeNumber(pub u64);
 
 /// A namespace declared on a start tag.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceDeclaration {
     /// The prefix; empty for the default namespace.
     pub prefix: String,
@@ -36,7 +36,7 @@ pub struct NamespaceDeclaration {
 }
 
 /// An attribute that is not a namespace declaration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attribute {
     /// Its number in document order.
     pub node: NodeNumber,
@@ -54,7 +54,7 @@ pub struct Attribute {
 }
 
 /// The start of an element. An empty-element tag yields a start and an end as well.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StartTag {
     /// Its number in document order.
     pub node: NodeNumber,
@@ -100,7 +100,8 @@ impl StartTag {
 pub enum Event<'a> {
     /// A start tag.
     Start(&'a StartTag),
-    /// The end of the element whose start tag is repeated here.
+    /// The end of the element whose start tag is repeated here. Its place is that of `</` or, in
+    /// an empty-element tag, of `/>`.
     End(&'a StartTag, Position),
     /// Character data inside the root element: references resolved, line ends normalised, CDATA
     /// sections unwrapped. One run of text may come in several pieces, all with the same number.

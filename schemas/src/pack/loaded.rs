@@ -1,0 +1,206 @@
+//! One pack, loaded: what it knows and what it judges beyond its schemas.
+
+use std::fs;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::manifest::{DecidedBy, HeaderForm, Manifest, MessageInfo};
+use super::set::{MANIFEST, PackFault};
+use super::validity::Days;
+use crate::genericode::CodeList;
+use crate::header::{HEADER, HeaderFacts};
+use crate::validate::{Checked, Finding, Schemas, Verdict};
+use crate::xml::StartTag;
+
+/// How far a message's date may lie after its arrival and still count: clocks differ.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// A pack with everything it needs to judge.
+#[derive(Debug)]
+pub(super) struct Pack {
+    pub(super) folder: String,
+    pub(super) manifest: Manifest,
+    pub(super) schemas: Schemas,
+    pub(super) code_lists: Vec<CodeList>,
+}
+
+/// What `pack list` and `pack show` tell about a pack.
+#[derive(Clone, Debug, Serialize)]
+pub struct PackInfo {
+    /// Its folder's name.
+    pub folder: String,
+    /// The standard.
+    pub standard: String,
+    /// Its version.
+    pub version: String,
+    /// First and last day.
+    #[serde(flatten)]
+    pub days: Days,
+    /// What decides whether it applies.
+    pub decided_by: DecidedBy,
+    /// How many days a message's own date may lie back.
+    pub window_days: u16,
+    /// How the header is written.
+    pub header: HeaderForm,
+    /// The schemas it begins with.
+    pub entry: Vec<String>,
+    /// The namespace of its messages.
+    pub namespace: String,
+    /// Its messages.
+    pub messages: Vec<MessageInfo>,
+    /// Schema documents.
+    pub documents: usize,
+    /// Global elements.
+    pub elements: usize,
+    /// Canonical version URIs of its code lists.
+    pub code_lists: Vec<String>,
+    /// Elements whose values may be shown.
+    pub harmless: Vec<String>,
+}
+
+impl Manifest {
+    pub(super) fn namespaces(&self) -> impl Iterator<Item = &str> {
+        let own = self.messages.iter().filter_map(|message| message.namespace.as_deref());
+        own.chain(std::iter::once(self.namespace.as_str()))
+    }
+}
+
+impl Pack {
+    pub(super) fn load(folder: &Path) -> Result<Self, PackFault> {
+        let manifest = Manifest::parse(&fs::read_to_string(folder.join(MANIFEST))?)?;
+        let schemas = Schemas::load_folder(folder, &manifest.entry, manifest.catalog.as_deref())?;
+        let unread = schemas.facts().unread.iter();
+        let unread: Vec<&str> =
+            unread.filter(|name| !manifest.left_out.contains(name)).map(String::as_str).collect();
+        if !unread.is_empty() {
+            return Err(PackFault::Unread(unread.join(", ")));
+        }
+        for message in &manifest.messages {
+            let namespace = message.namespace.as_deref().unwrap_or(&manifest.namespace);
+            if !schemas.declares(namespace, &message.root) {
+                return Err(PackFault::NoSuchRoot(message.root.clone()));
+            }
+        }
+        let code_lists = manifest.code_lists.iter().map(|file| {
+            CodeList::load(&folder.join(file))
+                .map_err(|cause| PackFault::CodeList { file: file.clone(), cause })
+        });
+        let code_lists = code_lists.collect::<Result<_, _>>()?;
+        let folder = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { folder, manifest, schemas, code_lists })
+    }
+
+    pub(super) fn knows(&self, namespace: &str) -> bool {
+        self.manifest.namespaces().any(|known| known == namespace)
+    }
+
+    pub(super) fn message(&self, root: &StartTag) -> Option<&MessageInfo> {
+        self.manifest.messages.iter().find(|message| {
+            let namespace = message.namespace.as_ref().unwrap_or(&self.manifest.namespace);
+            root.is(namespace, &message.root)
+        })
+    }
+
+    /// What the schemas cannot say: the version's time, and whether header and root agree.
+    pub(super) fn judge(
+        &self,
+        checked: &mut Checked,
+        message: Option<&MessageInfo>,
+        arrival: Timestamp,
+    ) {
+        if !matches!(checked.verdict, Verdict::Valid | Verdict::Invalid) {
+            return;
+        }
+        let header = checked.header.as_ref().filter(|_| self.manifest.header != HeaderForm::None);
+        let created = header.and_then(|header| header.created.as_deref()?.parse().ok());
+        let decisive = self.decisive(created, arrival);
+        if let Some(finding) = header.zip(message).and_then(|(h, m)| contradicting_type(h, m)) {
+            checked.verdict = Verdict::Invalid;
+            checked.findings.push(finding);
+        }
+        if !self.manifest.days.holds(decisive) {
+            if checked.verdict == Verdict::Valid {
+                checked.verdict = Verdict::NotInForce;
+            }
+            checked.findings.push(self.not_in_force());
+        }
+    }
+
+    /// The instant that selects the version.
+    fn decisive(&self, created: Option<Timestamp>, arrival: Timestamp) -> Timestamp {
+        let window = SignedDuration::from_hours(24 * i64::from(self.manifest.window_days));
+        created
+            .filter(|_| self.manifest.decided_by == DecidedBy::Created)
+            .filter(|created| (-AHEAD..=window).contains(&arrival.duration_since(*created)))
+            .unwrap_or(arrival)
+    }
+
+    fn not_in_force(&self) -> Finding {
+        let Manifest { standard, version, days, .. } = &self.manifest;
+        let from = days.valid_from;
+        let (until_de, until_en) = match days.valid_until {
+            Some(day) => (format!(" bis {day}"), format!(" to {day}")),
+            None => (" ohne Ende".to_owned(), " with no end".to_owned()),
+        };
+        Finding::error(
+            "standard-not-in-force",
+            MANIFEST,
+            &format!(
+                "{standard} {version} gilt zum maßgeblichen Zeitpunkt nicht (gültig von {from}{until_de}). \
+                 Nachricht in der gültigen Version erzeugen."
+            ),
+            &format!(
+                "{standard} {version} is not in force at the time that counts (valid from {from}{until_en}). \
+                 Make the message in the version in force."
+            ),
+        )
+    }
+
+    pub(super) fn info(&self) -> PackInfo {
+        let Manifest {
+            standard,
+            version,
+            days,
+            decided_by,
+            window_days,
+            header,
+            entry,
+            namespace,
+            messages,
+            harmless,
+            ..
+        } = self.manifest.clone();
+        let facts = self.schemas.facts();
+        PackInfo {
+            folder: self.folder.clone(),
+            standard,
+            version,
+            days,
+            decided_by,
+            window_days,
+            header,
+            entry,
+            namespace,
+            messages,
+            documents: facts.documents,
+            elements: facts.elements,
+            code_lists: self.code_lists.iter().map(|l| l.canonical_version_uri.clone()).collect(),
+            harmless,
+        }
+    }
+}
+
+/// The header names another type of message than the root element is.
+fn contradicting_type(header: &HeaderFacts, message: &MessageInfo) -> Option<Finding> {
+    let (said, place) = header.message_type.as_ref().zip(header.places.message_type)?;
+    let finding = Finding::error(
+        "message-type-contradiction",
+        MANIFEST,
+        "Der Nachrichtentyp im Nachrichtenkopf passt nicht zum Wurzelelement.",
+        "The message type in the header does not fit the root element.",
+    );
+    let path = format!("/{}/{HEADER}/identifikation.nachricht/nachrichtentyp/code", message.root);
+    (*said != message.message_type).then(|| finding.at(place.position, &path))
+}

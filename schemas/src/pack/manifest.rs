@@ -1,0 +1,334 @@
+//! `pack.toml`: what a pack says about itself. Unknown keys are refused with the nearest known one.
+
+use std::path::{Component, Path};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::validity::Days;
+
+/// What decides which version of a standard a message must follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecidedBy {
+    /// The message's own date of creation, if it lies at most `window_days` before its arrival
+    /// and not more than a day after it; else the arrival.
+    Created,
+    /// The arrival on the hub's clock.
+    Arrived,
+}
+
+/// How a standard writes the XÖV header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeaderForm {
+    /// `nachrichtenkopf.g2g` with children in no namespace.
+    G2gUnqualified,
+    /// The same with children in the namespace of the standard.
+    G2gQualified,
+    /// The standard has a header of its own, or none.
+    None,
+}
+
+/// A kind of message of a standard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageInfo {
+    /// Local name of its root element.
+    pub root: String,
+    /// Its number or name in the standard.
+    #[serde(rename = "type")]
+    pub message_type: String,
+    /// What people call it.
+    pub name: String,
+    /// Namespace of its root element, where it is not that of the pack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// `pack.toml`, checked.
+#[derive(Clone, Debug)]
+pub(super) struct Manifest {
+    pub(super) standard: String,
+    pub(super) version: String,
+    pub(super) days: Days,
+    pub(super) decided_by: DecidedBy,
+    pub(super) window_days: u16,
+    pub(super) header: HeaderForm,
+    pub(super) entry: Vec<String>,
+    pub(super) namespace: String,
+    pub(super) catalog: Option<String>,
+    pub(super) left_out: Vec<String>,
+    pub(super) code_lists: Vec<String>,
+    pub(super) harmless: Vec<String>,
+    pub(super) messages: Vec<MessageInfo>,
+}
+
+/// What is wrong with a `pack.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// No TOML, or a value of the wrong kind.
+    #[error("{0}")]
+    Toml(String),
+    /// A key that does not exist.
+    #[error("unknown key '{key}'; did you mean '{nearest}'?")]
+    UnknownKey {
+        /// As written.
+        key: String,
+        /// The known key that is most like it.
+        nearest: String,
+    },
+    /// A value that cannot be.
+    #[error("{key}: {reason}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Longest window in days: beyond it a message's own date says nothing.
+const MAX_WINDOW_DAYS: u16 = 366;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    standard: String,
+    version: String,
+    valid_from: toml::value::Datetime,
+    valid_until: Option<toml::value::Datetime>,
+    decided_by: DecidedBy,
+    window_days: Option<u16>,
+    header: HeaderForm,
+    entry: Vec<String>,
+    namespace: String,
+    catalog: Option<String>,
+    #[serde(default)]
+    left_out: Vec<String>,
+    #[serde(default)]
+    code_lists: Vec<String>,
+    #[serde(default)]
+    harmless: Vec<String>,
+    message: Vec<MessageInfo>,
+}
+
+const KEYS: &[&str] = &[
+    "standard",
+    "version",
+    "valid_from",
+    "valid_until",
+    "decided_by",
+    "window_days",
+    "header",
+    "entry",
+    "namespace",
+    "catalog",
+    "left_out",
+    "code_lists",
+    "harmless",
+    "message",
+];
+const MESSAGE_KEYS: &[&str] = &["root", "type", "name", "namespace"];
+
+impl Manifest {
+    pub(super) fn parse(text: &str) -> Result<Self, ManifestError> {
+        let toml =
+            |error: toml::de::Error| ManifestError::Toml(error.to_string().trim().to_owned());
+        let table: toml::Table = text.parse().map_err(toml)?;
+        known(&table, KEYS)?;
+        for message in table.get("message").and_then(toml::Value::as_array).into_iter().flatten() {
+            message.as_table().map_or(Ok(()), |table| known(table, MESSAGE_KEYS))?;
+        }
+        toml::from_str::<Raw>(text).map_err(toml)?.checked()
+    }
+}
+
+impl Raw {
+    fn checked(self) -> Result<Manifest, ManifestError> {
+        let wrong = |key, reason: &str| ManifestError::Value { key, reason: reason.to_owned() };
+        for (key, text) in [
+            ("standard", &self.standard),
+            ("version", &self.version),
+            ("namespace", &self.namespace),
+        ] {
+            if text.is_empty() || text.len() > 200 || text.chars().any(char::is_control) {
+                return Err(wrong(key, "1 to 200 characters"));
+            }
+        }
+        let from = day("valid_from", self.valid_from)?;
+        let until = self.valid_until.map(|until| day("valid_until", until)).transpose()?;
+        let days = Days::new(from, until)
+            .map_err(|reason| ManifestError::Value { key: "valid_until", reason })?;
+        let window_days = match (self.decided_by, self.window_days) {
+            (DecidedBy::Created, None) => {
+                return Err(wrong("window_days", "must be given where decided_by is \"created\""));
+            }
+            (_, days) => days.unwrap_or(0),
+        };
+        if window_days > MAX_WINDOW_DAYS {
+            return Err(wrong("window_days", "at most 366"));
+        }
+        if self.decided_by == DecidedBy::Created && self.header == HeaderForm::None {
+            return Err(wrong("decided_by", "\"created\" needs a header that says when"));
+        }
+        if self.entry.is_empty() {
+            return Err(wrong("entry", "names no schema"));
+        }
+        files("entry", &self.entry)?;
+        files("code_lists", &self.code_lists)?;
+        files("catalog", self.catalog.as_slice())?;
+        messages(&self.message)?;
+        Ok(Manifest {
+            standard: self.standard,
+            version: self.version,
+            days,
+            decided_by: self.decided_by,
+            window_days,
+            header: self.header,
+            entry: self.entry,
+            namespace: self.namespace,
+            catalog: self.catalog,
+            left_out: self.left_out,
+            code_lists: self.code_lists,
+            harmless: self.harmless,
+            messages: self.message,
+        })
+    }
+}
+
+fn messages(messages: &[MessageInfo]) -> Result<(), ManifestError> {
+    let wrong = |reason: String| Err(ManifestError::Value { key: "message", reason });
+    if messages.is_empty() {
+        return wrong("the standard has no message".to_owned());
+    }
+    for (index, message) in messages.iter().enumerate() {
+        if message.root.is_empty() || message.message_type.is_empty() {
+            return wrong("root and type must not be empty".to_owned());
+        }
+        let same = |other: &MessageInfo| {
+            (&other.root, &other.namespace) == (&message.root, &message.namespace)
+        };
+        if messages[..index].iter().any(same) {
+            return wrong(format!("the root '{}' is listed twice", message.root));
+        }
+    }
+    Ok(())
+}
+
+fn day(key: &'static str, value: toml::value::Datetime) -> Result<Date, ManifestError> {
+    let wrong = |reason: String| ManifestError::Value { key, reason };
+    if value.time.is_some() || value.offset.is_some() {
+        return Err(wrong("a day without a time, such as 2026-05-01".to_owned()));
+    }
+    value.to_string().parse().map_err(|error: jiff::Error| wrong(error.to_string()))
+}
+
+/// File names of a pack stay inside its folder.
+fn files(key: &'static str, names: &[String]) -> Result<(), ManifestError> {
+    for name in names {
+        let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        if name.is_empty() || name.contains(['\\', ':', '\0']) || !inside {
+            let reason = "file names inside the folder of the pack only".to_owned();
+            return Err(ManifestError::Value { key, reason });
+        }
+    }
+    Ok(())
+}
+
+fn known(table: &toml::Table, keys: &[&str]) -> Result<(), ManifestError> {
+    let Some(key) = table.keys().find(|key| !keys.contains(&key.as_str())) else { return Ok(()) };
+    let nearest = keys.iter().min_by_key(|known| distance(known, key)).copied().unwrap_or_default();
+    Err(ManifestError::UnknownKey { key: key.clone(), nearest: nearest.to_owned() })
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut before = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = before + usize::from(x != *y);
+            before = row[j + 1];
+            row[j + 1] = replaced.min(before + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        standard = "XProbe"
+        version = "1.0"
+        valid_from = 2026-05-01
+        decided_by = "created"
+        window_days = 14
+        header = "g2g-unqualified"
+        entry = ["probe.xsd"]
+        namespace = "urn:probe"
+        [[message]]
+        root = "probe"
+        type = "0100"
+        name = "Probe"
+    "#;
+
+    fn fails(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from), "{from}");
+        Manifest::parse(&GOOD.replace(from, to)).expect_err(to).to_string()
+    }
+
+    #[test]
+    fn a_good_one_is_read() {
+        let manifest = Manifest::parse(GOOD).expect("good");
+        assert_eq!(manifest.standard, "XProbe");
+        assert_eq!(manifest.days.valid_from, jiff::civil::date(2026, 5, 1));
+        assert_eq!(manifest.days.valid_until, None);
+        assert_eq!((manifest.decided_by, manifest.window_days), (DecidedBy::Created, 14));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest() {
+        assert_eq!(
+            fails("valid_from", "valid_form"),
+            "unknown key 'valid_form'; did you mean 'valid_from'?"
+        );
+        assert_eq!(fails("root =", "rot ="), "unknown key 'rot'; did you mean 'root'?");
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_refused() {
+        for (from, to, part) in [
+            ("2026-05-01", "2026-05-01T00:00:00", "a day without a time"),
+            ("2026-05-01", "2026-02-30", ""),
+            ("window_days = 14", "", "must be given"),
+            ("window_days = 14", "window_days = 367", "at most 366"),
+            ("window_days = 14", "valid_until = 2026-04-30\nwindow_days = 1", "before valid_from"),
+            ("\"g2g-unqualified\"", "\"none\"", "needs a header"),
+            ("[\"probe.xsd\"]", "[]", "no schema"),
+            ("probe.xsd", "../probe.xsd", "inside the folder"),
+            ("probe.xsd", "/etc/probe.xsd", "inside the folder"),
+            ("probe.xsd", "file:probe.xsd", "inside the folder"),
+            ("\"XProbe\"", "\"\"", "1 to 200"),
+            ("type = \"0100\"", "type = \"\"", "must not be empty"),
+            ("header =", "headers =", "did you mean 'header'"),
+        ] {
+            let error = fails(from, to);
+            assert!(error.contains(part), "{to}: {error}");
+        }
+        let twice = format!("{GOOD}\n[[message]]\nroot='probe'\ntype='1'\nname='x'");
+        assert!(Manifest::parse(&twice).expect_err("twice").to_string().contains("twice"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_answered(text: String) {
+            let _ = Manifest::parse(&text);
+            let _ = Manifest::parse(&GOOD.replace("probe", &text));
+        }
+    }
+}

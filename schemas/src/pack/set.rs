@@ -1,0 +1,229 @@
+//! All packs of a node, and the one pass that judges a message.
+
+use std::fs;
+use std::io::{self, BufRead};
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::loaded::{Pack, PackInfo};
+use super::manifest::{ManifestError, MessageInfo};
+use crate::genericode::{CodeList, CodeListError};
+use crate::validate::{Checked, Finding, Judge, Pass, SchemasError, Verdict};
+use crate::xml::{Limits, StartTag};
+
+/// The name of a pack's description.
+pub(super) const MANIFEST: &str = "pack.toml";
+/// All packs of a node. Built once, shared by all threads.
+#[derive(Debug, Default)]
+pub struct PackSet {
+    packs: Vec<Pack>,
+}
+
+/// Why a folder of packs could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("pack {folder}: {cause}")]
+pub struct PackError {
+    /// The pack's folder.
+    pub folder: String,
+    /// What is wrong with it.
+    #[source]
+    pub cause: Box<PackFault>,
+}
+
+/// What is wrong with a pack.
+#[derive(Debug, thiserror::Error)]
+pub enum PackFault {
+    /// A folder or file could not be read.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Its description.
+    #[error("pack.toml: {0}")]
+    Manifest(#[from] ManifestError),
+    /// Its schemas.
+    #[error(transparent)]
+    Schemas(#[from] SchemasError),
+    /// A code list.
+    #[error("{file}: {cause}")]
+    CodeList {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        cause: CodeListError,
+    },
+    /// Schemas name namespaces that no document of the pack supplies.
+    #[error("no document for {0}; add it, or list it under left_out if messages never need it")]
+    Unread(String),
+    /// A root element of the table that the schemas do not declare.
+    #[error("message '{0}' is no global element of the schemas")]
+    NoSuchRoot(String),
+    /// Two packs for the same version of the same standard.
+    #[error("{standard} {version} is already there, in {other}")]
+    Duplicate {
+        /// The standard.
+        standard: String,
+        /// Its version.
+        version: String,
+        /// The other pack's folder.
+        other: String,
+    },
+    /// Two packs that a message could not be told apart by.
+    #[error("its messages cannot be told from those of {0}: same namespace, root and version")]
+    Ambiguous(String),
+}
+
+/// What was recognised at the root of a message.
+struct Recognised<'a> {
+    pack: &'a Pack,
+    message: Option<&'a MessageInfo>,
+}
+
+impl PackSet {
+    /// Loads every sub-folder of `folder` that has a `pack.toml`, in the order of their names.
+    pub fn load(folder: &Path) -> Result<Self, PackError> {
+        let fault = |folder: &Path, cause: PackFault| PackError {
+            folder: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            cause: Box::new(cause),
+        };
+        let folders = pack_folders(folder).map_err(|error| fault(folder, error.into()))?;
+        let mut set = Self::default();
+        for folder in folders {
+            let pack = Pack::load(&folder).map_err(|cause| fault(&folder, cause))?;
+            set.add(pack).map_err(|cause| fault(&folder, cause))?;
+        }
+        Ok(set)
+    }
+
+    /// How many packs there are.
+    pub fn len(&self) -> usize {
+        self.packs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.packs.is_empty()
+    }
+
+    /// What each pack says about itself.
+    pub fn list(&self) -> Vec<PackInfo> {
+        self.packs.iter().map(Pack::info).collect()
+    }
+
+    /// A code list by its canonical URI and version, of any pack.
+    pub fn code_list(&self, uri: &str, version: &str) -> Option<&CodeList> {
+        self.packs
+            .iter()
+            .flat_map(|pack| &pack.code_lists)
+            .find(|list| list.canonical_uri == uri && list.version == version)
+    }
+
+    /// Reads a message once and says whether it is what its standard demands at this time.
+    ///
+    /// `arrival` is the hub's time; `expired` is asked every few hundred events whether the time
+    /// for this message is over. Memory does not grow with the message but for its IDs, its keys
+    /// and the text of one element; a panic of the engine is [`Verdict::Error`].
+    pub fn check(
+        &self,
+        input: impl BufRead,
+        arrival: Timestamp,
+        limits: &Limits,
+        expired: &dyn Fn() -> bool,
+    ) -> Checked {
+        let mut recognised = None;
+        let mut checked =
+            Pass::run(input, limits, expired, |root| self.recognise(root, &mut recognised));
+        if let Some(Recognised { pack, message }) = recognised {
+            checked.standard = Some(pack.manifest.standard.clone());
+            checked.version = Some(pack.manifest.version.clone());
+            checked.message_type = message.map(|message| message.message_type.clone());
+            pack.judge(&mut checked, message, arrival);
+        }
+        checked
+    }
+
+    fn recognise<'a>(
+        &'a self,
+        root: &StartTag,
+        recognised: &mut Option<Recognised<'a>>,
+    ) -> Judge<'a> {
+        let claimed = root.attribute("version");
+        let by_namespace: Vec<&Pack> =
+            self.packs.iter().filter(|pack| pack.knows(&root.namespace)).collect();
+        let pack = match by_namespace.as_slice() {
+            [] => return Judge::Nobody(Verdict::UnknownStandard, unknown_standard()),
+            // One version has this namespace; whether the attribute agrees, its schema knows.
+            [pack] => *pack,
+            several => {
+                match several.iter().find(|pack| claimed == Some(pack.manifest.version.as_str())) {
+                    Some(pack) => *pack,
+                    None => return Judge::Nobody(Verdict::UnknownStandard, unknown_version()),
+                }
+            }
+        };
+        let message = pack.message(root);
+        *recognised = Some(Recognised { pack, message });
+        match message {
+            Some(_) => Judge::By(&pack.schemas),
+            None => Judge::Nobody(Verdict::Invalid, unknown_message(&root.local)),
+        }
+    }
+
+    fn add(&mut self, pack: Pack) -> Result<(), PackFault> {
+        for other in &self.packs {
+            let (new, old) = (&pack.manifest, &other.manifest);
+            if (&new.standard, &new.version) == (&old.standard, &old.version) {
+                return Err(PackFault::Duplicate {
+                    standard: new.standard.clone(),
+                    version: new.version.clone(),
+                    other: other.folder.clone(),
+                });
+            }
+            if new.version == old.version && old.namespaces().any(|known| pack.knows(known)) {
+                return Err(PackFault::Ambiguous(other.folder.clone()));
+            }
+        }
+        self.packs.push(pack);
+        Ok(())
+    }
+}
+
+fn pack_folders(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.join(MANIFEST).is_file() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+fn unknown_standard() -> Finding {
+    Finding::error(
+        "standard-unknown",
+        MANIFEST,
+        "Der Namensraum des Wurzelelements gehört zu keinem eingerichteten Standard. \
+         Namensraum prüfen oder das Paket einrichten lassen.",
+        "The namespace of the root element belongs to no standard that is set up. \
+         Check the namespace, or have the pack set up.",
+    )
+}
+
+fn unknown_version() -> Finding {
+    Finding::error(
+        "version-unknown",
+        MANIFEST,
+        "Der Standard ist eingerichtet, nicht aber die Version, die das Wurzelelement nennt.",
+        "The standard is set up, but not the version that the root element names.",
+    )
+}
+
+fn unknown_message(root: &str) -> Finding {
+    Finding::error(
+        "message-type-unknown",
+        MANIFEST,
+        &format!("Element „{root}“ ist keine Nachricht dieses Standards."),
+        &format!("Element '{root}' is no message of this standard."),
+    )
+}

@@ -1,0 +1,22 @@
+//! Validation against XML Schema 1.0.
+//!
+//! [`Schemas`] is a compiled set; it judges a message while our own reader reads it, in memory
+//! that does not grow with the message but for its IDs, keys and the text of one element. The
+//! engine below is the crate `xsd-schema`; its own reader, its drivers and its handling of
+//! `xsi:schemaLocation` are not used: those attributes never load and never refuse anything.
+
+mod catalog;
+mod engine;
+mod finding;
+mod loading;
+mod pass;
+mod schemas;
+mod verdict;
+
+pub use catalog::{Catalog, CatalogError};
+pub use finding::{Finding, Severity};
+pub use loading::{MAX_SCHEMA_BYTES, MAX_SCHEMA_DOCUMENTS};
+pub use schemas::{Facts, Schemas, SchemasError};
+pub use verdict::{Checked, MAX_FINDINGS, Report, ReportedFinding, Verdict};
+
+pub(crate) use pass::{Judge, Pass};

@@ -1,0 +1,118 @@
+//! Which prefix means which namespace at the place being read.
+
+use std::collections::HashMap;
+
+use super::XML_NAMESPACE;
+use super::event::NamespaceDeclaration;
+
+/// As many bindings are looked through one by one; beyond them a table finds the prefix, so that
+/// many declarations cannot make every element slow.
+const LINEAR: usize = 16;
+
+/// The bindings in scope, innermost last.
+#[derive(Default)]
+pub(super) struct Namespaces {
+    /// The first `count` are in scope; the others keep their memory for later.
+    bindings: Vec<Binding>,
+    count: usize,
+    /// For bindings from [`LINEAR`] on: the innermost of each prefix.
+    latest: HashMap<String, usize>,
+}
+
+#[derive(Default)]
+struct Binding {
+    prefix: String,
+    uri: String,
+    depth: usize,
+    shadowed: Option<usize>,
+}
+
+impl Namespaces {
+    /// Takes over what an element at `depth` declares.
+    pub(super) fn enter(&mut self, declarations: &[NamespaceDeclaration], depth: usize) {
+        for declaration in declarations {
+            let n = self.count;
+            if n == self.bindings.len() {
+                self.bindings.push(Binding::default());
+            }
+            let binding = &mut self.bindings[n];
+            binding.prefix.clear();
+            binding.prefix.push_str(&declaration.prefix);
+            binding.uri.clear();
+            binding.uri.push_str(&declaration.uri);
+            binding.depth = depth;
+            binding.shadowed = None;
+            if n >= LINEAR {
+                binding.shadowed = self.latest.insert(declaration.prefix.clone(), n);
+            }
+            self.count += 1;
+        }
+    }
+
+    /// Forgets what the element at `depth` declared.
+    pub(super) fn leave(&mut self, depth: usize) {
+        while self.count > 0 && self.bindings[self.count - 1].depth >= depth {
+            self.count -= 1;
+            if self.count < LINEAR {
+                continue;
+            }
+            let binding = &self.bindings[self.count];
+            match binding.shadowed {
+                Some(outer) => self.latest.insert(binding.prefix.clone(), outer),
+                None => self.latest.remove(&binding.prefix),
+            };
+        }
+    }
+
+    /// The namespace of a prefix. The empty prefix asks for the default namespace, which is empty
+    /// where none is declared. `None`: not bound.
+    pub(super) fn resolve(&self, prefix: &str) -> Option<&str> {
+        if self.count > LINEAR
+            && let Some(n) = self.latest.get(prefix)
+        {
+            return Some(&self.bindings[*n].uri);
+        }
+        let near = &self.bindings[..self.count.min(LINEAR)];
+        match near.iter().rev().find(|binding| binding.prefix == prefix) {
+            Some(binding) => Some(&binding.uri),
+            None if prefix.is_empty() => Some(""),
+            None if prefix == "xml" => Some(XML_NAMESPACE),
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declare(prefix: &str, uri: &str) -> NamespaceDeclaration {
+        NamespaceDeclaration { prefix: prefix.into(), uri: uri.into() }
+    }
+
+    #[test]
+    fn inner_declarations_hide_outer_ones_until_their_element_ends() {
+        let mut scope = Namespaces::default();
+        scope.enter(&[declare("", "urn:a"), declare("p", "urn:p")], 0);
+        scope.enter(&[declare("", "")], 1);
+        let many: Vec<_> =
+            (0..40).map(|n| declare(&format!("n{n}"), &format!("urn:n{n}"))).collect();
+        scope.enter(&many, 2);
+        scope.enter(&[declare("n39", "urn:inner"), declare("p", "urn:p2")], 3);
+        assert_eq!(scope.resolve("n39"), Some("urn:inner"));
+        assert_eq!(scope.resolve("n3"), Some("urn:n3"));
+        assert_eq!(scope.resolve("p"), Some("urn:p2"));
+        assert_eq!(scope.resolve(""), Some(""));
+        scope.leave(3);
+        assert_eq!(scope.resolve("n39"), Some("urn:n39"));
+        assert_eq!(scope.resolve("p"), Some("urn:p"));
+        scope.leave(2);
+        assert_eq!(scope.resolve("n39"), None);
+        scope.leave(1);
+        assert_eq!(scope.resolve(""), Some("urn:a"));
+        assert_eq!(scope.resolve("xml"), Some(XML_NAMESPACE));
+        scope.leave(0);
+        assert_eq!(scope.resolve("p"), None);
+        assert_eq!(scope.resolve(""), Some(""));
+    }
+}

@@ -1,0 +1,402 @@
+//! Our own packs: every sample judged as its name says, by us and by libxml2; switch dates; code
+//! lists; and no value of a message in any finding (P7).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use amtsbote_schemas::genericode::CodeList;
+use amtsbote_schemas::pack::PackSet;
+use amtsbote_schemas::validate::{Checked, MAX_FINDINGS, Verdict};
+use amtsbote_schemas::xml::Limits;
+use jiff::Timestamp;
+
+const VERSIONS: [&str; 2] = ["1.0", "1.1"];
+/// Two days after the samples of 1.1, inside the window of neither version's samples but in force
+/// for both.
+const ARRIVAL: &str = "2026-11-18T08:00:00Z";
+
+fn packs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("packs")
+}
+
+fn folder(version: &str) -> PathBuf {
+    packs().join(format!("xummeldung-{version}"))
+}
+
+fn load() -> PackSet {
+    PackSet::load(&packs()).expect("our packs load")
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("an instant")
+}
+
+fn check(packs: &PackSet, message: &[u8], arrival: &str) -> Checked {
+    packs.check(message, at(arrival), &Limits::default(), &|| false)
+}
+
+fn samples(version: &str, kind: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder(version).join("samples").join(kind)).expect("samples");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|p| p.extension().is_some_and(|e| e == "xml")).collect();
+    files.sort();
+    files
+}
+
+fn sample(version: &str, name: &str) -> String {
+    fs::read_to_string(folder(version).join("samples/valid").join(name)).expect("a sample")
+}
+
+#[test]
+fn valid_samples_are_valid() {
+    let packs = load();
+    for version in VERSIONS {
+        let files = samples(version, "valid");
+        assert!(files.len() >= 4, "{version}: {}", files.len());
+        for file in files {
+            let checked = check(&packs, &fs::read(&file).expect("read"), ARRIVAL);
+            assert_eq!(checked.verdict, Verdict::Valid, "{file:?}: {:?}", checked.findings);
+            assert_eq!(checked.standard.as_deref(), Some("XUmmeldung"));
+            assert_eq!(checked.version.as_deref(), Some(version));
+            assert!(checked.findings.is_empty() && checked.header.is_some(), "{file:?}");
+        }
+    }
+}
+
+#[test]
+fn each_invalid_sample_has_the_one_finding_its_table_says() {
+    let packs = load();
+    for version in VERSIONS {
+        let table = folder(version).join("samples/expected.tsv");
+        let table = fs::read_to_string(table).expect("the table");
+        let mut named = BTreeSet::new();
+        for row in table.lines().filter(|row| !row.starts_with('#')) {
+            let [name, code, line] = row.split('\t').collect::<Vec<_>>()[..] else {
+                panic!("{row}");
+            };
+            named.insert(name.to_owned());
+            let file = folder(version).join("samples/invalid").join(name);
+            let checked = check(&packs, &fs::read(file).expect("read"), ARRIVAL);
+            assert_eq!(checked.verdict, Verdict::Invalid, "{version} {name}");
+            let found: Vec<_> =
+                checked.findings.iter().map(|f| (f.code, f.line.to_string())).collect();
+            assert_eq!(
+                found,
+                [(code, line.to_owned())],
+                "{version} {name}: {:?}",
+                checked.findings
+            );
+        }
+        let present: BTreeSet<_> = samples(version, "invalid")
+            .iter()
+            .map(|file| file.file_name().expect("a name").to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(named, present, "{version}: table and folder");
+        assert!(present.len() >= 8);
+    }
+}
+
+/// libxml2 does not check xs:IDREF, and no schema sees a header that contradicts the root.
+const LIBXML2_DIFFERS: [&str; 2] = ["nachrichtentyp-widerspricht.xml", "verweis-ins-leere.xml"];
+
+#[test]
+fn libxml2_agrees() {
+    for version in VERSIONS {
+        for kind in ["valid", "invalid"] {
+            for file in samples(version, kind) {
+                let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+                if LIBXML2_DIFFERS.contains(&name.as_str()) {
+                    continue;
+                }
+                let output = Command::new("xmllint")
+                    .args(["--noout", "--nonet", "--schema"])
+                    .arg(folder(version).join("ummeldung.xsd"))
+                    .arg(&file)
+                    .output()
+                    .expect("xmllint is missing: install the Debian package libxml2-utils");
+                let said = String::from_utf8_lossy(&output.stderr);
+                let code = output.status.code();
+                let wanted = if kind == "valid" { Some(0) } else { Some(3) };
+                assert_eq!(code, wanted, "{file:?}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_message_selects_the_version_and_the_clock_says_whether_it_is_in_force() {
+    let packs = load();
+    let verdict = |version: &str, created: &str, arrival: &str| {
+        let text = sample(version, "antwort.xml");
+        let old = if version == "1.0" {
+            "2026-10-26T09:14:03.127+01:00"
+        } else {
+            "2026-11-16T10:41:55.902+01:00"
+        };
+        assert!(text.contains(old), "the sample says when it was made");
+        let checked = check(&packs, text.replace(old, created).as_bytes(), arrival);
+        let codes: Vec<_> = checked.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(
+            codes.contains(&"standard-not-in-force"),
+            checked.verdict == Verdict::NotInForce
+        );
+        checked.verdict
+    };
+    // Both are in force in November 2026.
+    assert_eq!(
+        verdict("1.0", "2026-11-20T10:00:00.000+01:00", "2026-11-20T10:00:00Z"),
+        Verdict::Valid
+    );
+    assert_eq!(
+        verdict("1.1", "2026-11-20T10:00:00.000+01:00", "2026-11-20T10:00:00Z"),
+        Verdict::Valid
+    );
+    // 1.1 begins at 00:00 in Germany, which is 23:00 UTC of the day before.
+    assert_eq!(
+        verdict("1.1", "2026-10-31T23:59:59.999+01:00", "2026-11-01T09:00:00Z"),
+        Verdict::NotInForce
+    );
+    assert_eq!(
+        verdict("1.1", "2026-11-01T00:00:00.000+01:00", "2026-11-01T09:00:00Z"),
+        Verdict::Valid
+    );
+    // 1.0 ends with 30 April 2027; within 14 days the message's own date decides.
+    assert_eq!(
+        verdict("1.0", "2027-04-30T23:59:59.999+02:00", "2027-05-14T08:00:00Z"),
+        Verdict::Valid
+    );
+    assert_eq!(
+        verdict("1.0", "2027-05-01T00:00:00.000+02:00", "2027-05-01T08:00:00Z"),
+        Verdict::NotInForce
+    );
+    // Beyond the window, and for a date well ahead of the clock, the arrival decides.
+    assert_eq!(
+        verdict("1.0", "2027-04-30T12:00:00.000+02:00", "2027-05-15T08:00:00Z"),
+        Verdict::NotInForce
+    );
+    assert_eq!(
+        verdict("1.1", "2026-11-05T12:00:00.000+01:00", "2026-10-30T08:00:00Z"),
+        Verdict::NotInForce
+    );
+    assert_eq!(
+        verdict("1.1", "1999-01-01T00:00:00.000+01:00", "2026-12-01T08:00:00Z"),
+        Verdict::Valid
+    );
+}
+
+#[test]
+fn what_no_pack_knows_is_unknown_and_what_is_no_xml_is_not_well_formed() {
+    let packs = load();
+    let one = |message: &str| {
+        let checked = check(&packs, message.as_bytes(), ARRIVAL);
+        assert_eq!(checked.findings.len(), 1, "{:?}", checked.findings);
+        (checked.verdict, checked.findings[0].code, checked.standard.is_some())
+    };
+    assert_eq!(one("<a/>"), (Verdict::UnknownStandard, "standard-unknown", false));
+    assert_eq!(
+        one("<a xmlns='urn:amtsbote:standard:xummeldung:1.0'/>"),
+        (Verdict::Invalid, "message-type-unknown", true)
+    );
+    assert_eq!(one("<a><b></a>").0, Verdict::NotWellFormed);
+    assert_eq!(one("").0, Verdict::NotWellFormed);
+    let broken = sample("1.1", "antwort.xml").replace("</um:ummeldung.antwort.0101>", "");
+    assert_eq!(one(&broken), (Verdict::NotWellFormed, "unclosed-element", true));
+    let dtd = sample("1.1", "antwort.xml").replacen("<um:", "<!DOCTYPE a><um:", 1);
+    assert_eq!(one(&dtd).0, Verdict::NotWellFormed);
+}
+
+#[test]
+fn no_value_of_a_message_comes_out() {
+    let packs = load();
+    let mut seen = BTreeSet::new();
+    for version in VERSIONS {
+        for file in samples(version, "valid").into_iter().chain(samples(version, "invalid")) {
+            for message in poisoned(&fs::read_to_string(&file).expect("read")) {
+                let checked = check(&packs, message.as_bytes(), ARRIVAL);
+                assert_eq!(checked.verdict, Verdict::Invalid, "{file:?}");
+                let report = serde_json::to_string(&checked.findings).expect("json");
+                assert!(!report.to_lowercase().contains("kanarie"), "{file:?}: {report}");
+                assert!(checked.findings.len() <= MAX_FINDINGS);
+                seen.extend(checked.findings.iter().map(|finding| finding.code));
+            }
+        }
+    }
+    for code in [
+        "pattern-mismatch",
+        "value-not-in-list",
+        "value-wrong-type",
+        "value-not-fixed",
+        "type-unknown",
+        "reference-dangling",
+        "value-too-long",
+    ] {
+        assert!(seen.contains(code), "{code} was not provoked: {seen:?}");
+    }
+}
+
+/// The message with a canary in every value: as text, as a name, as a number, very long.
+fn poisoned(message: &str) -> Vec<String> {
+    let canaries = [
+        "KANARIE 4711".to_owned(),
+        "KANARIE_4711".to_owned(),
+        "um:KANARIE4711".to_owned(),
+        format!("KANARIE{}", "4".repeat(9_000)),
+        "kanarie\u{1F426}".to_owned(),
+    ];
+    let same = canaries.iter().map(|canary| poison(message, false, || canary.clone()));
+    let mut count = 0;
+    let each = poison(message, true, || {
+        count += 1;
+        format!("KANARIE_{count}")
+    });
+    same.chain([each]).collect()
+}
+
+/// The message with every text and every attribute's value replaced, or all but `xsi:type`.
+fn poison(message: &str, keep_types: bool, mut canary: impl FnMut() -> String) -> String {
+    let mut out = String::new();
+    let mut rest = message;
+    while let Some(open) = rest.find('<') {
+        let close = open + rest[open..].find('>').expect("a tag ends");
+        let text = &rest[..open];
+        out.push_str(&if text.trim().is_empty() { text.to_owned() } else { canary() });
+        let tag = &rest[open..=close];
+        if tag.starts_with("<?") || tag.starts_with("</") {
+            out.push_str(tag);
+        } else {
+            let mut parts = tag.split('"');
+            out.push_str(parts.next().unwrap_or_default());
+            while let Some(value) = parts.next() {
+                // Namespaces stay, so that the message is recognised and xsi:type is one.
+                let keep = value.starts_with("urn:amtsbote:standard")
+                    || value.contains("XMLSchema")
+                    || keep_types && value.ends_with("PersonType");
+                let value = if keep { value.to_owned() } else { canary() };
+                out.push_str(&format!("\"{value}\""));
+                out.push_str(parts.next().unwrap_or_default());
+            }
+        }
+        rest = &rest[close + 1..];
+    }
+    out + rest
+}
+
+#[test]
+fn findings_end_at_their_limit() {
+    let packs = load();
+    let (valid, invalid) = (sample("1.1", "rueckweisung.xml"), "<stelle>\u{1F426}</stelle>");
+    let place = valid.find("  <stelle>").expect("a place");
+    let message = format!("{}{}{}", &valid[..place], invalid.repeat(99), &valid[place..]);
+    let checked = check(&packs, message.as_bytes(), ARRIVAL);
+    assert_eq!((checked.findings.len(), checked.truncated), (99, false));
+    let many = "<grund><code>x</code></grund>".repeat(50) + &invalid.repeat(99);
+    let place = valid.find("  <grund>").expect("a place");
+    let end = valid.find("  <stelle>").expect("a place");
+    let message = format!("{}{many}{}", &valid[..place], &valid[end..]);
+    let checked = check(&packs, message.as_bytes(), ARRIVAL);
+    assert_eq!((checked.findings.len(), checked.truncated), (MAX_FINDINGS, true));
+}
+
+#[test]
+fn time_that_is_over_ends_the_check() {
+    let packs = load();
+    let message = sample("1.0", "mitteilung-familie.xml");
+    let checked = packs.check(message.as_bytes(), at(ARRIVAL), &Limits::default(), &|| true);
+    assert_eq!(checked.verdict, Verdict::Error);
+    assert_eq!(checked.findings[0].code, "validation-gave-up");
+    // The packs are as good as before.
+    assert_eq!(check(&packs, message.as_bytes(), ARRIVAL).verdict, Verdict::Valid);
+}
+
+#[test]
+fn many_threads_share_the_packs() {
+    let packs = load();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let packs = &packs;
+            scope.spawn(move || {
+                for version in VERSIONS {
+                    let kind = if thread % 2 == 0 { "valid" } else { "invalid" };
+                    for file in samples(version, kind) {
+                        let checked = check(packs, &fs::read(file).expect("read"), ARRIVAL);
+                        assert_eq!(checked.verdict == Verdict::Valid, thread % 2 == 0);
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn code_lists_and_schemas_say_the_same() {
+    let packs = load();
+    let mut lists = 0;
+    for version in VERSIONS {
+        let codes = fs::read_to_string(folder(version).join("ummeldung-codes.xsd")).expect("codes");
+        for entry in fs::read_dir(folder(version).join("codelists")).expect("lists") {
+            let list = CodeList::load(&entry.expect("an entry").path()).expect("a list");
+            let (_, rest) = codes
+                .split_once(&format!("<xs:simpleType name=\"Codes.{}\">", list.short_name))
+                .unwrap_or_else(|| panic!("no type for {}", list.short_name));
+            let (body, rest) = rest.split_once("</xs:simpleType>").expect("an end");
+            let in_schema: Vec<&str> = body
+                .split("<xs:enumeration value=\"")
+                .skip(1)
+                .map(|part| part.split('"').next().unwrap_or_default())
+                .collect();
+            assert_eq!(list.codes().collect::<Vec<_>>(), in_schema, "{}", list.short_name);
+            let (fixed, _) = rest.split_once("</xs:complexType>").expect("an end");
+            assert!(fixed.contains(&format!("fixed=\"{}\"", list.canonical_uri)));
+            assert!(fixed.contains(&format!(
+                "name=\"listVersionID\" type=\"xs:normalizedString\" fixed=\"{}\"",
+                list.version
+            )));
+            assert!(packs.code_list(&list.canonical_uri, &list.version).is_some());
+            lists += 1;
+        }
+    }
+    assert_eq!(lists, 14);
+}
+
+#[test]
+fn the_packs_say_what_they_are() {
+    let list = load().list();
+    let line = |index: usize| {
+        let pack = &list[index];
+        (
+            pack.standard.as_str(),
+            pack.version.as_str(),
+            pack.days.valid_from.to_string(),
+            pack.days.valid_until.map(|day| day.to_string()),
+            pack.messages.len(),
+            pack.code_lists.len(),
+        )
+    };
+    assert_eq!(
+        line(0),
+        ("XUmmeldung", "1.0", "2024-11-01".into(), Some("2027-04-30".into()), 3, 7)
+    );
+    assert_eq!(line(1), ("XUmmeldung", "1.1", "2026-11-01".into(), None, 3, 7));
+    let json = serde_json::to_value(&list[1]).expect("json");
+    assert_eq!(json["valid_from"], "2026-11-01");
+    assert_eq!(json["messages"][0]["type"], "0100");
+}
+
+#[test]
+fn any_change_of_a_message_is_answered() {
+    use proptest::prelude::*;
+    let packs = load();
+    let message = sample("1.1", "mitteilung-familie.xml").into_bytes();
+    let places = (0..message.len(), 0..message.len(), any::<Vec<u8>>());
+    proptest!(ProptestConfig::with_cases(200), |((from, length, with) in places)| {
+        let mut changed = message.clone();
+        let until = (from + length % 40).min(changed.len());
+        changed.splice(from..until, with);
+        let checked = check(&packs, &changed, ARRIVAL);
+        prop_assert!(checked.verdict != Verdict::Error);
+        prop_assert_eq!(checked.verdict == Verdict::Valid, checked.findings.is_empty());
+    });
+}
