@@ -1,1 +1,16 @@
-//! (to be written)
+//! The hub: the pipeline, the transports, the worker and the server that ties them together.
+//!
+//! Start reading at [`pipeline`]: the life of a message on one page. Words live in
+//! `amtsbote-domain`, durability in `amtsbote-store`, protocols without sockets in
+//! `amtsbote-wire`; what owns a socket is in [`transport`].
+
+pub mod clock;
+pub mod config;
+pub mod hub;
+mod outlet;
+pub mod pipeline;
+mod quota;
+pub mod server;
+mod step;
+mod transport;
+mod worker;

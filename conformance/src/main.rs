@@ -1,2 +1,98 @@
-//! conformance
-fn main() {}
+//! The proof: suites that drive the shipped `amtsbote` as a process and judge what it does.
+
+mod content;
+mod history;
+mod node;
+mod operations;
+mod report;
+mod shipped;
+mod suite;
+mod town;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use report::Summary;
+use suite::{Settings, Suite};
+
+/// Suites that drive the shipped `amtsbote` and judge what it does.
+#[derive(Parser)]
+#[command(
+    name = "amtsbote-conformance",
+    version,
+    after_help = "Example:\n  amtsbote-conformance run native crash --seed 7"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists the suites
+    List,
+    /// Runs suites; the exit code is 0 when nothing failed
+    Run {
+        /// Which; all when none is named
+        suites: Vec<String>,
+        /// Writes SUITE.jsonl into this folder
+        #[arg(long, value_name = "DIR")]
+        report: Option<PathBuf>,
+        /// Makes random choices repeatable
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Rounds of suites that repeat themselves
+        #[arg(long, default_value_t = 20)]
+        rounds: u32,
+        /// text or json
+        #[arg(short, long, default_value = "text")]
+        output: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            // Whoever closed standard error does not want to know.
+            use std::io::Write as _;
+            let _closed = writeln!(std::io::stderr(), "amtsbote-conformance: {error:#}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<u8> {
+    match cli.command {
+        Command::List => {
+            for suite in Suite::ALL {
+                report::say(&format!("{:<8} {}", suite.name(), suite.about()));
+            }
+            Ok(0)
+        }
+        Command::Run { suites, report, seed, rounds, output } => {
+            let named: Result<Vec<Suite>, _> = suites.iter().map(|name| name.parse()).collect();
+            let Ok(mut chosen) = named else {
+                anyhow::bail!("there is no such suite; `list` names them");
+            };
+            if chosen.is_empty() {
+                chosen = Suite::ALL.to_vec();
+            }
+            let settings = Settings {
+                shipped: shipped::Shipped::find()?,
+                seed,
+                rounds,
+                json: output == "json",
+                report,
+            };
+            let summaries: Result<Vec<Summary>, _> =
+                chosen.iter().map(|suite| suite.run(&settings)).collect();
+            let summaries = summaries?;
+            let empty = summaries.iter().any(|summary| summary.total == 0);
+            let failed = summaries.iter().any(|summary| summary.failed > 0);
+            Ok(u8::from(failed || empty))
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What a node is told before it starts: everything read, parsed and free of contradiction.
+//!
+//! Files and their formats are the business of whoever builds a [`NodeConfig`]; nothing below
+//! this line sees a path of a configuration file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amtsbote_archive::note::LogKey;
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::directory::Directory;
+use amtsbote_domain::policy::Permissions;
+use amtsbote_schemas::pack::PackSet;
+use amtsbote_trust::keystore::Identity;
+use amtsbote_trust::master::MasterKey;
+use amtsbote_trust::pem::Certificate;
+
+/// One node.
+pub struct NodeConfig {
+    /// Its name; part of the log's origin. Letters, digits, `-` and `.`.
+    pub name: String,
+    /// Where its data lie.
+    pub data_dir: PathBuf,
+    /// Address of the native transport; port 0 lets the system choose.
+    pub native_address: SocketAddr,
+    /// Address of the operations API and the health checks.
+    pub operations_address: SocketAddr,
+    /// Certificate and key of both listeners.
+    pub identity: Identity,
+    /// Authorities whose client certificates are let in to be compared with the accounts.
+    pub client_authorities: Vec<Certificate>,
+    /// People who may use the operations API.
+    pub operators: Vec<Operator>,
+    /// Who is reachable, and which accounts there are.
+    pub directory: Directory,
+    /// Who may send what to whom.
+    pub permissions: Permissions,
+    /// The standards.
+    pub packs: Arc<PackSet>,
+    /// Other hubs to which messages are forwarded.
+    pub peers: Vec<PeerConfig>,
+    /// The key that signs the heads of the evidence log.
+    pub log_key: LogKey,
+    /// The key that wraps all keys of data at rest.
+    pub master_key: MasterKey,
+    /// Bounds.
+    pub limits: Limits,
+    /// How deliveries to other hubs are tried.
+    pub delivery: DeliveryPolicy,
+}
+
+/// A person with a certificate of their own.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// The name as evidence and logs show it.
+    pub name: String,
+    /// SHA-256 over the DER of the certificate.
+    pub certificate: Digest,
+}
+
+/// Another hub.
+#[derive(Clone)]
+pub struct PeerConfig {
+    /// The name that the directory uses.
+    pub name: String,
+    /// Its base address, `https://host:port`.
+    pub url: String,
+    /// The authority that issued its server certificate, PEM.
+    pub authority_pem: Vec<u8>,
+    /// Our client certificate with its chain, and its key, both PEM.
+    pub identity_pem: (Vec<u8>, Vec<u8>),
+}
+
+/// Bounds of a node; every one has a unit. `GET /v1/limits` shows them to partners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Limits {
+    /// Octets of a whole request body.
+    pub request_bytes: u64,
+    /// Octets of an envelope.
+    pub envelope_bytes: u64,
+    /// Octets of a payload that is validated.
+    pub payload_bytes: u64,
+    /// Octets of one attachment.
+    pub attachment_bytes: u64,
+    /// Parts of a message, the payload included.
+    pub parts: usize,
+    /// Messages of one account that may be on their way in at the same time.
+    pub account_concurrency: usize,
+    /// Messages that one account may begin to send in a minute.
+    pub account_messages_per_minute: u32,
+    /// Requests that may be served at the same time.
+    pub connections: usize,
+    /// Time for the TLS handshake, in milliseconds.
+    pub handshake_ms: u64,
+    /// Time for the head of a request, in milliseconds.
+    pub request_head_ms: u64,
+    /// Longest silence while a body is received, in milliseconds.
+    pub body_idle_ms: u64,
+    /// Slowest body that is put up with, in octets per second, over the whole body; the first
+    /// ten seconds are free.
+    pub body_bytes_per_second: u64,
+    /// Time that validation of one payload may take, in milliseconds.
+    pub validation_ms: u64,
+    /// Octets of storage kept free for what was accepted before; below it nothing is taken in.
+    pub reserve_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes: 2 << 30,
+            envelope_bytes: 256 << 10,
+            payload_bytes: 256 << 20,
+            attachment_bytes: 2 << 30,
+            parts: 100,
+            account_concurrency: 64,
+            account_messages_per_minute: 60_000,
+            connections: 1_024,
+            handshake_ms: 10_000,
+            request_head_ms: 10_000,
+            body_idle_ms: 30_000,
+            body_bytes_per_second: 4 << 10,
+            validation_ms: 60_000,
+            reserve_bytes: 64 << 20,
+        }
+    }
+}
+
+/// How deliveries to other hubs are tried.
+#[derive(Clone, Copy, Debug)]
+pub struct DeliveryPolicy {
+    /// Attempts before a person must decide.
+    pub max_attempts: u32,
+    /// Wait after the first failed attempt; doubles with every further one.
+    pub first_wait: Duration,
+    /// Longest wait between two attempts.
+    pub longest_wait: Duration,
+    /// How long a worker may hold a delivery; longer than any attempt may take.
+    pub lease: Duration,
+    /// How long one attempt may take.
+    pub attempt: Duration,
+    /// Deliveries under way at the same time.
+    pub parallel: u32,
+    /// How often the worker looks for what is due when nobody wakes it.
+    pub idle: Duration,
+}
+
+impl Default for DeliveryPolicy {
+    fn default() -> Self {
+        Self {
+            max_attempts: 12,
+            first_wait: Duration::from_secs(5),
+            longest_wait: Duration::from_secs(3_600),
+            lease: Duration::from_secs(300),
+            attempt: Duration::from_secs(240),
+            parallel: 16,
+            idle: Duration::from_secs(1),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The life of a message, from top to bottom.
+//!
+//! ```text
+//! receive -> authenticate -> validate -> route -> accept (message + evidence + work, one transaction) -> answer
+//! lease   -> record attempt -> deliver -> settle (outcome + evidence + receipt, one transaction)
+//! ```
+//!
+//! Every step before acceptance is a type that only its own file can make and that the next step
+//! consumes: an [`Answer`] can be had from an acceptance that is durable and from nothing else, so
+//! answering before storing does not compile. After acceptance there are only stored states.
+
+use amtsbote_domain::fault::Fault;
+use amtsbote_domain::ports::{Lease, StoreError};
+
+use crate::hub::Hub;
+use crate::outlet::{Outlets, Ready, deliver, prepare, settle};
+use crate::step::accepted::{Answer, accept};
+use crate::step::authenticated::{Arrived, authenticate};
+use crate::step::received::{Door, receive};
+use crate::step::refused::{Refused, Seen, refuse};
+use crate::step::routed::route;
+use crate::step::validated::validate;
+
+/// Takes one message in: the answer after it is safe, or a refusal that explains itself and, for
+/// an authenticated party, is evidence.
+pub(crate) async fn ingest(hub: &Hub, door: Door<'_>) -> Result<Answer, Refused> {
+    let mut seen = Seen::at(&door);
+    match take_in(hub, door, &mut seen).await {
+        Ok(answer) => Ok(answer),
+        Err(fault) => Err(refuse(hub, seen, fault).await),
+    }
+}
+
+async fn take_in(hub: &Hub, door: Door<'_>, seen: &mut Seen) -> Result<Answer, Fault> {
+    // Identity and quota, then the envelope; nothing of the payload yet.
+    let received = receive(hub, door, seen).await?;
+    // Author's signature, permission, then the octets against the digests it signed.
+    let authenticated = match authenticate(hub, received, seen).await? {
+        Arrived::New(authenticated) => authenticated,
+        Arrived::Again(answer) => return Ok(answer),
+    };
+    // Content the hub may read is read; the rest is opaque, with a reason.
+    let content = validate(hub, *authenticated).await?;
+    // The way, or why there is none.
+    let routed = route(hub, content)?;
+    // Message, evidence and work item in one transaction (P1).
+    let accepted = accept(hub, routed).await?;
+    Ok(accepted.into_answer())
+}
+
+/// Delivers one leased message to its next node and records what became of it (P2).
+pub(crate) async fn dispatch(
+    hub: &Hub,
+    outlets: &Outlets,
+    lease: Lease,
+) -> Result<(), StoreError> {
+    // The way is judged again, now; without one the lease goes back and a person decides.
+    let Ready { parcel, outlet } = match prepare(hub, outlets, &lease).await? {
+        Some(ready) => ready,
+        None => return Ok(()),
+    };
+    // Durable before the first byte leaves.
+    let attempt = hub.store.begin_attempt(&lease).await?;
+    let outcome = deliver(hub, outlet, parcel).await;
+    settle(hub, &lease, attempt, outcome).await
+}

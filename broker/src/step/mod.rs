@@ -1,0 +1,9 @@
+//! The steps before acceptance. Each file defines the one type that its step leaves behind, and is
+//! the only place that can make it.
+
+pub(crate) mod accepted;
+pub(crate) mod authenticated;
+pub(crate) mod received;
+pub(crate) mod refused;
+pub(crate) mod routed;
+pub(crate) mod validated;

@@ -1,0 +1,173 @@
+//! Step three: the content is what its standard says, or it is opaque for a stated reason.
+
+use std::io::BufReader;
+use std::time::Duration;
+
+use amtsbote_domain::fault::{Code, Fault, Finding};
+use amtsbote_domain::identity::MessageUuid;
+use amtsbote_domain::message::{ContentVerdict, OpaqueReason};
+use amtsbote_domain::party::PartyId;
+use amtsbote_schemas::validate::{self, Checked as PackVerdict, Verdict};
+use amtsbote_schemas::xml;
+use tokio::time::Instant;
+
+use crate::hub::Hub;
+use crate::step::authenticated::Authenticated;
+use crate::step::refused::store_fault;
+
+/// Content that was read and is valid.
+pub(crate) struct Checked {
+    message: Authenticated,
+    verdict: ContentVerdict,
+    facts: ContentFacts,
+}
+
+/// Content that was not read.
+pub(crate) struct Opaque {
+    message: Authenticated,
+    reason: OpaqueReason,
+}
+
+/// What validation leaves behind.
+pub(crate) enum Content {
+    /// Read and valid.
+    Checked(Box<Checked>),
+    /// Not read; whether that is admitted is the service's policy.
+    Opaque(Box<Opaque>),
+}
+
+/// What the content says about itself, from events that were validated.
+#[derive(Default)]
+pub(crate) struct ContentFacts {
+    /// `nachrichtenUUID`.
+    pub(super) uuid: Option<MessageUuid>,
+    /// The content is marked as test.
+    pub(super) test: bool,
+}
+
+impl Checked {
+    /// The message, the verdict and the facts.
+    pub(super) fn into_parts(self) -> (Authenticated, ContentVerdict, ContentFacts) {
+        (self.message, self.verdict, self.facts)
+    }
+}
+
+impl Opaque {
+    /// The message and the reason.
+    pub(super) fn into_parts(self) -> (Authenticated, OpaqueReason) {
+        (self.message, self.reason)
+    }
+}
+
+/// Reads the payload through the one reader, with every limit, away from the threads that serve
+/// connections.
+pub(crate) async fn validate(hub: &Hub, message: Authenticated) -> Result<Content, Fault> {
+    let opaque = |message| Content::Opaque(Box::new(Opaque { message, reason: OpaqueReason::NoStandard }));
+    if !is_xml(&message.parts[0].media_type) {
+        return Ok(opaque(message));
+    }
+    let (message, checked) = check(hub, message).await?;
+    let facts = match checked.verdict {
+        Verdict::Valid => agree(&message, &checked)?,
+        Verdict::UnknownStandard => return Ok(opaque(message)),
+        Verdict::NotWellFormed => return Err(refusal(Code::ContentNotWellFormed, checked)),
+        Verdict::Invalid => return Err(refusal(Code::ContentInvalid, checked)),
+        Verdict::NotInForce => return Err(refusal(Code::StandardNotInForce, checked)),
+        Verdict::Error => return Err(refusal(Code::ValidationGaveUp, checked)),
+    };
+    let verdict = ContentVerdict::Valid {
+        standard: checked.standard.unwrap_or_default(),
+        version: checked.version.unwrap_or_default(),
+        message_type: checked.message_type.unwrap_or_default(),
+    };
+    Ok(Content::Checked(Box::new(Checked { message, verdict, facts })))
+}
+
+/// Whether the media type says XML (RFC 7303).
+fn is_xml(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/xml" || essence == "text/xml" || essence.ends_with("+xml")
+}
+
+/// One pass over the payload on a thread that may block, within `validation_ms`.
+async fn check(
+    hub: &Hub,
+    message: Authenticated,
+) -> Result<(Authenticated, PackVerdict), Fault> {
+    let packs = hub.packs.clone();
+    let limits = xml::Limits { document_bytes: hub.limits.payload_bytes, ..xml::Limits::default() };
+    let end = Instant::now() + Duration::from_millis(hub.limits.validation_ms);
+    let work = tokio::task::spawn_blocking(move || {
+        let cid = &message.parts[0].cid;
+        let checked = message.intake.open(cid).map(|payload| {
+            let expired = || Instant::now() >= end;
+            packs.check(BufReader::with_capacity(64 << 10, payload), message.arrival, &limits, &expired)
+        });
+        (message, checked)
+    });
+    // A panic inside validation is caught there; one here is a fault of the program.
+    let (message, checked) = work.await.map_err(|_| Fault::new(Code::Internal))?;
+    let checked = checked.map_err(|error| store_fault(&error))?;
+    Ok((message, checked))
+}
+
+/// The header must name the same Author and Reader as the envelope, and the type must be the one
+/// that permission was asked for.
+fn agree(message: &Authenticated, checked: &PackVerdict) -> Result<ContentFacts, Fault> {
+    let contradiction = |field| Fault::new(Code::HeaderContradiction).at(field);
+    let stated = message.metadata.message_type.as_ref().map(|stated| stated.as_str());
+    if stated.is_some() && checked.message_type.is_some() && stated != checked.message_type.as_deref()
+    {
+        return Err(contradiction("nachrichtentyp"));
+    }
+    let Some(header) = &checked.header else { return Ok(ContentFacts::default()) };
+    // A header that says something twice, or more than it may, says nothing that can be compared.
+    if header.repeated || header.oversized {
+        return Err(contradiction("nachrichtenkopf"));
+    }
+    let differs = |said: &Option<String>, party: &PartyId| {
+        said.as_ref().is_some_and(|said| said != party.as_str())
+    };
+    if differs(&header.author, &message.metadata.author) {
+        return Err(contradiction("autor"));
+    }
+    if differs(&header.reader, &message.metadata.reader) {
+        return Err(contradiction("leser"));
+    }
+    let uuid = header.message_uuid.as_deref().and_then(|uuid| MessageUuid::parse(uuid).ok());
+    let both = uuid.as_ref().zip(message.metadata.business_id.as_ref());
+    if both.is_some_and(|(read, stated)| read != stated) {
+        return Err(contradiction("nachrichtenUUID"));
+    }
+    Ok(ContentFacts { uuid, test: header.test })
+}
+
+/// A refusal with what was found; the first place stands for all.
+fn refusal(code: Code, checked: PackVerdict) -> Fault {
+    let findings: Vec<Finding> = checked.findings.into_iter().map(finding).collect();
+    let fault = Fault::new(code);
+    match findings.first() {
+        Some(first) => {
+            let place = format!("part 1, line {}, column {}", first.line, first.column);
+            fault.at(place).because(&first.code).with(findings)
+        }
+        None => fault.at("part 1"),
+    }
+}
+
+fn finding(found: validate::Finding) -> Finding {
+    Finding {
+        code: found.code.to_owned(),
+        severity: match found.severity {
+            validate::Severity::Error => "error",
+            validate::Severity::Warning => "warning",
+        }
+        .to_owned(),
+        line: found.line,
+        column: found.column,
+        path: found.path,
+        rule: found.rule.to_owned(),
+        message_de: found.message_de,
+        message_en: found.message_en,
+    }
+}

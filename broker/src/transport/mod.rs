@@ -1,0 +1,6 @@
+//! Sockets, TLS, time-outs and sizes. What the octets mean is said in `wire`; what happens with a
+//! message, in the pipeline.
+
+pub(crate) mod listener;
+pub(crate) mod native;
+pub(crate) mod operations;

@@ -1,0 +1,160 @@
+//! What the tables in force say: directory, permissions, ways, packs.
+
+use std::sync::Arc;
+
+use amtsbote_domain::directory::{Directory, Party};
+use amtsbote_domain::fault::Code;
+use amtsbote_domain::identity::{MessageType, ServiceUri};
+use amtsbote_domain::party::PartyId;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Refusal;
+use crate::hub::Hub;
+use crate::step::routed::no_way;
+
+/// `GET /ops/v1/directory`.
+pub(super) async fn directory(State(hub): State<Arc<Hub>>) -> Response {
+    let parties: Vec<Value> =
+        hub.directory.parties().map(|party| describe(&hub.directory, party)).collect();
+    super::json(&json!({ "schema_version": 1, "parties": parties }))
+}
+
+/// `GET /ops/v1/directory/{party}`.
+pub(super) async fn party(
+    State(hub): State<Arc<Hub>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let id = PartyId::parse(&id).map_err(|_| Refusal::from(Code::NotFound))?;
+    let party = hub.directory.party(&id).ok_or(Refusal::from(Code::UnknownReader))?;
+    Ok(super::json(&describe(&hub.directory, party)))
+}
+
+fn describe(directory: &Directory, party: &Party) -> Value {
+    let services: Vec<Value> = party
+        .services
+        .iter()
+        .map(|service| {
+            json!({
+                "uri": service.uri, "via": service.channel.as_str(),
+                "valid_from": service.validity.from, "valid_until": service.validity.until,
+                "opaque": service.opaque, "test": service.test,
+            })
+        })
+        .collect();
+    let certificates: Vec<Value> = party
+        .certificates
+        .iter()
+        .map(|certificate| {
+            json!({
+                "sha256": certificate.fingerprint,
+                "valid_from": certificate.validity.from,
+                "valid_until": certificate.validity.until,
+            })
+        })
+        .collect();
+    let accounts: Vec<&str> = directory
+        .accounts()
+        .iter()
+        .filter(|account| account.parties.contains(&party.id))
+        .map(|account| account.id.as_str())
+        .collect();
+    json!({
+        "schema_version": 1, "id": party.id, "name": party.name, "services": services,
+        "certificates": certificates, "accounts": accounts,
+    })
+}
+
+/// `GET /ops/v1/route?from=&to=&service=&type=&test=`.
+#[derive(Deserialize)]
+pub(super) struct RouteQuery {
+    from: PartyId,
+    to: PartyId,
+    service: ServiceUri,
+    #[serde(rename = "type")]
+    message_type: Option<MessageType>,
+    #[serde(default)]
+    test: bool,
+}
+
+/// One step of the explanation.
+#[derive(Serialize)]
+struct Step {
+    ok: bool,
+    text_de: String,
+    text_en: String,
+}
+
+/// The same tables and the same functions as for a message, in the same order.
+pub(super) async fn route(State(hub): State<Arc<Hub>>, Query(asked): Query<RouteQuery>) -> Response {
+    let now = hub.clock.now();
+    let permit = hub.permissions.explain(
+        &asked.from,
+        &asked.to,
+        &asked.service,
+        asked.message_type.as_ref(),
+        now,
+    );
+    let way = hub.directory.way_to(&asked.to, &asked.service, asked.test, now);
+    let author_known = hub.directory.party(&asked.from).is_some();
+    let mut steps = vec![Step {
+        ok: author_known,
+        text_de: format!("Autor {} {} im Verzeichnis", asked.from, is_de(author_known)),
+        text_en: format!("Author {} {} in the directory", asked.from, is_en(author_known)),
+    }];
+    steps.push(match &permit {
+        Some(permit) => Step {
+            ok: true,
+            text_de: format!("erlaubt durch Regel {}", permit.rule()),
+            text_en: format!("allowed by rule {}", permit.rule()),
+        },
+        None => refused(Code::NotPermitted),
+    });
+    steps.push(match &way {
+        Ok(way) => Step {
+            ok: true,
+            text_de: format!("Weg zum Leser {}: {}", asked.to, channel(&way.channel)),
+            text_en: format!("way to Reader {}: {}", asked.to, channel(&way.channel)),
+        },
+        Err(reason) => refused(no_way(*reason).code),
+    });
+    super::json(&json!({
+        "schema_version": 1,
+        "permitted": permit.is_some() && way.is_ok() && author_known,
+        "rule": permit.as_ref().map(|permit| permit.rule()),
+        "channel": way.as_ref().ok().map(|way| channel(&way.channel)),
+        "steps": steps,
+    }))
+}
+
+fn channel(channel: &amtsbote_domain::directory::Channel) -> String {
+    match channel {
+        amtsbote_domain::directory::Channel::Inbox => "inbox".to_owned(),
+        amtsbote_domain::directory::Channel::Peer(name) => format!("peer:{name}"),
+    }
+}
+
+fn is_de(yes: bool) -> &'static str {
+    if yes { "ist" } else { "ist nicht" }
+}
+
+fn is_en(yes: bool) -> &'static str {
+    if yes { "is" } else { "is not" }
+}
+
+fn refused(code: Code) -> Step {
+    let (title, advice) = (code.title(), code.advice());
+    Step {
+        ok: false,
+        text_de: format!("{code}: {} {}", title.de, advice.de),
+        text_en: format!("{code}: {} {}", title.en, advice.en),
+    }
+}
+
+/// `GET /ops/v1/packs`.
+pub(super) async fn packs(State(hub): State<Arc<Hub>>) -> Response {
+    let packs: Vec<_> = hub.packs.list();
+    super::json(&json!({ "schema_version": 1, "packs": packs }))
+}

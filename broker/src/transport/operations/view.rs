@@ -1,0 +1,212 @@
+//! Messages as operators see them: metadata, states, evidence; never content.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use amtsbote_archive::dossier::Dossier;
+use amtsbote_archive::receipt::Receipt;
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::fault::Code;
+use amtsbote_domain::identity::HubId;
+use amtsbote_domain::party::PartyId;
+use amtsbote_domain::ports::{Delivery, ENVELOPE_CID, Query as Asked, StoreError};
+use amtsbote_domain::state::{State as DeliveryState, WaitingFor};
+use amtsbote_domain::text::Text;
+use amtsbote_wire::native::status::{MessageStatus, TimelineEntry};
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Refusal, note};
+use crate::config::Operator;
+use crate::hub::Hub;
+
+/// Messages of a list where the request names no number, and at most.
+const LIST: (u32, u32) = (50, 1_000);
+
+/// `GET /ops/v1/status`.
+pub(super) async fn status(State(hub): State<Arc<Hub>>) -> Result<Response, Refusal> {
+    let (figures, head) = (hub.store.figures().await?, hub.store.head().await?);
+    Ok(super::json(&json!({
+        "schema_version": 1, "name": hub.name, "version": env!("CARGO_PKG_VERSION"),
+        "verifier": hub.verifier.to_string(), "head": head, "figures": figures,
+    })))
+}
+
+/// `GET /ops/v1/messages?party=&service=&state=&since=&limit=&before=`.
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    party: Option<PartyId>,
+    service: Option<String>,
+    state: Option<String>,
+    since: Option<Timestamp>,
+    limit: Option<u32>,
+    before: Option<HubId>,
+}
+
+/// Newest first.
+pub(super) async fn list(
+    State(hub): State<Arc<Hub>>,
+    Extension(operator): Extension<Operator>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Refusal> {
+    note(&hub, &operator, "message list", None).await?;
+    let limit = query.limit.unwrap_or(LIST.0).clamp(1, LIST.1);
+    let asked = Asked {
+        party: query.party,
+        service: query.service,
+        state: query.state,
+        since: query.since,
+        before: query.before,
+        limit,
+    };
+    let deliveries = hub.store.list(asked).await?;
+    let full = deliveries.len() == limit as usize;
+    let next = deliveries.last().filter(|_| full).map(|last| last.record.hub_id.clone());
+    let messages: Vec<_> = deliveries.iter().map(MessageStatus::new).collect();
+    Ok(super::json(&json!({ "schema_version": 1, "messages": messages, "next": next })))
+}
+
+/// `GET /ops/v1/messages/{id}`: hub, transport or business id.
+pub(super) async fn show(
+    State(hub): State<Arc<Hub>>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let mut messages = Vec::new();
+    for hub_id in find(&hub, &id).await? {
+        note(&hub, &operator, "message show", Some(hub_id.clone())).await?;
+        let delivery = hub.store.delivery(&hub_id).await?;
+        messages.push(json!({
+            "status": MessageStatus::new(&delivery), "record": delivery.record,
+        }));
+    }
+    Ok(super::json(&json!({ "schema_version": 1, "messages": messages })))
+}
+
+/// `GET /ops/v1/why/{id}`: one timeline for every message under the id.
+pub(super) async fn why(
+    State(hub): State<Arc<Hub>>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let mut messages = Vec::new();
+    for hub_id in find(&hub, &id).await? {
+        note(&hub, &operator, "why", Some(hub_id.clone())).await?;
+        messages.push(explain(&hub, &hub_id).await?);
+    }
+    Ok(super::json(&json!({ "schema_version": 1, "messages": messages })))
+}
+
+async fn explain(hub: &Hub, hub_id: &HubId) -> Result<Value, Refusal> {
+    let delivery = hub.store.delivery(hub_id).await?;
+    let timeline = hub.store.timeline(hub_id).await?;
+    let timeline: Vec<_> = timeline.iter().map(TimelineEntry::new).collect();
+    let next = next_step(&delivery);
+    Ok(json!({
+        "status": MessageStatus::new(&delivery), "timeline": timeline,
+        "next_step": { "de": next.de, "en": next.en },
+    }))
+}
+
+async fn find(hub: &Hub, id: &str) -> Result<Vec<HubId>, Refusal> {
+    let found = hub.store.find(id).await?;
+    if found.is_empty() { Err(Code::NotFound.into()) } else { Ok(found) }
+}
+
+/// `GET /ops/v1/messages/{id}/dossier`: every leaf about one message, proven under the newest
+/// head, with the Author's signed envelope.
+pub(super) async fn dossier(
+    State(hub): State<Arc<Hub>>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let found = find(&hub, &id).await?;
+    let [hub_id] = found.as_slice() else {
+        // Several messages under one id: the hub's id says which.
+        return Err(Code::StateForbids.into());
+    };
+    note(&hub, &operator, "archive prove", Some(hub_id.clone())).await?;
+    let mut receipts = Vec::new();
+    for entry in hub.store.timeline(hub_id).await? {
+        let receipt = hub.store.prove(entry.index).await?;
+        receipts.push(Receipt::parse(&receipt).map_err(unreadable)?);
+    }
+    let envelope = hub.store.open_part(hub_id, ENVELOPE_CID).await?;
+    let envelope = tokio::task::spawn_blocking(move || {
+        let mut octets = Vec::new();
+        envelope.take(ENVELOPE_BYTES).read_to_end(&mut octets).map(|_| octets)
+    });
+    let envelope = envelope.await.map_err(unreadable)?.map_err(unreadable)?;
+    let mut dossier = Dossier::new(hub_id.to_string(), vec![hub.verifier.clone()], receipts);
+    dossier.envelope = Some(envelope);
+    let octets = dossier.to_bytes().map_err(unreadable)?;
+    Ok(super::answer(StatusCode::OK, octets, "application/json"))
+}
+
+/// More than any envelope that was accepted.
+const ENVELOPE_BYTES: u64 = 1 << 20;
+
+/// What the store gave out cannot be used: it is damaged.
+fn unreadable(error: impl std::fmt::Display) -> Refusal {
+    StoreError::Corrupt(error.to_string()).into()
+}
+
+/// `POST /ops/v1/log/verify`: reads the whole log again, beside the traffic.
+pub(super) async fn verify_log(
+    State(hub): State<Arc<Hub>>,
+    Extension(operator): Extension<Operator>,
+) -> Result<Response, Refusal> {
+    note(&hub, &operator, "archive verify", None).await?;
+    let (data_dir, verifier) = (hub.data_dir.clone(), hub.verifier.clone());
+    let verified = tokio::task::spawn_blocking(move || {
+        amtsbote_store::verify_offline(&data_dir, &verifier, None)
+    });
+    let report = verified.await.map_err(unreadable)?.map_err(unreadable)?;
+    Ok(super::json(&report))
+}
+
+/// What happens next, or who must do something.
+fn next_step(delivery: &Delivery) -> Text {
+    match delivery.state {
+        DeliveryState::Waiting { on: WaitingFor::Collection } => Text {
+            de: "Liegt im Eingang des Lesers. Dessen Verfahren muss abholen; sonst beim Leser nachfragen.",
+            en: "Lies in the Reader's inbox. Its system must collect it; if it does not, ask the Reader.",
+        },
+        DeliveryState::Waiting { on: WaitingFor::Acknowledgement } => Text {
+            de: "Wurde abgeholt, aber nicht bestätigt. Beim Leser nachfragen, ob die Verarbeitung hängt.",
+            en: "Was collected but not confirmed. Ask the Reader whether processing is stuck.",
+        },
+        DeliveryState::Waiting { on: WaitingFor::Turn } => Text {
+            de: "Der Knoten stellt zu, sobald es fällig ist.",
+            en: "The hub delivers it when it is due.",
+        },
+        DeliveryState::Waiting { on: WaitingFor::Release { .. } } => Text {
+            de: "Angehalten. Jemand muss freigeben.",
+            en: "On hold. Somebody must release it.",
+        },
+        DeliveryState::InDelivery => Text {
+            de: "Eine Zustellung läuft.",
+            en: "A delivery is under way.",
+        },
+        DeliveryState::Uncertain => Text {
+            de: "Ob es ankam, ist ungewiss. Der Knoten klärt es, wo er darf; sonst ein Mensch.",
+            en: "Whether it arrived is uncertain. The hub finds out where it may; else a person does.",
+        },
+        DeliveryState::InClearing { .. } => Text {
+            de: "In der Klärung. Ein Mensch muss entscheiden.",
+            en: "In clearing. A person must decide.",
+        },
+        DeliveryState::Delivered
+        | DeliveryState::Acknowledged
+        | DeliveryState::RejectedBack
+        | DeliveryState::Expired
+        | DeliveryState::Cancelled => Text {
+            de: "Abgeschlossen. Es ist nichts zu tun.",
+            en: "Ended. There is nothing to do.",
+        },
+    }
+}

@@ -1,0 +1,258 @@
+//! Every message against its acceptance, every state against its history, every part against its
+//! digest.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::evidence::{Accepted, Evidence};
+use amtsbote_domain::identity::HubId;
+use amtsbote_domain::message::Part;
+use amtsbote_domain::ports::{ENVELOPE_CID, StoreError};
+use amtsbote_domain::state::{Event, State, next};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{ProblemKind, VerifyError, VerifyReport, failed, failed_store};
+use crate::error::file_error;
+use crate::files::path_in;
+use crate::keys::KeyRing;
+use crate::operation::accept::ACCEPTED;
+use crate::reader::StoredPart;
+use crate::rows::{micros_up, read_digest, read_evidence, read_state};
+
+/// Goes through all messages in the order of acceptance.
+pub(super) fn verify_messages(
+    db: &Connection,
+    keys: Option<&KeyRing>,
+    payload: &Path,
+    report: &mut VerifyReport,
+) -> Result<(), VerifyError> {
+    let mut messages = db.prepare("SELECT * FROM message ORDER BY seq").map_err(failed)?;
+    let mut rows = messages.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let seq: i64 = row.get("seq").map_err(failed)?;
+        let hub_id: String = row.get("hub_id").map_err(failed)?;
+        report.messages += 1;
+        let Some((accepted, at)) = acceptance(db, row).map_err(failed)? else {
+            report.add(ProblemKind::Acceptance, hub_id);
+            continue;
+        };
+        if !row_agrees(row, &accepted, at).map_err(failed)? {
+            report.add(ProblemKind::Message, hub_id.as_str());
+        }
+        if !receipt_is_there(db, seq).map_err(failed)? {
+            report.add(ProblemKind::Receipt, hub_id.as_str());
+        }
+        let first: String = row.get("first_state").map_err(failed)?;
+        if !state_agrees(db, seq, &accepted.hub_id, &first).map_err(failed)? {
+            report.add(ProblemKind::State, hub_id.as_str());
+        }
+        verify_parts(db, keys, payload, seq, &accepted, report)?;
+    }
+    find_strays(db, report).map_err(failed)
+}
+
+/// The record that the message names, if it is the acceptance of this message, and its time.
+fn acceptance(db: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<(Accepted, i64)>> {
+    let (seq, leaf): (i64, i64) = (row.get("seq")?, row.get("leaf")?);
+    let hub_id: String = row.get("hub_id")?;
+    let found: Option<(Vec<u8>, i64)> = db
+        .prepare_cached("SELECT record, at FROM leaf WHERE idx = ?1 AND message = ?2")?
+        .query_row(params![leaf, seq], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found.and_then(|(record, at)| match read_evidence(&record) {
+        Ok(Evidence::Accepted(accepted)) if accepted.hub_id.as_str() == hub_id => {
+            Some((*accepted, at))
+        }
+        _ => None,
+    }))
+}
+
+/// Whether the columns say what was recorded.
+fn row_agrees(row: &Row<'_>, accepted: &Accepted, at: i64) -> rusqlite::Result<bool> {
+    let metadata = &accepted.metadata;
+    let text = |column| row.get::<_, Option<String>>(column);
+    let texts = [
+        ("account", Some(accepted.account.as_str())),
+        ("transport_id", Some(metadata.transport_id.as_str())),
+        ("author", Some(metadata.author.as_str())),
+        ("reader", Some(metadata.reader.as_str())),
+        ("service", Some(metadata.service.as_str())),
+        ("channel", Some(accepted.channel.as_str())),
+        ("business_author", accepted.business_id.as_ref().map(|id| id.author.as_str())),
+        ("business_uuid", accepted.business_id.as_ref().map(|id| id.uuid.as_str())),
+    ];
+    for (column, recorded) in texts {
+        if text(column)?.as_deref() != recorded {
+            return Ok(false);
+        }
+    }
+    let payload: Option<Vec<u8>> = row.get("payload_digest")?;
+    let content: Vec<u8> = row.get("content_digest")?;
+    Ok(payload.as_deref() == accepted.parts.first().map(|part| &part.sha256.0[..])
+        && content == accepted.content_digest.0
+        && row.get::<_, Option<i64>>("expires")? == metadata.expires.map(micros_up)
+        && row.get::<_, i64>("accepted_at")? == at)
+}
+
+fn receipt_is_there(db: &Connection, seq: i64) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM receipt WHERE message = ?1 AND kind = ?2")?
+        .exists(params![seq, ACCEPTED])
+}
+
+/// Replays the records of a message from its first state and compares where they lead.
+fn state_agrees(db: &Connection, seq: i64, hub_id: &HubId, first: &str) -> rusqlite::Result<bool> {
+    let stored: Option<(String, String, u32)> = db
+        .prepare_cached("SELECT state, word, attempts FROM delivery WHERE seq = ?1")?
+        .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((state, word, attempts)) = stored else { return Ok(false) };
+    let (Ok(state), Ok(first)) = (read_state(&state), read_state(first)) else {
+        return Ok(false);
+    };
+    let mut history = History { hub_id, state: first, attempts: 0, accepted: 0 };
+    let mut records =
+        db.prepare_cached("SELECT record FROM leaf WHERE message = ?1 ORDER BY idx")?;
+    let mut rows = records.query([seq])?;
+    while let Some(row) = rows.next()? {
+        let record: Vec<u8> = row.get(0)?;
+        let follows = read_evidence(&record).is_ok_and(|evidence| history.follow(&evidence));
+        if !follows {
+            return Ok(false);
+        }
+    }
+    Ok(history.accepted == 1
+        && (history.state, history.attempts) == (state, attempts)
+        && state.as_str() == word)
+}
+
+/// What the records of one message have led to so far.
+struct History<'m> {
+    hub_id: &'m HubId,
+    state: State,
+    attempts: u32,
+    accepted: u32,
+}
+
+impl History<'_> {
+    /// Goes one record on; false when it cannot follow.
+    fn follow(&mut self, evidence: &Evidence) -> bool {
+        match evidence {
+            Evidence::Accepted(record) => {
+                self.accepted += 1;
+                record.hub_id == *self.hub_id
+            }
+            Evidence::Attempt { hub_id, attempt, .. } => {
+                self.attempts += 1;
+                hub_id == self.hub_id
+                    && *attempt == self.attempts
+                    && self.apply(Event::AttemptBegun)
+            }
+            Evidence::HandedOut { hub_id, .. } => {
+                // What is acknowledged may be read again without a change.
+                hub_id == self.hub_id
+                    && (self.state == State::Acknowledged || self.apply(Event::CollectionBegun))
+            }
+            Evidence::Changed { hub_id, from, event, to, .. } => {
+                hub_id == self.hub_id
+                    && *from == self.state
+                    && self.apply(*event)
+                    && *to == self.state
+            }
+            Evidence::Operator { hub_id, .. } => hub_id.as_ref() == Some(self.hub_id),
+            Evidence::Refused(_) | Evidence::Started { .. } => false,
+        }
+    }
+
+    fn apply(&mut self, event: Event) -> bool {
+        // The time decides only when something is due, never what it becomes.
+        match next(self.state, event, Timestamp::UNIX_EPOCH) {
+            Ok(next) => {
+                self.state = next.state;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+fn verify_parts(
+    db: &Connection,
+    keys: Option<&KeyRing>,
+    payload: &Path,
+    seq: i64,
+    accepted: &Accepted,
+    report: &mut VerifyReport,
+) -> Result<(), VerifyError> {
+    let stored: Vec<(i64, Part)> = db
+        .prepare_cached(
+            "SELECT part, cid, media_type, size, sha256 FROM payload WHERE message = ?1
+             ORDER BY part",
+        )
+        .and_then(|mut sql| sql.query_map([seq], part)?.collect())
+        .map_err(failed)?;
+    let numbered = (0..).zip(&stored).all(|(number, (part, _))| number == *part);
+    let envelope = stored.first().is_some_and(|(_, part)| {
+        part.cid == ENVELOPE_CID && part.sha256 == accepted.envelope_sha256
+    });
+    let others = stored.iter().skip(1).map(|(_, part)| part);
+    if !numbered || !envelope || !others.eq(&accepted.parts) {
+        report.add(ProblemKind::Parts, accepted.hub_id.as_str());
+    }
+    let Some(keys) = keys else { return Ok(()) };
+    for (number, part) in &stored {
+        let open = |name: &str| File::open(path_in(payload, name));
+        let read = StoredPart::find(db, keys, open, &accepted.hub_id, &part.cid)
+            .and_then(StoredPart::open)
+            .map_err(|error| match error {
+                StoreError::Corrupt(_) => None,
+                other => Some(other),
+            })
+            .and_then(|mut octets| {
+                io::copy(&mut octets, &mut io::sink()).map_err(|error| match error.kind() {
+                    io::ErrorKind::InvalidData => None,
+                    _ => Some(file_error(error)),
+                })
+            });
+        match read {
+            Ok(_) => report.parts = report.parts.map(|count| count + 1),
+            Err(None) => {
+                report.add(ProblemKind::Octets, format!("{} part {number}", accepted.hub_id));
+            }
+            Err(Some(error)) => return Err(failed_store(error)),
+        }
+    }
+    Ok(())
+}
+
+fn part(row: &Row<'_>) -> rusqlite::Result<(i64, Part)> {
+    let size: i64 = row.get(3)?;
+    let sha256: Vec<u8> = row.get(4)?;
+    // One that is no digest cannot agree with the recorded one either.
+    let sha256 = read_digest(&sha256).unwrap_or(Digest([0; 32]));
+    let part =
+        Part { cid: row.get(1)?, media_type: row.get(2)?, size: size.unsigned_abs(), sha256 };
+    Ok((row.get(0)?, part))
+}
+
+/// Leaves that are about a message but belong to none.
+fn find_strays(db: &Connection, report: &mut VerifyReport) -> rusqlite::Result<()> {
+    let mut leaves = db.prepare(
+        "SELECT idx, record FROM leaf
+         WHERE message IS NULL OR message NOT IN (SELECT seq FROM message)",
+    )?;
+    let mut rows = leaves.query([])?;
+    while let Some(row) = rows.next()? {
+        let (index, record): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let free = matches!(
+            read_evidence(&record),
+            Ok(Evidence::Refused(_) | Evidence::Operator { .. } | Evidence::Started { .. })
+        );
+        if !free {
+            report.add(ProblemKind::Stray, format!("leaf {index}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! The whole store checked against itself and against its keys, without changing anything.
+//!
+//! Three things hold or do not: the log is the one the heads sign and every receipt verifies
+//! (the archive's work, fed from here); every message has the rows its acceptance recorded, and
+//! the state its records lead to; and, with the master key, every sealed octet is what came in.
+//! Memory does not grow with the store; at most 1,000 problems are kept.
+
+mod document;
+mod log;
+mod messages;
+
+use std::path::Path;
+
+use amtsbote_archive::checkpoint::{self, Checkpoint};
+use amtsbote_archive::guard::HeadGuard;
+use amtsbote_archive::log::{LogFault, LogReport};
+use amtsbote_archive::note::VerifierKey;
+use amtsbote_domain::ports::StoreError;
+use amtsbote_domain::text::Text;
+use rusqlite::Connection;
+
+use crate::error::database_error;
+use crate::keys::KeyRing;
+use crate::migrate;
+use crate::options::OpenError;
+use crate::secret::MasterKey;
+use crate::startup::{GUARD, PAYLOAD, meta, stored_head};
+use crate::writer::database_path;
+
+/// Problems kept in a report; the others are counted.
+const MAX_PROBLEMS: usize = 1000;
+
+/// What was looked at, and what is wrong.
+#[derive(Debug)]
+pub struct VerifyReport {
+    /// The log, read again from its leaves.
+    pub log: LogReport,
+    /// The newest head, whose signature verified; none in an empty log.
+    pub head: Option<Checkpoint>,
+    /// Stored receipts looked at.
+    pub receipts: u64,
+    /// Messages looked at.
+    pub messages: u64,
+    /// Parts opened and read to their end; none without the master key.
+    pub parts: Option<u64>,
+    /// What is wrong beside the log; the first 1,000.
+    pub problems: Vec<Problem>,
+    /// How many problems there are in all.
+    pub problem_count: u64,
+}
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What.
+    pub kind: ProblemKind,
+    /// Where: a hub id with the number of a part, or the index of a leaf. Never a value (P7).
+    pub place: String,
+}
+
+/// What can be wrong beside the log itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// SQLite finds the file damaged.
+    Database,
+    /// A stored receipt is unreadable, does not verify, or is not about its leaf.
+    Receipt,
+    /// The record of an acceptance is missing, doubled, or not about its message.
+    Acceptance,
+    /// A row of a message does not say what its acceptance recorded.
+    Message,
+    /// The state of a delivery is not the one its records lead to.
+    State,
+    /// A leaf about a message is not tied to it.
+    Stray,
+    /// The parts stored are not those recorded.
+    Parts,
+    /// The sealed octets of a part cannot be opened, or are not those that came in (P4).
+    Octets,
+    /// Two messages bear one account, transport and transport id (P3).
+    Doubled,
+}
+
+impl ProblemKind {
+    /// A stable word for scripts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Receipt => "receipt",
+            Self::Acceptance => "acceptance",
+            Self::Message => "message",
+            Self::State => "state",
+            Self::Stray => "stray",
+            Self::Parts => "parts",
+            Self::Octets => "octets",
+            Self::Doubled => "doubled",
+        }
+    }
+
+    /// What an auditor reads.
+    pub fn text(self) -> Text {
+        match self {
+            Self::Database => Text {
+                de: "Die Datenbankdatei ist beschädigt.",
+                en: "The database file is damaged.",
+            },
+            Self::Receipt => Text {
+                de: "Eine gespeicherte Quittung ist nicht gültig oder gehört nicht zu ihrem Eintrag.",
+                en: "A stored receipt does not hold, or does not belong to its leaf.",
+            },
+            Self::Acceptance => Text {
+                de: "Der Nachweis der Annahme fehlt, ist doppelt oder gehört nicht zur Nachricht.",
+                en: "The record of the acceptance is missing, doubled, or not about the message.",
+            },
+            Self::Message => Text {
+                de: "Die gespeicherten Angaben zur Nachricht weichen vom Nachweis der Annahme ab.",
+                en: "What is stored about the message differs from what its acceptance recorded.",
+            },
+            Self::State => Text {
+                de: "Der Zustand der Zustellung ergibt sich nicht aus den Nachweisen.",
+                en: "The state of the delivery is not the one its records lead to.",
+            },
+            Self::Stray => Text {
+                de: "Ein Nachweis zu einer Nachricht ist ihr nicht zugeordnet.",
+                en: "A record about a message is not tied to it.",
+            },
+            Self::Parts => Text {
+                de: "Die gespeicherten Teile sind nicht die bei der Annahme vermerkten.",
+                en: "The parts stored are not those recorded at acceptance.",
+            },
+            Self::Octets => Text {
+                de: "Der Inhalt eines Teils ist verändert oder fehlt.",
+                en: "The content of a part was changed or is missing.",
+            },
+            Self::Doubled => Text {
+                de: "Zwei Nachrichten tragen dieselbe Transportkennung desselben Kontos.",
+                en: "Two messages bear the same transport id of the same account.",
+            },
+        }
+    }
+}
+
+/// Why the check could not be made at all.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// There is no store of this program there, or its keys are others.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A read failed.
+    #[error("{0}")]
+    Store(String),
+}
+
+impl VerifyReport {
+    /// Everything is as it must be.
+    pub fn holds(&self) -> bool {
+        self.log.holds() && self.problem_count == 0
+    }
+
+    /// What is wrong with the log, if anything is.
+    pub fn log_fault(&self) -> Option<&LogFault> {
+        self.log.fault.as_ref()
+    }
+
+    fn add(&mut self, kind: ProblemKind, place: impl Into<String>) {
+        self.problem_count += 1;
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(Problem { kind, place: place.into() });
+        }
+    }
+}
+
+/// Checks a store from its files alone, on one snapshot; a hub may be working on it. Sealed octets
+/// are opened only with the master key. The verifier key must come from outside: one taken from
+/// the store would prove nothing.
+pub fn verify_offline(
+    dir: &Path,
+    verifier: &VerifierKey,
+    master_key: Option<MasterKey>,
+) -> Result<VerifyReport, VerifyError> {
+    verify(dir, verifier, master_key.map(KeyRing::new).as_ref())
+}
+
+/// The same with keys unwrapped before.
+pub(crate) fn verify(
+    dir: &Path,
+    verifier: &VerifierKey,
+    keys: Option<&KeyRing>,
+) -> Result<VerifyReport, VerifyError> {
+    // Before the snapshot: a head released after it would not be in it.
+    let guarded = match HeadGuard::read(&dir.join(GUARD)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        other => other.map_err(OpenError::File)?,
+    };
+    let db = migrate::open_reader(&database_path(dir)).map_err(migrate::database)?;
+    let db = db.unchecked_transaction().map_err(migrate::database)?;
+    migrate::check(&db)?;
+    if let (Some(keys), Some(value)) = (keys, meta(&db, "master-key-check")?)
+        && !keys.recognises(&value)
+    {
+        return Err(OpenError::WrongMasterKey.into());
+    }
+    let log = log::verify_log(&db, verifier, guarded).map_err(failed)?;
+    let head = stored_head(&db)?.and_then(|note| checkpoint::verify(&note, verifier).ok());
+    let (receipts, messages, parts) = (0, 0, keys.map(|_| 0));
+    let problems = Vec::new();
+    let mut report =
+        VerifyReport { log, head, receipts, messages, parts, problems, problem_count: 0 };
+    check_file(&db, &mut report).map_err(failed)?;
+    log::verify_receipts(&db, verifier, &mut report).map_err(failed)?;
+    messages::verify_messages(&db, keys, &dir.join(PAYLOAD), &mut report)?;
+    Ok(report)
+}
+
+/// SQLite's own check, and the uniqueness that rests on an index.
+fn check_file(db: &Connection, report: &mut VerifyReport) -> rusqlite::Result<()> {
+    let answer: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if answer != "ok" {
+        report.add(ProblemKind::Database, "hub.db");
+    }
+    let mut doubled = db.prepare(
+        "SELECT max(hub_id) FROM message NOT INDEXED
+         GROUP BY account, transport, transport_id HAVING count(*) > 1",
+    )?;
+    let mut rows = doubled.query([])?;
+    while let Some(row) = rows.next()? {
+        report.add(ProblemKind::Doubled, row.get::<_, String>(0)?);
+    }
+    Ok(())
+}
+
+fn failed(error: rusqlite::Error) -> VerifyError {
+    VerifyError::Store(database_error(error).to_string())
+}
+
+fn failed_store(error: StoreError) -> VerifyError {
+    VerifyError::Store(error.to_string())
+}

@@ -1,0 +1,87 @@
+//! An operator of the node under test, through its operations API.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::history::Listed;
+
+/// Octets of an answer.
+const ANSWER_BYTES: usize = 16 << 20;
+
+/// A person with a certificate.
+pub struct Operator {
+    client: reqwest::Client,
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct ClientFile {
+    ca: String,
+    certificate: String,
+    key: String,
+}
+
+impl Operator {
+    /// The operator whose client configuration `init --dev` wrote.
+    pub fn load(folder: &Path, operations: &str) -> Result<Self> {
+        let clients = folder.join("clients");
+        let file: ClientFile =
+            toml::from_str(&std::fs::read_to_string(clients.join("operator.toml"))?)?;
+        let read = |name: &str| {
+            std::fs::read(clients.join(name)).with_context(|| format!("operator file {name}"))
+        };
+        let client = reqwest::Client::builder()
+            .tls_certs_only([reqwest::Certificate::from_pem(&read(&file.ca)?)?])
+            .identity(reqwest::Identity::from_pkcs8_pem(
+                &read(&file.certificate)?,
+                &read(&file.key)?,
+            )?)
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .build()?;
+        Ok(Self { client, url: operations.to_owned() })
+    }
+
+    /// A document of the operations API.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        let mut answer = self.client.get(format!("{}{path}", self.url)).send().await?;
+        let status = answer.status();
+        let mut octets = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            ensure!(octets.len() + chunk.len() <= ANSWER_BYTES, "the answer is too long");
+            octets.extend_from_slice(&chunk);
+        }
+        ensure!(
+            status.is_success(),
+            "{path}: {status} {}",
+            String::from_utf8_lossy(&octets).chars().take(300).collect::<String>()
+        );
+        Ok(serde_json::from_slice(&octets)?)
+    }
+
+    /// Every message of the hub.
+    pub async fn everything(&self) -> Result<Vec<Listed>> {
+        let mut listed = Vec::new();
+        let mut before = String::new();
+        loop {
+            let page = self.get(&format!("/ops/v1/messages?limit=1000{before}")).await?;
+            for message in page["messages"].as_array().context("no list of messages")? {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                listed.push(Listed {
+                    hub_id: text(&message["id"]),
+                    transport_id: text(&message["transport_id"]),
+                    payload: text(&message["parts"][0]["sha256"]),
+                    state: text(&message["state"]),
+                });
+            }
+            match page["next"].as_str() {
+                Some(last) => before = format!("&before={last}"),
+                None => return Ok(listed),
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The suites.
+
+mod corpus;
+mod crash;
+mod native;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::Result;
+
+use crate::report::{Report, Summary};
+use crate::shipped::Shipped;
+
+/// What all suites are told.
+pub struct Settings {
+    /// The binary under test.
+    pub shipped: Shipped,
+    /// Makes random choices repeatable.
+    pub seed: u64,
+    /// Rounds of suites that repeat themselves.
+    pub rounds: u32,
+    /// One JSON object per line instead of text.
+    pub json: bool,
+    /// Where reports are written.
+    pub report: Option<PathBuf>,
+}
+
+/// One suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// Every ending of a message.
+    Native,
+    /// SIGKILL under load.
+    Crash,
+    /// Real messages.
+    Corpus,
+}
+
+impl Suite {
+    /// Every suite.
+    pub const ALL: &'static [Self] = &[Self::Native, Self::Crash, Self::Corpus];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Crash => "crash",
+            Self::Corpus => "corpus",
+        }
+    }
+
+    /// What it shows.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Native => "every ending of a message over the native transport, bad input included",
+            Self::Crash => "SIGKILL at random moments under load; nothing accepted is lost or mixed up",
+            Self::Corpus => "verdicts over real messages, and their way through a node",
+        }
+    }
+
+    /// Runs it.
+    pub fn run(self, settings: &Settings) -> Result<Summary> {
+        let mut report = Report::new(self.name(), settings.json);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async {
+            match self {
+                Self::Native => native::run(settings, &mut report).await,
+                Self::Crash => crash::run(settings, &mut report).await,
+                Self::Corpus => corpus::run(settings, &mut report).await,
+            }
+        })?;
+        report.finish(settings.report.as_deref())
+    }
+}
+
+impl FromStr for Suite {
+    type Err = ();
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.iter().copied().find(|suite| suite.name() == name).ok_or(())
+    }
+}

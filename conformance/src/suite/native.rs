@@ -1,0 +1,151 @@
+//! Every ending of a message over the native transport, as cases against one running node.
+
+mod endings;
+mod hostile;
+mod inbox;
+mod repeats;
+
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use amtsbote_adapters::probe::Wired;
+use amtsbote_domain::identity::HubId;
+use amtsbote_domain::message::Metadata;
+use anyhow::{Result, bail, ensure};
+use serde_json::Value;
+
+use super::Settings;
+use crate::node::{Folder, Node};
+use crate::operations::Operator;
+use crate::report::Report;
+use crate::town::{Answer, Town};
+
+/// Longest that a case waits for something that must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A node with two towns and an operator.
+pub struct World {
+    folder: Folder,
+    node: Node,
+    lemgo: Town,
+    detmold: Town,
+    operator: Operator,
+}
+
+/// Runs all cases against one node, then stops it and verifies its archive.
+pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let world = World::start(settings, &scratch.path().join("node"))?;
+    endings::run(&world, report).await;
+    repeats::run(&world, report).await;
+    inbox::run(&world, report).await;
+    hostile::run(&world, report).await;
+    report.add("archive-holds-afterwards", world.end());
+    Ok(())
+}
+
+impl World {
+    fn start(settings: &Settings, path: &Path) -> Result<Self> {
+        let folder = Folder::init(&settings.shipped, path)?;
+        folder.edit("amtsbote.toml", |table| {
+            // A stalled sender is to be seen within a test.
+            let mut limits = toml::Table::new();
+            limits.insert("body_idle_ms".into(), 2_000.into());
+            table.insert("limits".into(), limits.into());
+            Ok(())
+        })?;
+        let node = folder.serve()?;
+        let lemgo = Town::load(path, "05766044", &node.native)?;
+        let detmold = Town::load(path, "05766020", &node.native)?;
+        let operator = Operator::load(path, &node.operations)?;
+        Ok(Self { folder, node, lemgo, detmold, operator })
+    }
+
+    fn end(self) -> Result<String> {
+        self.node.stop()?;
+        let verified = self.folder.verify_archive()?;
+        Ok(verified.to_string())
+    }
+
+    /// A good notice from Lemgo to Detmold.
+    fn notice(&self) -> Result<(Metadata, Wired)> {
+        self.lemgo.notice(&self.detmold.party)
+    }
+
+    /// Sends a good notice and demands acceptance.
+    async fn accepted(&self) -> Result<(Metadata, Wired, HubId, Vec<u8>)> {
+        let (metadata, wired) = self.notice()?;
+        let (hub_id, receipt) = self.accept(&wired).await?;
+        Ok((metadata, wired, hub_id, receipt))
+    }
+
+    /// Demands that the hub accepts this for the first time.
+    async fn accept(&self, wired: &Wired) -> Result<(HubId, Vec<u8>)> {
+        match self.lemgo.post(wired).await? {
+            Answer::Accepted { hub_id, receipt, repeated: false } => {
+                Ok((HubId::parse(&hub_id)?, receipt))
+            }
+            other => bail!("not accepted as new: {other:?}"),
+        }
+    }
+
+    /// What the operations API says about a message.
+    async fn state(&self, hub_id: &HubId) -> Result<String> {
+        let shown = self.operator.get(&format!("/ops/v1/messages/{hub_id}")).await?;
+        match &shown["messages"][0]["status"]["state"] {
+            Value::String(state) => Ok(state.clone()),
+            other => bail!("no state: {other}"),
+        }
+    }
+
+    /// Waits until a message is in a state.
+    async fn becomes(&self, hub_id: &HubId, state: &str) -> Result<()> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let now = self.state(hub_id).await?;
+            if now == state {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < PATIENCE, "still {now} instead of {state}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Whether Detmold's inbox shows a message.
+    async fn in_inbox(&self, hub_id: &HubId) -> Result<bool> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self
+                .detmold
+                .client
+                .inbox_page(&self.detmold.party, after.as_deref(), 1_000, 0)
+                .await?;
+            if page.entries.iter().any(|entry| entry.id == *hub_id) {
+                return Ok(true);
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(false),
+            }
+        }
+    }
+}
+
+/// Runs one case and reports it.
+async fn case(report: &mut Report, name: &str, case: impl Future<Output = Result<String>>) {
+    let ended = case.await;
+    report.add(name, ended);
+}
+
+/// A status and a body, bounded.
+pub(super) async fn answer(request: reqwest::RequestBuilder) -> Result<(u16, reqwest::header::HeaderMap, Vec<u8>)> {
+    let mut answer = request.send().await?;
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let mut octets = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        ensure!(octets.len() + chunk.len() <= 64 << 20, "the answer is too long");
+        octets.extend_from_slice(&chunk);
+    }
+    Ok((status, headers, octets))
+}
