@@ -1,1 +1,8 @@
-//! (to be written)
+//! Protocols without sockets: bytes in, bytes out. No clock, no randomness, no I/O.
+
+pub mod c14n;
+pub mod native;
+pub mod signature;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,400 @@
+//! A certification authority for tests, the demo and `init --dev`. Never for production: its key
+//! lies beside everything it signs, and every name it writes begins with `TEST`.
+//!
+//! It has no clock; callers say from when until when.
+
+use amtsbote_domain::validity::Validity;
+use openssl::asn1::Asn1Integer;
+use openssl::bn::{BigNum, MsbOption};
+use openssl::ec::{Asn1Flag, EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
+use openssl::x509::extension::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+    SubjectKeyIdentifier,
+};
+use openssl::x509::{X509, X509Builder, X509Name};
+
+use amtsbote_domain::Timestamp;
+
+use crate::error::TrustError;
+use crate::keystore::Identity;
+use crate::pem::Certificate;
+use crate::validity;
+
+/// The kind of key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Elliptic curve P-256.
+    EcP256,
+    /// RSA of 3072 bits; takes some tenths of a second to make.
+    Rsa3072,
+}
+
+/// From when until when a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First instant; whole seconds count.
+    pub from: Timestamp,
+    /// First instant after.
+    pub until: Timestamp,
+}
+
+impl From<Span> for Validity {
+    fn from(span: Span) -> Self {
+        Self { from: Some(span.from), until: Some(span.until) }
+    }
+}
+
+/// What a certificate is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// TLS server under these host names and IP addresses.
+    Server(Vec<String>),
+    /// TLS client: an account.
+    Client,
+    /// TLS server and client: a hub that also sends to others.
+    Hub(Vec<String>),
+    /// Signatures of an Author.
+    Signature,
+    /// TLS client of a person who operates the hub.
+    Operator,
+}
+
+impl Purpose {
+    /// A TLS server on the own machine: `localhost`, `127.0.0.1`, `::1`.
+    pub fn localhost() -> Self {
+        Self::Server(local_names())
+    }
+
+    /// A hub on the own machine.
+    pub fn local_hub() -> Self {
+        Self::Hub(local_names())
+    }
+
+    fn names(&self) -> &[String] {
+        match self {
+            Self::Server(names) | Self::Hub(names) => names,
+            Self::Client | Self::Signature | Self::Operator => &[],
+        }
+    }
+}
+
+fn local_names() -> Vec<String> {
+    ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec()
+}
+
+/// The authority.
+#[derive(Clone, Debug)]
+pub struct TestCa {
+    identity: Identity,
+    span: Span,
+}
+
+/// A key with a certificate made here. Unlike a key of the key store it can be written to a file:
+/// it is for tests.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    identity: Identity,
+}
+
+impl Issued {
+    /// For TLS and signing; the chain ends with the root.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The certificate.
+    pub fn certificate(&self) -> &Certificate {
+        self.identity.certificate()
+    }
+
+    /// Certificate and root as PEM text.
+    pub fn chain_pem(&self) -> Result<Vec<u8>, TrustError> {
+        self.identity.chain_pem()
+    }
+
+    /// The key as PEM text (PKCS#8, not encrypted): to be written with mode 0600.
+    pub fn key_pem(&self) -> Result<Vec<u8>, TrustError> {
+        Ok(self.identity.key().private_key_to_pem_pkcs8()?)
+    }
+}
+
+impl TestCa {
+    /// Makes key and root certificate. The name gets `TEST ` in front if it does not begin so.
+    pub fn new(name: &str, kind: KeyKind, span: Span) -> Result<Self, TrustError> {
+        let key = new_key(kind)?;
+        let subject = subject(name, "Amtsbote TEST")?;
+        let mut builder = begin(&subject, &key, span)?;
+        builder.set_issuer_name(&subject)?;
+        builder.append_extension(BasicConstraints::new().critical().ca().pathlen(0).build()?)?;
+        builder.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build()?)?;
+        let context = builder.x509v3_context(None, None);
+        let identifier = SubjectKeyIdentifier::new().build(&context)?;
+        builder.append_extension(identifier)?;
+        builder.sign(&key, MessageDigest::sha256())?;
+        let root = Certificate::new(builder.build())?;
+        Ok(Self { identity: Identity::new(key, vec![root])?, span })
+    }
+
+    /// An authority made before and kept, e.g. by `init --dev`.
+    pub fn from_identity(identity: Identity) -> Result<Self, TrustError> {
+        let validity = identity.certificate().validity();
+        match (validity.from, validity.until) {
+            (Some(from), Some(until)) => Ok(Self { identity, span: Span { from, until } }),
+            _ => Err(TrustError::Malformed),
+        }
+    }
+
+    /// The root certificate.
+    pub fn certificate(&self) -> &Certificate {
+        self.identity.certificate()
+    }
+
+    /// The root with its key, to be kept in a key store.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// From when until when the root is valid.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Makes a key and a certificate for it. The name gets `TEST ` in front if it does not begin
+    /// so; together at most 64 characters.
+    pub fn issue(
+        &self,
+        name: &str,
+        purpose: Purpose,
+        kind: KeyKind,
+        span: Span,
+    ) -> Result<Issued, TrustError> {
+        let key = new_key(kind)?;
+        let unit = match purpose {
+            Purpose::Operator => "Amtsbote TEST operators",
+            _ => "Amtsbote TEST",
+        };
+        let root = self.identity.certificate().x509();
+        let mut builder = begin(&*subject(name, unit)?, &key, span)?;
+        builder.set_issuer_name(root.subject_name())?;
+        builder.append_extension(BasicConstraints::new().critical().build()?)?;
+        add_usages(&mut builder, &purpose)?;
+        let context = builder.x509v3_context(Some(root), None);
+        let own = SubjectKeyIdentifier::new().build(&context)?;
+        let issuer = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
+        let names = alternative_names(&purpose).map(|names| names.build(&context)).transpose()?;
+        for extension in [Some(own), Some(issuer), names].into_iter().flatten() {
+            builder.append_extension(extension)?;
+        }
+        builder.sign(self.identity.key(), MessageDigest::sha256())?;
+        let certificate = Certificate::new(builder.build())?;
+        let chain = vec![certificate, self.identity.certificate().clone()];
+        Ok(Issued { identity: Identity::new(key, chain)? })
+    }
+}
+
+fn new_key(kind: KeyKind) -> Result<PKey<Private>, TrustError> {
+    Ok(match kind {
+        KeyKind::EcP256 => {
+            let mut group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+            group.set_asn1_flag(Asn1Flag::NAMED_CURVE);
+            PKey::from_ec_key(EcKey::generate(&group)?)?
+        }
+        KeyKind::Rsa3072 => PKey::from_rsa(Rsa::generate(3072)?)?,
+    })
+}
+
+fn subject(name: &str, unit: &str) -> Result<X509Name, TrustError> {
+    let name = match name.starts_with("TEST ") {
+        true => name.to_owned(),
+        false => format!("TEST {name}"),
+    };
+    let mut builder = X509Name::builder()?;
+    builder.append_entry_by_nid(Nid::COUNTRYNAME, "DE")?;
+    builder.append_entry_by_nid(Nid::ORGANIZATIONNAME, unit)?;
+    builder.append_entry_by_nid(Nid::COMMONNAME, &name)?;
+    Ok(builder.build())
+}
+
+fn begin(
+    subject: &openssl::x509::X509NameRef,
+    key: &PKey<Private>,
+    span: Span,
+) -> Result<X509Builder, TrustError> {
+    const VERSION_3: i32 = 2;
+    // RFC 5280, 4.1.2.2: positive and at most 20 octets; unguessable by custom.
+    const SERIAL_BITS: i32 = 127;
+    let mut serial = BigNum::new()?;
+    serial.rand(SERIAL_BITS, MsbOption::ONE, false)?;
+    let mut builder = X509::builder()?;
+    builder.set_version(VERSION_3)?;
+    builder.set_serial_number(&*Asn1Integer::from_bn(&serial)?)?;
+    builder.set_subject_name(subject)?;
+    builder.set_pubkey(key)?;
+    builder.set_not_before(&*validity::asn1(span.from)?)?;
+    // The last date belongs to a certificate; our spans end before their end.
+    let last = span.until.checked_sub(jiff::SignedDuration::from_secs(1));
+    builder.set_not_after(&*validity::asn1(last.map_err(|_| TrustError::Malformed)?)?)?;
+    Ok(builder)
+}
+
+fn add_usages(builder: &mut X509Builder, purpose: &Purpose) -> Result<(), TrustError> {
+    let mut usage = KeyUsage::new();
+    usage.critical().digital_signature();
+    let mut extended = ExtendedKeyUsage::new();
+    match purpose {
+        Purpose::Server(_) => drop(extended.server_auth()),
+        Purpose::Hub(_) => drop(extended.server_auth().client_auth()),
+        Purpose::Client | Purpose::Operator => drop(extended.client_auth()),
+        Purpose::Signature => drop(usage.non_repudiation()),
+    }
+    builder.append_extension(usage.build()?)?;
+    if *purpose != Purpose::Signature {
+        builder.append_extension(extended.build()?)?;
+    }
+    Ok(())
+}
+
+fn alternative_names(purpose: &Purpose) -> Option<SubjectAlternativeName> {
+    let mut names = SubjectAlternativeName::new();
+    for name in purpose.names() {
+        match name.parse::<std::net::IpAddr>() {
+            Ok(_) => names.ip(name),
+            Err(_) => names.dns(name),
+        };
+    }
+    (!purpose.names().is_empty()).then_some(names)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::process::Command;
+    use std::sync::LazyLock;
+
+    pub(crate) const FROM: &str = "2020-01-01T00:00:00Z";
+    /// Beyond 2050, so that both forms of time in certificates occur.
+    pub(crate) const UNTIL: &str = "2090-01-01T00:00:00Z";
+
+    fn span() -> Span {
+        let at = |text: &str| text.parse().expect("an instant");
+        Span { from: at(FROM), until: at(UNTIL) }
+    }
+
+    pub(crate) fn ca(kind: KeyKind) -> &'static TestCa {
+        static EC: LazyLock<TestCa> =
+            LazyLock::new(|| TestCa::new("TEST root EC", KeyKind::EcP256, span()).expect("a CA"));
+        static RSA: LazyLock<TestCa> =
+            LazyLock::new(|| TestCa::new("root RSA", KeyKind::Rsa3072, span()).expect("a CA"));
+        match kind {
+            KeyKind::EcP256 => &EC,
+            KeyKind::Rsa3072 => &RSA,
+        }
+    }
+
+    pub(crate) fn issue(name: &str, purpose: Purpose) -> Issued {
+        let ca = ca(KeyKind::EcP256);
+        ca.issue(name, purpose, KeyKind::EcP256, ca.span()).expect("issued")
+    }
+
+    impl TestCa {
+        pub(crate) fn encrypted_key_pem_for_tests(&self, passphrase: &[u8]) -> Vec<u8> {
+            let cipher = openssl::symm::Cipher::aes_256_cbc();
+            let key = self.identity.key();
+            key.private_key_to_pem_pkcs8_passphrase(cipher, passphrase).expect("pem")
+        }
+    }
+
+    /// Runs the tool `openssl` and returns what it printed.
+    pub(crate) fn openssl(arguments: &[&str]) -> String {
+        let output = Command::new("openssl")
+            .args(arguments)
+            .output()
+            .expect("the tool openssl is needed (Debian package openssl)");
+        assert!(
+            output.status.success(),
+            "openssl {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    #[test]
+    fn openssl_verifies_the_chain_and_shows_the_usages() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+        let (root, leaf) = (path("root.pem"), path("leaf.pem"));
+        let kinds = [KeyKind::EcP256, KeyKind::Rsa3072];
+        for (ca_kind, kind) in kinds.into_iter().flat_map(|a| kinds.map(|b| (a, b))) {
+            let ca = ca(ca_kind);
+            std::fs::write(&root, ca.certificate().to_pem().expect("pem")).expect("written");
+            for (purpose, check, shown) in [
+                (Purpose::localhost(), "sslserver", "TLS Web Server Authentication\n"),
+                (Purpose::Client, "sslclient", "TLS Web Client Authentication\n"),
+                (Purpose::Operator, "sslclient", "TLS Web Client Authentication\n"),
+                (
+                    Purpose::local_hub(),
+                    "sslserver",
+                    "TLS Web Server Authentication, TLS Web Client",
+                ),
+                (Purpose::Signature, "any", "Digital Signature, Non Repudiation\n"),
+            ] {
+                let issued = ca.issue("x", purpose.clone(), kind, ca.span()).expect("issued");
+                let pem = issued.certificate().to_pem().expect("pem");
+                std::fs::write(&leaf, pem).expect("written");
+                openssl(&["verify", "-x509_strict", "-CAfile", &root, "-purpose", check, &leaf]);
+                let text = openssl(&["x509", "-in", &leaf, "-noout", "-text"]);
+                assert!(text.contains(shown), "{purpose:?}: {text}");
+                assert!(text.contains("CA:FALSE") && text.contains("CN = TEST x"), "{text}");
+                let local = "DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1";
+                assert_eq!(text.contains(local), !purpose.names().is_empty(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificate_of_the_wrong_use_does_not_verify() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let ca = ca(KeyKind::EcP256);
+        std::fs::write(path("root.pem"), ca.certificate().to_pem().expect("pem")).expect("written");
+        let client = issue("x", Purpose::Client);
+        std::fs::write(path("leaf.pem"), client.certificate().to_pem().expect("pem"))
+            .expect("written");
+        let output = Command::new("openssl")
+            .args(["verify", "-purpose", "sslserver", "-CAfile"])
+            .args([path("root.pem"), path("leaf.pem")])
+            .output()
+            .expect("the tool openssl is needed (Debian package openssl)");
+        assert!(!output.status.success());
+    }
+
+    #[test]
+    fn serials_differ_and_are_positive() {
+        let serials: Vec<String> = (0..8)
+            .map(|n| {
+                issue(&n.to_string(), Purpose::Client).certificate().serial().expect("a serial")
+            })
+            .collect();
+        for (n, serial) in serials.iter().enumerate() {
+            assert!(!serials[..n].contains(serial));
+            assert!(serial.len() == 32 && !serial.starts_with('-'), "{serial}");
+        }
+    }
+
+    #[test]
+    fn names_too_long_are_refused() {
+        let ca = ca(KeyKind::EcP256);
+        let long = "x".repeat(60);
+        assert!(ca.issue(&long, Purpose::Client, KeyKind::EcP256, ca.span()).is_err());
+    }
+
+    #[test]
+    fn an_authority_is_used_again() {
+        let again = TestCa::from_identity(ca(KeyKind::EcP256).identity().clone()).expect("again");
+        assert_eq!(again.span(), ca(KeyKind::EcP256).span());
+    }
+}

@@ -1,0 +1,333 @@
+//! Compared octet by octet with `xmllint`; parts of documents are compared through `xmlsec1` in
+//! the tests of the signatures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use amtsbote_schemas::xml::{DriveError, Limits, XmlErrorKind, drive};
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{material, run};
+
+fn canonical(document: &[u8], method: Method, apex: Apex) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut sink = Canonicalizer::new(method, apex, |piece: &[u8]| octets.extend(piece));
+    drive(document, &Limits::default(), &mut sink).expect("well-formed");
+    sink.flush();
+    octets
+}
+
+fn text(document: &str, method: Method, apex: Apex) -> String {
+    String::from_utf8(canonical(document.as_bytes(), method, apex)).expect("UTF-8")
+}
+
+fn id(id: &str) -> Apex {
+    Apex::Id(id.to_owned())
+}
+
+/// What xmllint makes of the files, one after the other; it keeps comments.
+fn xmllint(mode: Mode, files: &[PathBuf]) -> Vec<u8> {
+    let option = match mode {
+        Mode::Exclusive => "--exc-c14n",
+        Mode::Inclusive => "--c14n",
+    };
+    let mut arguments: Vec<&Path> = vec![Path::new(option), Path::new("--nonet")];
+    arguments.extend(files.iter().map(PathBuf::as_path));
+    let output = run("xmllint", "libxml2-utils", &arguments);
+    assert!(output.yes, "xmllint: {}", output.stderr);
+    output.stdout
+}
+
+fn agrees_with_xmllint(document: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("document.xml");
+    fs::write(&file, document).expect("written");
+    for mode in [Mode::Exclusive, Mode::Inclusive] {
+        let theirs = xmllint(mode, std::slice::from_ref(&file));
+        let ours = canonical(document.as_bytes(), Method::new(mode, true), Apex::Document);
+        let show = String::from_utf8_lossy;
+        assert_eq!(show(&ours), show(&theirs), "{mode:?} of {document}");
+    }
+}
+
+const SAMPLES: [&str; 14] = [
+    "<a/>",
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<?pi  some data ?>\n<!-- one -->\n<a/>\n<!-- two -->\n<?last?>\n",
+    "<a xmlns='urn:a' xmlns:b='urn:b'><b:c xmlns='' d='1'/><e xmlns=''><f xmlns='urn:a'/></e></a>",
+    "<a b='&lt;&amp;&gt;&quot;&apos;&#9;&#10;&#13; x\ty\nz'>&lt;&amp;&gt;\"'&#13;\r\nend<![CDATA[<&>]]]]></a>",
+    "<z:a xmlns:z='urn:z' xmlns:y='urn:y' y:b='1' b='2' z:b='3' a='4' xml:lang='de'/>",
+    "<a xmlns:p='urn:1'><p:b xmlns:p='urn:2'><p:c xmlns:p='urn:1'/></p:b><p:d/></a>",
+    "<a xmlns='urn:1'><b xmlns='urn:2'><c xmlns='urn:1'/></b><d/></a>",
+    "<p:a xmlns:p='urn:1' xmlns='urn:x'><b/><p:c><d xmlns=''/></p:c></p:a>",
+    "<a xmlns:q='urn:q' xmlns:p='urn:p'><b p:x='' q:x=''><c q:y='&#x1F600;ä\u{e9}'/></b></a>",
+    "<a xmlns:one='urn:same' xmlns:two='urn:same'><one:b two:c='1' one:d='2'><two:e/></one:b></a>",
+    "<a xml:space='preserve' xml:lang='de'><b xml:lang='en'/><c/></a>",
+    "<a>text<!--c--><?p  q?><b  />  <c\n></c ></a>",
+    "<a xmlns:u='urn:%C3%A4?a=1'><u:b/></a>",
+    "<a xmlns:xml='http://www.w3.org/XML/1998/namespace' xml:id='x'><b xmlns=''/></a>",
+];
+
+#[test]
+fn samples_agree_with_xmllint() {
+    SAMPLES.iter().for_each(|sample| agrees_with_xmllint(sample));
+}
+
+#[test]
+fn comments_are_left_out_unless_asked_for() {
+    let document = "<!--1--><a>x<!--2-->y</a><!--3-->";
+    let method = Method::EXCLUSIVE;
+    assert_eq!(text(document, method.clone(), Apex::Document), "<a>xy</a>");
+    let with = Method::new(Mode::Exclusive, true);
+    assert_eq!(text(document, with, Apex::Document), "<!--1-->\n<a>x<!--2-->y</a>\n<!--3-->");
+}
+
+#[test]
+fn an_element_brings_only_the_namespaces_it_uses() {
+    let document = "<r xmlns='urn:d' xmlns:p='urn:p' xmlns:q='urn:q' xml:lang='de'><p:a Id='x'><b q:c=''/></p:a></r>";
+    assert_eq!(
+        text(document, Method::EXCLUSIVE, id("x")),
+        "<p:a xmlns:p=\"urn:p\" Id=\"x\"><b xmlns=\"urn:d\" xmlns:q=\"urn:q\" q:c=\"\"></b></p:a>"
+    );
+    assert_eq!(
+        text(document, Method::EXCLUSIVE.with_prefix_list("q  #default\tzz"), id("x")),
+        "<p:a xmlns=\"urn:d\" xmlns:p=\"urn:p\" xmlns:q=\"urn:q\" Id=\"x\"><b q:c=\"\"></b></p:a>"
+    );
+    assert_eq!(
+        text(document, Method::new(Mode::Inclusive, false), id("x")),
+        "<p:a xmlns=\"urn:d\" xmlns:p=\"urn:p\" xmlns:q=\"urn:q\" Id=\"x\" xml:lang=\"de\">\
+         <b q:c=\"\"></b></p:a>"
+    );
+}
+
+#[test]
+fn the_default_namespace_is_undone_only_where_it_was_written() {
+    let document = "<r xmlns='urn:d'><p:a xmlns:p='urn:p' Id='x'><b xmlns=''/></p:a></r>";
+    assert_eq!(
+        text(document, Method::EXCLUSIVE, id("x")),
+        "<p:a xmlns:p=\"urn:p\" Id=\"x\"><b></b></p:a>"
+    );
+    assert_eq!(
+        text(document, Method::EXCLUSIVE.with_prefix_list("#default"), id("x")),
+        "<p:a xmlns=\"urn:d\" xmlns:p=\"urn:p\" Id=\"x\"><b xmlns=\"\"></b></p:a>"
+    );
+}
+
+/// Canonical XML 1.0, 2.3 writes namespaces as it writes attributes. libxml2 leaves `&` as it is,
+/// which is no XML any more, so it is no peer for this.
+#[test]
+fn namespaces_are_escaped() {
+    let document = "<a xmlns:u='urn:\u{e4}?a=1&amp;b=2'><u:b/></a>";
+    assert_eq!(
+        text(document, Method::EXCLUSIVE, Apex::Document),
+        "<a><u:b xmlns:u=\"urn:\u{e4}?a=1&amp;b=2\"></u:b></a>"
+    );
+}
+
+/// Finds the number of the first element with this local name.
+struct Find(&'static str, Option<NodeNumber>);
+
+impl EventSink for Find {
+    type Error = Infallible;
+    fn event(&mut self, event: &Event<'_>) -> Result<(), Infallible> {
+        match event {
+            Event::Start(tag) if tag.local == self.0 => self.1 = self.1.or(Some(tag.node)),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn one_element_is_left_out_and_the_numbers_are_kept() {
+    let document = "<r a=''>x<s b=''><t>y</t></s><u/></r>";
+    let mut find = Find("s", None);
+    drive(document.as_bytes(), &Limits::default(), &mut find).expect("well-formed");
+    let s = find.1.expect("found");
+    let mut octets = Vec::new();
+    let mut sink =
+        Canonicalizer::new(Method::EXCLUSIVE, Apex::Document, |piece: &[u8]| octets.extend(piece))
+            .omitting(s);
+    drive(document.as_bytes(), &Limits::default(), &mut sink).expect("well-formed");
+    // r=1, a=2, x=3, s=4, b=5, t=6, y=7, u=8.
+    assert_eq!(sink.covered(), Some((NodeNumber(1), NodeNumber(8))));
+    assert_eq!(sink.omitted(), Some((NodeNumber(4), NodeNumber(7))));
+    sink.flush();
+    assert_eq!(String::from_utf8(octets).expect("UTF-8"), "<r a=\"\">x<u></u></r>");
+    let by_number = canonical(document.as_bytes(), Method::EXCLUSIVE, Apex::Element(s));
+    assert_eq!(String::from_utf8(by_number).expect("UTF-8"), "<s b=\"\"><t>y</t></s>");
+}
+
+#[test]
+fn a_second_element_with_the_id_is_counted_and_not_written() {
+    let document = "<r><a Id='x'>1</a><b Id='x'>2</b></r>";
+    let mut octets = Vec::<u8>::new();
+    let mut sink =
+        Canonicalizer::new(Method::EXCLUSIVE, id("x"), |piece: &[u8]| octets.extend(piece));
+    drive(document.as_bytes(), &Limits::default(), &mut sink).expect("well-formed");
+    assert_eq!(sink.matches(), 2);
+    sink.flush();
+    assert_eq!(octets, b"<a Id=\"x\">1</a>");
+}
+
+#[test]
+fn uris_name_methods_and_back() {
+    for mode in [Mode::Exclusive, Mode::Inclusive] {
+        for comments in [false, true] {
+            let method = Method::new(mode, comments);
+            assert_eq!(Method::from_uri(method.uri()), Some(method));
+        }
+    }
+    assert_eq!(Method::from_uri("http://www.w3.org/TR/1999/REC-xslt-19991116"), None);
+}
+
+/// Reads a document, when it is one that the reader takes (no DTD, UTF-8).
+fn readable(file: &Path) -> Option<Vec<u8>> {
+    let octets = fs::read(file).ok()?;
+    let mut nobody = Find("", None);
+    match drive(octets.as_slice(), &Limits::default(), &mut nobody) {
+        Ok(()) => Some(octets),
+        Err(DriveError::Xml(error)) => {
+            let kind = &error.kind;
+            let known = [XmlErrorKind::Dtd, XmlErrorKind::Utf16, XmlErrorKind::Encoding];
+            assert!(
+                known.contains(kind) || file.components().any(|c| c.as_os_str() == "_derived"),
+                "{}: {error}",
+                file.display()
+            );
+            None
+        }
+    }
+}
+
+fn xml_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            xml_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "xml" || e == "xsd")
+            && entry.metadata().is_ok_and(|m| m.len() < 1 << 20)
+        {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn documents_of_the_corpus_agree_with_xmllint() {
+    let Some(corpus) = material("AMTSBOTE_CORPUS", "shared/corpus") else { return };
+    let mut files = Vec::new();
+    xml_files(&corpus, &mut files);
+    files.sort();
+    let step = files.len().div_ceil(400).max(1);
+    let documents: Vec<(PathBuf, Vec<u8>)> = files
+        .into_iter()
+        .step_by(step)
+        .filter_map(|file| readable(&file).map(|octets| (file, octets)))
+        .collect();
+    println!("{} documents of the corpus", documents.len());
+    for batch in documents.chunks(20) {
+        let names: Vec<PathBuf> = batch.iter().map(|(file, _)| file.clone()).collect();
+        for mode in [Mode::Exclusive, Mode::Inclusive] {
+            let ours = batch
+                .iter()
+                .flat_map(|(_, octets)| canonical(octets, Method::new(mode, true), Apex::Document));
+            assert!(
+                ours.eq(xmllint(mode, &names)),
+                "{mode:?}: one of {names:?} differs from what xmllint writes"
+            );
+        }
+    }
+}
+
+/// A document made of few names and namespaces, so that they often meet.
+pub(crate) fn document() -> impl Strategy<Value = String> {
+    element(vec!["", "p", "q"]).prop_map(|root| format!("<?x y?><!-- c -->{root}<!--d-->"))
+}
+
+/// An element under these declared prefixes; the root of a document declares all of them.
+pub(crate) fn element(prefixes: Vec<&'static str>) -> BoxedStrategy<String> {
+    let leaf = prop_oneof![
+        "[ a-c&<>\"\t\r\n\u{e4}\u{1F600}]{0,6}".prop_map(|text| escape(&text)),
+        Just("<!-- note -->".to_owned()),
+        Just("<?go on?>".to_owned()),
+        Just("<![CDATA[<x>&]]>".to_owned()),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        let prefix = prop::sample::select(prefixes.clone());
+        let declared = prop::collection::btree_map(
+            prop::sample::select(vec!["", "p", "q"]),
+            prop::sample::select(vec!["urn:1", "urn:2", "urn:3?a"]),
+            0..3,
+        );
+        let attributes = prop::collection::btree_map(
+            prop::sample::select(vec!["a", "b", "p:a", "q:c", "xml:lang"]),
+            "[ x\t\n\r<&>\"']{0,3}",
+            0..4,
+        );
+        let undo = any::<bool>();
+        let children = prop::collection::vec(inner, 0..4);
+        (prefix, declared, attributes, undo, children).prop_map(
+            |(prefix, declared, attributes, undo, children)| {
+                let name = if prefix.is_empty() { "e".to_owned() } else { format!("{prefix}:e") };
+                let mut tag = format!("<{name}");
+                for (p, uri) in &declared {
+                    let uri = if p.is_empty() && undo { "" } else { uri };
+                    let p = if p.is_empty() { "xmlns".to_owned() } else { format!("xmlns:{p}") };
+                    tag.push_str(&format!(" {p}=\"{}\"", escape(uri)));
+                }
+                for (attribute, value) in attributes {
+                    tag.push_str(&format!(" {attribute}=\"{}\"", escape(&value)));
+                }
+                format!("{tag}>{}</{name}>", children.concat())
+            },
+        )
+    })
+    .prop_map(|inner| {
+        // The prefixes are declared here once, so that every name below is bound.
+        format!("<r xmlns:p=\"urn:1\" xmlns:q=\"urn:2\">{inner}</r>")
+    })
+    .boxed()
+}
+
+fn escape(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '&' => "&amp;".to_owned(),
+            '<' => "&lt;".to_owned(),
+            '>' => "&gt;".to_owned(),
+            '"' => "&quot;".to_owned(),
+            '\r' => "&#13;".to_owned(),
+            // Half of the white space goes through normalisation.
+            '\t' => "&#9;".to_owned(),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+/// p:a and q:a may have the same name once the prefixes are resolved; then it is not well-formed.
+fn well_formed(document: &str) -> bool {
+    drive(document.as_bytes(), &Limits::default(), &mut Find("", None)).is_ok()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn generated_documents_agree_with_xmllint(document in document()) {
+        prop_assume!(well_formed(&document));
+        agrees_with_xmllint(&document);
+    }
+
+    /// Canonical form is its own canonical form.
+    #[test]
+    fn twice_is_once(document in document()) {
+        prop_assume!(well_formed(&document));
+        for mode in [Mode::Exclusive, Mode::Inclusive] {
+            let once = canonical(document.as_bytes(), Method::new(mode, true), Apex::Document);
+            let twice = canonical(&once, Method::new(mode, true), Apex::Document);
+            prop_assert_eq!(once, twice);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The native transport: envelope, multipart body, JSON documents.
+
+pub mod digest;
+pub mod envelope;
+pub mod multipart;
+pub mod problem;
+pub mod status;

@@ -1,0 +1,190 @@
+//! Who signed. `KeyInfo` only selects among certificates that the caller trusts.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::directory::TrustedCertificate;
+use openssl::error::ErrorStack;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Public};
+use openssl::sha::sha256;
+use openssl::x509::{X509, X509NameEntryRef, X509NameRef};
+
+use super::algorithm::KeyKind;
+use super::fault::SignatureFault;
+use super::scan::{Content, Found};
+
+/// The certificate under whose key a signature holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignerCertificate {
+    /// Its DER.
+    pub der: Vec<u8>,
+    /// SHA-256 over the DER.
+    pub fingerprint: Digest,
+    /// Its subject, as RFC 4514 writes it.
+    pub subject: String,
+}
+
+/// Whether the signature over `SignedInfo` holds under a certificate.
+pub(super) enum Fit {
+    Holds(SignerCertificate),
+    DoesNotHold,
+    /// The key is none for the algorithm, or too weak.
+    OtherKey,
+}
+
+impl Found {
+    /// The trusted certificate under which the value of the signature holds at `at`. That what
+    /// the signature refers to is unchanged is another question: pass 2.
+    pub(crate) fn signer(
+        &self,
+        trusted: &[TrustedCertificate],
+        at: Timestamp,
+    ) -> Result<SignerCertificate, SignatureFault> {
+        let content = self.read()?;
+        let named = |t: &&TrustedCertificate| content.certificates.contains(&t.der);
+        let mut candidates = trusted.iter().filter(named).peekable();
+        if candidates.peek().is_none() {
+            let rule = "KeyInfo names no certificate registered for the signer";
+            return Err(SignatureFault::SignerNotTrusted { rule });
+        }
+        let mut fault = SignatureFault::CertificateNotValid;
+        for candidate in candidates.filter(|c| c.validity.holds(at)) {
+            match content.fit(&*Parsed::trusted(&candidate.der)?)? {
+                Fit::Holds(signer) => return Ok(signer),
+                fit => fault = self.unfit(&fit),
+            }
+        }
+        Err(fault)
+    }
+
+    /// What it says, where it could be read.
+    pub(super) fn read(&self) -> Result<&Content, SignatureFault> {
+        self.content.as_ref().map_err(|_| SignatureFault::Invalid {
+            place: self.position,
+            rule: "the signature could not be read",
+        })
+    }
+
+    pub(super) fn unfit(&self, fit: &Fit) -> SignatureFault {
+        match fit {
+            Fit::OtherKey => SignatureFault::AlgorithmNotAllowed {
+                place: Some(self.position),
+                rule: "the signer's key is none for this algorithm, or too weak",
+            },
+            Fit::Holds(_) | Fit::DoesNotHold => SignatureFault::Invalid {
+                place: self.position,
+                rule: "SignatureValue: it does not fit SignedInfo under the signer's key",
+            },
+        }
+    }
+}
+
+impl Content {
+    /// Whether the value holds under the key of a certificate.
+    pub(super) fn fit(&self, certificate: &Parsed) -> Result<Fit, ErrorStack> {
+        let algorithm = self.info.algorithm;
+        if !algorithm.fits(certificate.kind) {
+            return Ok(Fit::OtherKey);
+        }
+        let holds =
+            algorithm.verify(&certificate.key, certificate.kind, &self.signed, &self.value)?;
+        Ok(if holds { Fit::Holds(certificate.signer.clone()) } else { Fit::DoesNotHold })
+    }
+}
+
+/// A certificate with its key ready for use.
+pub(super) struct Parsed {
+    key: PKey<Public>,
+    kind: KeyKind,
+    signer: SignerCertificate,
+}
+
+/// Most certificates of which the parsed form is remembered.
+const REMEMBERED: usize = 512;
+
+/// Parsing a certificate takes OpenSSL longer than checking a signature, and the trusted ones
+/// come again with every message. The key of the map is the whole certificate.
+static PARSED: LazyLock<Mutex<HashMap<Vec<u8>, Arc<Parsed>>>> = LazyLock::new(Mutex::default);
+
+impl Parsed {
+    pub(super) fn of(certificate: &X509) -> Result<Self, ErrorStack> {
+        let key = certificate.public_key()?;
+        let der = certificate.to_der()?;
+        let fingerprint = Digest(sha256(&der));
+        let subject = rfc4514(certificate.subject_name());
+        let kind = KeyKind::of(&key);
+        Ok(Self { key, kind, signer: SignerCertificate { der, fingerprint, subject } })
+    }
+
+    /// The same for a certificate that the caller trusts, from memory where possible.
+    fn trusted(der: &[u8]) -> Result<Arc<Self>, ErrorStack> {
+        // Whoever panicked while holding the lock left whole entries behind.
+        let memory = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = memory().get(der) {
+            return Ok(known.clone());
+        }
+        let parsed = Arc::new(Self::of(&X509::from_der(der)?)?);
+        let mut memory = memory();
+        if memory.len() >= REMEMBERED {
+            memory.clear();
+        }
+        memory.insert(der.to_vec(), parsed.clone());
+        Ok(parsed)
+    }
+}
+
+/// A distinguished name as RFC 4514 writes it: last attribute first.
+pub fn rfc4514(name: &X509NameRef) -> String {
+    let mut entries: Vec<String> = name.entries().map(attribute).collect();
+    entries.reverse();
+    entries.join(",")
+}
+
+fn attribute(entry: &X509NameEntryRef) -> String {
+    let nid = entry.object().nid();
+    // The short names of RFC 4514, 3; anything else is written as its OID.
+    let keyword = match nid {
+        Nid::COMMONNAME => "CN",
+        Nid::LOCALITYNAME => "L",
+        Nid::STATEORPROVINCENAME => "ST",
+        Nid::ORGANIZATIONNAME => "O",
+        Nid::ORGANIZATIONALUNITNAME => "OU",
+        Nid::COUNTRYNAME => "C",
+        Nid::STREETADDRESS => "STREET",
+        Nid::DOMAINCOMPONENT => "DC",
+        Nid::USERID => "UID",
+        _ => "",
+    };
+    let value = entry.data().to_string().map(|text| escaped(&text)).unwrap_or_default();
+    if keyword.is_empty() {
+        format!("{}={value}", entry.object())
+    } else {
+        format!("{keyword}={value}")
+    }
+}
+
+/// RFC 4514, 2.4.
+fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    let last = value.chars().count().saturating_sub(1);
+    for (n, c) in value.chars().enumerate() {
+        match c {
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => text.extend(['\\', c]),
+            '#' | ' ' if n == 0 => text.extend(['\\', c]),
+            ' ' if n == last => text.push_str("\\ "),
+            c if c.is_control() => {
+                let mut octets = [0; 4];
+                for octet in c.encode_utf8(&mut octets).bytes() {
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "\\{octet:02X}");
+                }
+            }
+            c => text.push(c),
+        }
+    }
+    text
+}

@@ -1,0 +1,338 @@
+//! Pass 1: where the signatures are and what they say.
+//!
+//! Nothing is believed yet. What is kept does not grow with the document: the parts of a signature
+//! that are held in memory have limits, and there is a limit to the number of signatures.
+
+use amtsbote_schemas::xml::{Event, EventSink, NodeNumber, Position, StartTag};
+
+use super::fault::SignatureFault;
+use super::profile::{Name, PathMatch, PathText, Profile};
+use super::signed_info::{DSIG, SignedInfo, octets};
+use super::tree::{Builder, Element, TooBig};
+use crate::c14n::Scope;
+
+/// Most signatures looked at in one document, where the profile does not say "one".
+pub const MAX_SIGNATURES: usize = 16;
+/// Most certificates in one `KeyInfo`.
+const MAX_CERTIFICATES: usize = 8;
+
+/// A signature that was found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(super) node: NodeNumber,
+    pub(super) last: NodeNumber,
+    pub(super) position: Position,
+    pub(super) path: String,
+    pub(super) at_place: bool,
+    pub(super) content: Result<Content, SignatureFault>,
+}
+
+/// What it says.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) info: SignedInfo,
+    /// The canonical form of `SignedInfo`: what was signed.
+    pub(super) signed: Vec<u8>,
+    pub(super) value: Vec<u8>,
+    /// DER from `KeyInfo/X509Data/X509Certificate`: hints, trusted by nobody.
+    pub(super) certificates: Vec<Vec<u8>>,
+}
+
+/// Looks for signatures while the document is read.
+pub(crate) struct SignatureScan {
+    scope: Scope,
+    path: PathText,
+    place: PathMatch,
+    depth: u32,
+    last: NodeNumber,
+    open: Vec<Open>,
+    found: Vec<Found>,
+}
+
+impl SignatureScan {
+    /// Also notes which signatures stand at the absolute path `place`.
+    pub(crate) fn new(place: &'static [Name]) -> Self {
+        Self {
+            scope: Scope::default(),
+            path: PathText::default(),
+            place: PathMatch::new(place),
+            depth: 0,
+            last: NodeNumber(0),
+            open: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// All signatures, inner ones before those that hold them.
+    pub(crate) fn all(self) -> Vec<Found> {
+        self.found
+    }
+
+    /// The one signature that the profile demands, built as it demands.
+    pub(crate) fn one(self, profile: &Profile) -> Result<Found, SignatureFault> {
+        let mut found = self.found.into_iter();
+        let signature = found.next().ok_or(SignatureFault::Missing {
+            place: None,
+            rule: "there is no signature; exactly one is demanded",
+        })?;
+        if let Some(second) = found.next() {
+            let place = Some(second.position.max(signature.position));
+            return Err(SignatureFault::Missing {
+                place,
+                rule: "there are two signatures; exactly one is demanded",
+            });
+        }
+        if !signature.at_place {
+            return Err(SignatureFault::Missing {
+                place: Some(signature.position),
+                rule: "the signature is not at the place prescribed",
+            });
+        }
+        match signature.content {
+            Err(fault) => Err(fault),
+            Ok(content) => {
+                content.info.check(&profile.allowed)?;
+                Ok(Found { content: Ok(content), ..signature })
+            }
+        }
+    }
+
+    fn start(&mut self, tag: &StartTag) -> Result<(), SignatureFault> {
+        self.depth = tag.depth;
+        self.last = tag.attributes.last().map_or(tag.node, |a| a.node);
+        self.path.start(tag);
+        let at_place = self.place.start(tag);
+        if tag.is(DSIG, "Signature") {
+            if self.open.len() + self.found.len() == MAX_SIGNATURES {
+                let limit = "signatures in a document";
+                return Err(SignatureFault::Limit { place: tag.position, limit });
+            }
+            if let Some(outer) = self.open.last_mut().filter(|outer| outer.part.is_some()) {
+                outer.fail(tag.position, "a signature inside SignedInfo or KeyInfo");
+            }
+            self.open.push(Open::new(tag, self.path.as_str(), at_place));
+        } else if let Some(signature) = self.open.last_mut() {
+            signature.start(tag, &self.scope);
+        }
+        self.scope.open(tag);
+        Ok(())
+    }
+
+    fn end(&mut self, tag: &StartTag) {
+        self.scope.close();
+        self.path.end();
+        self.place.end(tag);
+        self.depth = tag.depth.saturating_sub(1);
+        if let Some(signature) = self.open.last_mut() {
+            signature.end();
+            if signature.depth == tag.depth
+                && let Some(signature) = self.open.pop()
+            {
+                self.found.push(signature.close(self.last));
+            }
+        }
+    }
+}
+
+impl EventSink for SignatureScan {
+    type Error = SignatureFault;
+
+    fn event(&mut self, event: &Event<'_>) -> Result<(), SignatureFault> {
+        match *event {
+            Event::Start(tag) => self.start(tag)?,
+            Event::End(tag, _) => self.end(tag),
+            Event::Text(node, text, position) => {
+                self.last = node;
+                if let Some(signature) = self.open.last_mut() {
+                    signature.text(text, position, self.depth);
+                }
+            }
+            Event::Comment(node, _, position)
+            | Event::ProcessingInstruction(node, _, _, position) => {
+                self.last = node;
+                // Comments are left out of what is signed, so they could part a value in two
+                // for a careless reader. Nobody has a reason to write one here.
+                if let Some(signature) = self.open.last_mut().filter(|s| s.part.is_some()) {
+                    let rule = "comment or processing instruction inside a signature";
+                    signature.fail(position, rule);
+                }
+            }
+            Event::EndOfDocument => {}
+        }
+        Ok(())
+    }
+}
+
+/// How far the children of a signature have come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Begun,
+    SignedInfo,
+    SignatureValue,
+    KeyInfo,
+    Object,
+}
+
+/// A signature whose end is still to come.
+struct Open {
+    node: NodeNumber,
+    depth: u32,
+    position: Position,
+    path: String,
+    at_place: bool,
+    stage: Stage,
+    /// The child being collected.
+    part: Option<Builder>,
+    /// What the ancestors of `SignedInfo` declared.
+    scope: Scope,
+    signed_info: Option<Element>,
+    value: Option<Element>,
+    key_info: Option<Element>,
+    fault: Option<SignatureFault>,
+}
+
+impl Open {
+    fn new(tag: &StartTag, path: &str, at_place: bool) -> Self {
+        let mut open = Self {
+            node: tag.node,
+            depth: tag.depth,
+            position: tag.position,
+            path: path.to_owned(),
+            at_place,
+            stage: Stage::Begun,
+            part: None,
+            scope: Scope::default(),
+            signed_info: None,
+            value: None,
+            key_info: None,
+            fault: None,
+        };
+        if tag.attributes.iter().any(|a| a.local != "Id" || !a.namespace.is_empty()) {
+            open.fail(tag.position, "unknown attribute in a signature");
+        }
+        open
+    }
+
+    /// Remembers the first fault and stops collecting.
+    fn fail(&mut self, place: Position, rule: &'static str) {
+        self.set_fault(SignatureFault::Invalid { place, rule });
+    }
+
+    fn set_fault(&mut self, fault: SignatureFault) {
+        self.part = None;
+        self.fault.get_or_insert(fault);
+    }
+
+    fn too_big(&mut self, place: Position) {
+        self.set_fault(SignatureFault::Limit { place, limit: "octets or depth of a signature" });
+    }
+
+    fn start(&mut self, tag: &StartTag, scope: &Scope) {
+        if self.fault.is_some() {
+            return;
+        }
+        if let Some(part) = &mut self.part {
+            if let Err(TooBig) = part.start(tag) {
+                self.too_big(tag.position);
+            }
+        } else if tag.depth == self.depth + 1 {
+            self.child(tag, scope);
+        }
+    }
+
+    /// SignedInfo, SignatureValue, KeyInfo or none, Objects: in this order.
+    fn child(&mut self, tag: &StartTag, scope: &Scope) {
+        let stage = match (tag.namespace == DSIG, tag.local.as_str()) {
+            (true, "SignedInfo") => Stage::SignedInfo,
+            (true, "SignatureValue") => Stage::SignatureValue,
+            (true, "KeyInfo") => Stage::KeyInfo,
+            (true, "Object") => Stage::Object,
+            _ => return self.fail(tag.position, "unknown element in a signature"),
+        };
+        let follows = match stage {
+            Stage::SignedInfo => self.stage == Stage::Begun,
+            Stage::SignatureValue => self.stage == Stage::SignedInfo,
+            Stage::KeyInfo => self.stage == Stage::SignatureValue,
+            Stage::Object => self.stage >= Stage::SignatureValue,
+            Stage::Begun => false,
+        };
+        if !follows {
+            let rule = "the order is SignedInfo, SignatureValue, KeyInfo, Object";
+            return self.fail(tag.position, rule);
+        }
+        self.stage = stage;
+        if stage == Stage::SignedInfo {
+            self.scope = scope.clone();
+        }
+        if stage != Stage::Object {
+            match Builder::new(tag) {
+                Ok(builder) => self.part = Some(builder),
+                Err(TooBig) => self.too_big(tag.position),
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str, position: Position, depth: u32) {
+        if self.fault.is_some() {
+            return;
+        }
+        if let Some(part) = &mut self.part {
+            if let Err(TooBig) = part.text(text) {
+                self.too_big(position);
+            }
+        } else if depth == self.depth && text.contains(|c| !matches!(c, ' ' | '\t' | '\r' | '\n')) {
+            self.fail(position, "text between the elements of a signature");
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(element) = self.part.as_mut().and_then(Builder::end) {
+            self.part = None;
+            match self.stage {
+                Stage::SignedInfo => self.signed_info = Some(element),
+                Stage::SignatureValue => self.value = Some(element),
+                Stage::KeyInfo => self.key_info = Some(element),
+                Stage::Begun | Stage::Object => {}
+            }
+        }
+    }
+
+    fn close(mut self, last: NodeNumber) -> Found {
+        let content = self.content();
+        Found {
+            node: self.node,
+            last,
+            position: self.position,
+            path: self.path,
+            at_place: self.at_place,
+            content,
+        }
+    }
+
+    fn content(&mut self) -> Result<Content, SignatureFault> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let (Some(signed_info), Some(value)) = (&self.signed_info, &self.value) else {
+            let rule = "a signature has SignedInfo and SignatureValue";
+            return Err(SignatureFault::Invalid { place: self.position, rule });
+        };
+        let info = SignedInfo::parse(signed_info)?;
+        let scope = std::mem::take(&mut self.scope);
+        let signed = signed_info.canonical(scope, info.canonicalization.clone());
+        let value = octets(value)?;
+        let certificates = self.key_info.as_ref().map(certificates).transpose()?;
+        Ok(Content { info, signed, value, certificates: certificates.unwrap_or_default() })
+    }
+}
+
+fn certificates(key_info: &Element) -> Result<Vec<Vec<u8>>, SignatureFault> {
+    let data = key_info.elements().filter(|e| e.tag.is(DSIG, "X509Data"));
+    let all = data.flat_map(Element::elements).filter(|e| e.tag.is(DSIG, "X509Certificate"));
+    let certificates = all.take(MAX_CERTIFICATES + 1).map(octets).collect::<Result<Vec<_>, _>>()?;
+    if certificates.len() > MAX_CERTIFICATES {
+        let place = key_info.tag.position;
+        return Err(SignatureFault::Limit { place, limit: "certificates in KeyInfo" });
+    }
+    Ok(certificates)
+}
