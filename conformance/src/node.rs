@@ -106,7 +106,8 @@ impl Folder {
         Ok(node)
     }
 
-    fn log(&self) -> PathBuf {
+    /// Where what it logs is kept.
+    pub fn log(&self) -> PathBuf {
         self.path.join("node.log")
     }
 

@@ -1,2 +1,58 @@
-//! amtsbote
-fn main() {}
+//! `amtsbote`: the one binary people use. Parses the command line, runs one command, ends with
+//! one of five exit codes.
+
+mod cli;
+mod commands;
+mod config;
+mod demo;
+mod evidence;
+mod logging;
+mod node;
+mod operations;
+mod outcome;
+mod time;
+mod timeline;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use outcome::Outcome;
+use ui::Ui;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let global = &cli.global;
+    let ui = Ui::new(global.output, global.lang, global.quiet, global.verbose);
+    match run(&ui, cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            ui.failure(failure.text(ui.language));
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(ui: &Ui, cli: Cli) -> Outcome {
+    let config = cli.global.config.as_deref();
+    match cli.command {
+        Command::Demo(command) => command.run(ui),
+        Command::Init(command) => command.run(ui),
+        Command::Serve(command) => command.run(ui, config),
+        Command::Doctor(command) => command.run(ui, config),
+        Command::Send(command) => command.run(ui, config),
+        Command::Inbox(command) => command.run(ui, config),
+        Command::Why(command) => command.run(ui, config),
+        Command::Message(command) => command.run(ui, config),
+        Command::Schema(command) => command.run(ui),
+        Command::Pack(command) => command.run(ui, config),
+        Command::Signature(command) => command.run(ui),
+        Command::Directory(command) => command.run(ui, config),
+        Command::Route(command) => command.run(ui, config),
+        Command::Archive(command) => command.run(ui, config),
+        Command::Completion(command) => command.run(ui),
+        Command::Version(command) => command.run(ui),
+    }
+}

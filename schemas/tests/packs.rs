@@ -99,6 +99,34 @@ fn each_invalid_sample_has_the_one_finding_its_table_says() {
     }
 }
 
+/// Not every standard demands that the header names the type of the root element, and real messages
+/// do otherwise: without `type_agrees` such a message is valid.
+#[test]
+fn the_type_in_the_header_counts_only_where_the_pack_says_so() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let (from, pack) = (folder("1.1"), scratch.path().join("pack"));
+    fs::create_dir_all(pack.join("codelists")).expect("a folder");
+    for part in ["", "codelists"] {
+        for entry in fs::read_dir(from.join(part)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_file() {
+                let name = path.file_name().expect("a name");
+                fs::copy(&path, pack.join(part).join(name)).expect("copied");
+            }
+        }
+    }
+    let manifest = fs::read_to_string(pack.join("pack.toml")).expect("a manifest");
+    assert!(manifest.contains("type_agrees = true\n"));
+    fs::write(pack.join("pack.toml"), manifest.replace("type_agrees = true\n", ""))
+        .expect("written");
+    let packs = PackSet::load(scratch.path()).expect("it loads");
+    let sample = from.join("samples/invalid/nachrichtentyp-widerspricht.xml");
+    let message = fs::read(sample).expect("a sample");
+    assert_eq!(check(&load(), &message, ARRIVAL).verdict, Verdict::Invalid);
+    let checked = check(&packs, &message, ARRIVAL);
+    assert_eq!(checked.verdict, Verdict::Valid, "{:?}", checked.findings);
+}
+
 /// libxml2 does not check xs:IDREF, and no schema sees a header that contradicts the root.
 const LIBXML2_DIFFERS: [&str; 2] = ["nachrichtentyp-widerspricht.xml", "verweis-ins-leere.xml"];
 

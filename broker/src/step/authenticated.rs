@@ -13,7 +13,7 @@ use amtsbote_wire::native::envelope::VerifiedEnvelope;
 use crate::hub::Hub;
 use crate::quota::Turn;
 use crate::step::accepted::Answer;
-use crate::step::received::{Door, Inbound, Received};
+use crate::step::received::{Door, Inbound, Received, in_envelope};
 use crate::step::refused::{Seen, store_fault};
 
 /// A message whose Author is proven: the whole envelope is signed, and every part has the size
@@ -117,7 +117,7 @@ fn verify(
         .party(envelope.claimed_author())
         .map(|party| party.certificates.as_slice())
         .unwrap_or_default();
-    envelope.verify(octets, trusted, door.arrival).map_err(Fault::from)
+    envelope.verify(octets, trusted, door.arrival).map_err(in_envelope)
 }
 
 fn store_envelope(intake: &mut dyn Intake, octets: &[u8]) -> Result<Digest, Fault> {
@@ -154,7 +154,8 @@ async fn take_parts(
         } else {
             (hub.limits.attachment_bytes, "attachment_bytes")
         };
-        let place = format!("part {}", n + 1);
+        // The envelope is part 1.
+        let place = format!("part {}", n + 2);
         if part.size > limit {
             return Err(Fault::new(Code::TooLarge).at(place).because(name));
         }
@@ -166,7 +167,7 @@ async fn take_parts(
     }
     match inbound.next_part().await? {
         None => Ok(()),
-        Some(_) => Err(Fault::new(Code::PartMissing).at(format!("part {}", parts.len() + 1))),
+        Some(_) => Err(Fault::new(Code::PartMissing).at(format!("part {}", parts.len() + 2))),
     }
 }
 

@@ -67,6 +67,16 @@ pub(crate) async fn receive<'a>(
     }
     let octets = door.inbound.envelope(hub.limits.envelope_bytes).await?;
     seen.envelope(&octets);
-    let envelope = envelope::read(&octets).map_err(Fault::from)?;
+    let envelope = envelope::read(&octets).map_err(in_envelope)?;
     Ok(Received { door, envelope, octets, turn })
+}
+
+/// A fault of the envelope says in which part its place is.
+pub(super) fn in_envelope(fault: impl Into<Fault>) -> Fault {
+    let fault = fault.into();
+    let place = match &fault.place {
+        Some(place) => format!("part 1, {place}"),
+        None => "part 1".to_owned(),
+    };
+    fault.at(place)
 }

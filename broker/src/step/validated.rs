@@ -148,10 +148,10 @@ fn refusal(code: Code, checked: PackVerdict) -> Fault {
     let fault = Fault::new(code);
     match findings.first() {
         Some(first) => {
-            let place = format!("part 1, line {}, column {}", first.line, first.column);
+            let place = format!("part 2, line {}, column {}", first.line, first.column);
             fault.at(place).because(&first.code).with(findings)
         }
-        None => fault.at("part 1"),
+        None => fault.at("part 2"),
     }
 }
 

@@ -1,1 +1,33 @@
-//! (to be written)
+//! Durability (P1 to P5): the hub's [`Store`](amtsbote_domain::ports::Store) over SQLite, sealed
+//! payloads in rows and files, keys at rest, and the check of all of it.
+//!
+//! One thread writes. It takes the operations that wait, runs them, appends their leaves, signs one head, commits once and only then answers ([`writer`]). Readers have
+//! connections of their own ([`reader`]). Nothing here knows a protocol; the tree and its proofs
+//! are the archive's, the states the domain's.
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+mod error;
+mod files;
+mod group;
+mod intake;
+mod keys;
+mod migrate;
+mod operation;
+mod options;
+mod reader;
+mod reserve;
+mod rows;
+mod seal;
+mod secret;
+mod sqlite;
+mod startup;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod writer;
+
+pub use options::{OpenError, StoreOptions};
+pub use secret::MasterKey;
+pub use sqlite::SqliteStore;
+pub use verify::{Problem, ProblemKind, VerifyError, VerifyReport, verify_offline};

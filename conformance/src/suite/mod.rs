@@ -3,6 +3,7 @@
 mod corpus;
 mod crash;
 mod native;
+mod relay;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -33,19 +34,22 @@ pub enum Suite {
     Native,
     /// SIGKILL under load.
     Crash,
+    /// Two hubs.
+    Relay,
     /// Real messages.
     Corpus,
 }
 
 impl Suite {
     /// Every suite.
-    pub const ALL: &'static [Self] = &[Self::Native, Self::Crash, Self::Corpus];
+    pub const ALL: &'static [Self] = &[Self::Native, Self::Crash, Self::Relay, Self::Corpus];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Crash => "crash",
+            Self::Relay => "relay",
             Self::Corpus => "corpus",
         }
     }
@@ -55,6 +59,7 @@ impl Suite {
         match self {
             Self::Native => "every ending of a message over the native transport, bad input included",
             Self::Crash => "SIGKILL at random moments under load; nothing accepted is lost or mixed up",
+            Self::Relay => "one hub forwards to another that goes away, refuses, is killed",
             Self::Corpus => "verdicts over real messages, and their way through a node",
         }
     }
@@ -67,6 +72,7 @@ impl Suite {
             match self {
                 Self::Native => native::run(settings, &mut report).await,
                 Self::Crash => crash::run(settings, &mut report).await,
+                Self::Relay => relay::run(settings, &mut report).await,
                 Self::Corpus => corpus::run(settings, &mut report).await,
             }
         })?;

@@ -116,7 +116,8 @@ impl Pack {
         let header = checked.header.as_ref().filter(|_| self.manifest.header != HeaderForm::None);
         let created = header.and_then(|header| header.created.as_deref()?.parse().ok());
         let decisive = self.decisive(created, arrival);
-        if let Some(finding) = header.zip(message).and_then(|(h, m)| contradicting_type(h, m)) {
+        let named = header.filter(|_| self.manifest.type_agrees).zip(message);
+        if let Some(finding) = named.and_then(|(h, m)| contradicting_type(h, m)) {
             checked.verdict = Verdict::Invalid;
             checked.findings.push(finding);
         }
@@ -192,7 +193,8 @@ impl Pack {
     }
 }
 
-/// The header names another type of message than the root element is.
+/// The header names another type of message than the root element is. Not every standard forbids
+/// that, and real messages do it; so a pack says whether its standard does.
 fn contradicting_type(header: &HeaderFacts, message: &MessageInfo) -> Option<Finding> {
     let (said, place) = header.message_type.as_ref().zip(header.places.message_type)?;
     let finding = Finding::error(

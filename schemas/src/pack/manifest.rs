@@ -55,6 +55,7 @@ pub(super) struct Manifest {
     pub(super) decided_by: DecidedBy,
     pub(super) window_days: u16,
     pub(super) header: HeaderForm,
+    pub(super) type_agrees: bool,
     pub(super) entry: Vec<String>,
     pub(super) namespace: String,
     pub(super) catalog: Option<String>,
@@ -101,6 +102,8 @@ struct Raw {
     decided_by: DecidedBy,
     window_days: Option<u16>,
     header: HeaderForm,
+    #[serde(default)]
+    type_agrees: bool,
     entry: Vec<String>,
     namespace: String,
     catalog: Option<String>,
@@ -121,6 +124,7 @@ const KEYS: &[&str] = &[
     "decided_by",
     "window_days",
     "header",
+    "type_agrees",
     "entry",
     "namespace",
     "catalog",
@@ -172,6 +176,9 @@ impl Raw {
         if self.decided_by == DecidedBy::Created && self.header == HeaderForm::None {
             return Err(wrong("decided_by", "\"created\" needs a header that says when"));
         }
+        if self.type_agrees && self.header == HeaderForm::None {
+            return Err(wrong("type_agrees", "needs a header that names the type"));
+        }
         if self.entry.is_empty() {
             return Err(wrong("entry", "names no schema"));
         }
@@ -186,6 +193,7 @@ impl Raw {
             decided_by: self.decided_by,
             window_days,
             header: self.header,
+            type_agrees: self.type_agrees,
             entry: self.entry,
             namespace: self.namespace,
             catalog: self.catalog,
@@ -316,6 +324,12 @@ mod tests {
             ("\"XProbe\"", "\"\"", "1 to 200"),
             ("type = \"0100\"", "type = \"\"", "must not be empty"),
             ("header =", "headers =", "did you mean 'header'"),
+            ("header =", "type_agrees = 1\nheader =", "invalid type"),
+            (
+                "\"created\"\n        window_days = 14\n        header = \"g2g-unqualified\"",
+                "\"arrived\"\ntype_agrees = true\nheader = \"none\"",
+                "needs a header that names",
+            ),
         ] {
             let error = fails(from, to);
             assert!(error.contains(part), "{to}: {error}");

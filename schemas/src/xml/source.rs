@@ -20,6 +20,8 @@ pub(super) struct Source<R> {
     /// Bytes that quick-xml may still see of the present token.
     token_left: usize,
     exhausted: bool,
+    /// What the input said after the bytes at hand.
+    failure: Option<io::Error>,
 }
 
 /// A limit, dressed as an input error while it passes through quick-xml.
@@ -45,6 +47,7 @@ impl<R: BufRead> Source<R> {
             document_left: document_bytes,
             token_left: usize::MAX,
             exhausted: false,
+            failure: None,
         }
     }
 
@@ -53,35 +56,51 @@ impl<R: BufRead> Source<R> {
         &self.buffer[self.start..self.end]
     }
 
-    /// Gets more bytes behind those at hand. `false`: the input has ended.
+    /// Fills the buffer behind the bytes at hand. `false`: the input has ended.
+    ///
+    /// It is filled as far as it goes, so that what is at hand depends on the document alone and
+    /// not on how the input is cut. A limit or a failure of the input is told only when what came
+    /// before it has been read.
     pub(super) fn more(&mut self) -> io::Result<bool> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
         }
-        while !self.exhausted {
-            let chunk = match self.input.fill_buf() {
-                Ok(chunk) => chunk,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            if chunk.is_empty() {
-                self.exhausted = true;
-                break;
-            }
-            let allowed = usize::try_from(self.document_left).unwrap_or(usize::MAX);
-            if allowed == 0 {
-                return Err(io::Error::other(Exceeded(Limit::DocumentBytes)));
-            }
-            let taken = chunk.len().min(allowed).min(self.buffer.len() - self.end);
-            self.buffer[self.end..self.end + taken].copy_from_slice(&chunk[..taken]);
-            self.input.consume(taken);
-            self.end += taken;
-            self.document_left -= taken as u64;
-            return Ok(true);
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
         }
-        Ok(false)
+        let before = self.end;
+        while !self.exhausted && self.end < self.buffer.len() {
+            match self.read_chunk() {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if self.end > before => {
+                    self.failure = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.end > before)
+    }
+
+    fn read_chunk(&mut self) -> io::Result<()> {
+        let chunk = self.input.fill_buf()?;
+        if chunk.is_empty() {
+            self.exhausted = true;
+            return Ok(());
+        }
+        let allowed = usize::try_from(self.document_left).unwrap_or(usize::MAX);
+        if allowed == 0 {
+            return Err(io::Error::other(Exceeded(Limit::DocumentBytes)));
+        }
+        let taken = chunk.len().min(allowed).min(self.buffer.len() - self.end);
+        self.buffer[self.end..self.end + taken].copy_from_slice(&chunk[..taken]);
+        self.input.consume(taken);
+        self.end += taken;
+        self.document_left -= taken as u64;
+        Ok(())
     }
 
     /// The next bytes, `count` of them (few) or fewer where the input ends.

@@ -19,7 +19,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 
 use super::answer::{self, Problem};
@@ -158,13 +157,13 @@ pub(super) async fn acknowledge(
 ) -> Result<Response, Problem> {
     let delivery = for_reader(&hub, &caller, &id, language).await?;
     let malformed = || Problem::new(Fault::new(Code::MalformedRequest), language);
-    let body = Limited::new(request.into_body(), CONFIRMATION_BYTES).collect();
+    let body = axum::body::to_bytes(request.into_body(), CONFIRMATION_BYTES);
     let body = tokio::time::timeout(Duration::from_millis(hub.limits.body_idle_ms), body)
         .await
         .map_err(|_| Problem::new(Fault::new(Code::TooSlow), language))?
         .map_err(|_| malformed())?;
     let confirmed: AcknowledgeRequest =
-        serde_json::from_slice(&body.to_bytes()).map_err(|_| malformed())?;
+        serde_json::from_slice(&body).map_err(|_| malformed())?;
     let by = format!("account:{}", caller.0.id);
     let (_, receipt) = hub
         .store

@@ -604,7 +604,7 @@ fn read_quoted(text: &str) -> Option<(String, &str)> {
 }
 
 /// The framing around parts of known size, so that they can be streamed with a `Content-Length`.
-/// Send [`Writer::head`] and the octets of each part in order, then [`Writer::tail`].
+/// Send [`Writer::heads`] and the octets of each part in order, then [`Writer::tail`].
 #[derive(Clone, Debug)]
 pub struct Writer {
     content_type: String,

@@ -1,0 +1,324 @@
+//! One suite of tests for every implementation of the store's port.
+//!
+//! An implementation names itself with [`Subject`] and calls [`store_contract!`](crate::store_contract);
+//! it is finished when the suite is green. The tests use the port alone, and a clock they move by
+//! hand; nothing depends on the time of day or on how long anything takes.
+
+pub mod accepting;
+pub mod collecting;
+pub mod delivering;
+pub mod evidence;
+pub mod keeping;
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use amtsbote_archive::note::VerifierKey;
+use amtsbote_archive::receipt::Receipt;
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::evidence::{Accepted, Evidence};
+use amtsbote_domain::identity::{
+    AccountId, BusinessId, HubId, MessageUuid, ServiceUri, Transport, TransportId,
+};
+use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, Part, SignatureFacts};
+use amtsbote_domain::party::PartyId;
+use amtsbote_domain::ports::{
+    Acceptance, AcceptedReceipt, Clock, ENVELOPE_CID, Intake, Store, StoreError,
+};
+use amtsbote_domain::state::{State, WaitingFor};
+use jiff::{SignedDuration, Timestamp};
+
+/// The implementation under test.
+pub trait Subject: 'static {
+    /// The store.
+    type Store: Store;
+
+    /// Opens the store in a folder, or makes it. Two at the same time are never asked for.
+    fn open(dir: &Path, clock: Arc<ManualClock>) -> Self::Store;
+
+    /// What verifies its heads and receipts.
+    fn verifier() -> VerifierKey;
+
+    /// Changes one bit of the sealed octets of a part. The store is closed.
+    fn corrupt(dir: &Path, hub_id: &HubId, cid: &str);
+}
+
+/// A clock that moves only when told to.
+pub struct ManualClock(Mutex<Timestamp>);
+
+impl ManualClock {
+    /// Stands at noon of 23 November 2026.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(START)))
+    }
+
+    /// Moves it, forwards or backwards, by seconds.
+    pub fn advance(&self, seconds: i64) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now += SignedDuration::from_secs(seconds);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the clocks of the suite begin.
+pub const START: Timestamp = Timestamp::constant(1_795_435_200, 0);
+
+/// An instant some seconds after the start.
+pub fn after(seconds: i64) -> Timestamp {
+    START + SignedDuration::from_secs(seconds)
+}
+
+/// A message of the suite: everything a test may want to be different.
+#[derive(Clone)]
+pub struct Draft {
+    /// Makes the hub id, the transport id and the content.
+    pub number: u32,
+    /// Who hands it in.
+    pub account: &'static str,
+    /// Its transport id, if not made of the number.
+    pub transport_id: Option<String>,
+    /// Who is to read it.
+    pub reader: &'static str,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// An attachment.
+    pub attachment: Option<Vec<u8>>,
+    /// `inbox`, or `peer:` and a name.
+    pub channel: &'static str,
+    /// The business id's second half.
+    pub business_id: Option<&'static str>,
+    /// First due.
+    pub due: Option<Timestamp>,
+    /// Expiry.
+    pub expires: Option<Timestamp>,
+}
+
+/// The content-id of every payload.
+pub const PAYLOAD_CID: &str = "payload";
+/// The content-id of every attachment.
+pub const ATTACHMENT_CID: &str = "attachment";
+/// The reader of every message that names no other.
+pub const READER: &str = "ags:05766044";
+/// The author of every message.
+pub const AUTHOR: &str = "ags:05766048";
+
+impl Draft {
+    /// Message `number` for the inbox of [`READER`].
+    pub fn inbox(number: u32) -> Self {
+        Self {
+            number,
+            account: "lage",
+            transport_id: None,
+            reader: READER,
+            payload: format!("<payload number=\"{number}\"/>").into_bytes(),
+            attachment: None,
+            channel: "inbox",
+            business_id: None,
+            due: None,
+            expires: None,
+        }
+    }
+
+    /// Message `number` for the peer `krz`.
+    pub fn peer(number: u32) -> Self {
+        Self { channel: "peer:krz", ..Self::inbox(number) }
+    }
+
+    /// Its hub id.
+    pub fn hub_id(&self) -> HubId {
+        let text = format!("019f0000-0000-7000-8000-{:012x}", self.number);
+        HubId::parse(&text).expect("a hub id")
+    }
+
+    /// Its transport id.
+    pub fn transport_id(&self) -> TransportId {
+        let made = || format!("id-{}", self.number);
+        TransportId::parse(&self.transport_id.clone().unwrap_or_else(made)).expect("an id")
+    }
+
+    /// Its payload's digest: what an acknowledgement confirms.
+    pub fn digest(&self) -> Digest {
+        digest(&self.payload)
+    }
+
+    /// The state its delivery begins in.
+    pub fn state(&self) -> State {
+        let inbox = self.channel == "inbox";
+        State::Waiting { on: if inbox { WaitingFor::Collection } else { WaitingFor::Turn } }
+    }
+
+    fn envelope(&self) -> Vec<u8> {
+        format!("<envelope number=\"{}\"/>", self.number).into_bytes()
+    }
+
+    fn record(&self, parts: Vec<Part>) -> Accepted {
+        let author = PartyId::parse(AUTHOR).expect("a party");
+        let uuid = self.business_id.map(|id| MessageUuid::parse(id).expect("a business id"));
+        let contents = [&self.payload[..], self.attachment.as_deref().unwrap_or_default()];
+        Accepted {
+            hub_id: self.hub_id(),
+            account: account(self.account),
+            metadata: Metadata {
+                author: author.clone(),
+                reader: PartyId::parse(self.reader).expect("a party"),
+                service: ServiceUri::parse("urn:example:ummeldung").expect("a service"),
+                message_type: None,
+                transport_id: self.transport_id(),
+                business_id: uuid.clone(),
+                created: START,
+                not_before: self.due,
+                expires: self.expires,
+                test: false,
+            },
+            business_id: uuid.map(|uuid| BusinessId { author, uuid }),
+            content_digest: digest(&contents.concat()),
+            envelope_sha256: digest(&self.envelope()),
+            parts,
+            signature: SignatureFacts {
+                certificate: Digest([5; 32]),
+                subject: "CN=Stadt Lage".to_owned(),
+                algorithm: "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256".to_owned(),
+            },
+            verdict: ContentVerdict::Opaque { reason: OpaqueReason::NoStandard },
+            rule: "1".to_owned(),
+            channel: self.channel.to_owned(),
+            test: false,
+            same_business_id: Vec::new(),
+        }
+    }
+
+    /// Takes it in, part by part, as the door does.
+    pub fn acceptance(&self, mut intake: Box<dyn Intake>) -> Result<Acceptance, StoreError> {
+        take_in(&mut *intake, ENVELOPE_CID, &self.envelope())?;
+        let mut parts = vec![take_in(&mut *intake, PAYLOAD_CID, &self.payload)?];
+        if let Some(attachment) = &self.attachment {
+            parts.push(take_in(&mut *intake, ATTACHMENT_CID, attachment)?);
+        }
+        let record = self.record(parts);
+        let (state, due) = (self.state(), self.due);
+        Ok(Acceptance { record, transport: Transport::Native, intake, state, due })
+    }
+
+    /// Hands it in.
+    pub async fn accept(&self, store: &impl Store) -> Result<AcceptedReceipt, StoreError> {
+        store.accept(self.acceptance(store.intake()?)?).await
+    }
+
+    /// Hands it in; it must be accepted as new.
+    pub async fn accepted(&self, store: &impl Store) -> AcceptedReceipt {
+        let receipt = self.accept(store).await.expect("is accepted");
+        assert!(!receipt.repeated, "message {} was accepted before", self.number);
+        assert_eq!(receipt.hub_id, self.hub_id());
+        receipt
+    }
+}
+
+/// Writes one part in uneven pieces.
+pub fn take_in(intake: &mut dyn Intake, cid: &str, octets: &[u8]) -> Result<Part, StoreError> {
+    intake.begin(cid, "application/xml")?;
+    for piece in octets.chunks(50_000) {
+        intake.write(piece)?;
+    }
+    intake.end()
+}
+
+/// The account of this name.
+pub fn account(name: &str) -> AccountId {
+    AccountId::parse(name).expect("an account")
+}
+
+/// SHA-256.
+pub fn digest(octets: &[u8]) -> Digest {
+    Digest(openssl::sha::sha256(octets))
+}
+
+/// Octets that differ from place to place and from message to message.
+pub fn octets(seed: u32, length: usize) -> Vec<u8> {
+    let mut state = u64::from(seed) + 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (state >> 56) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// Reads a whole part.
+pub async fn read_part(
+    store: &impl Store,
+    hub_id: &HubId,
+    cid: &str,
+) -> Result<Vec<u8>, std::io::Error> {
+    let mut part = store.open_part(hub_id, cid).await.map_err(std::io::Error::other)?;
+    let mut octets = Vec::new();
+    part.read_to_end(&mut octets)?;
+    Ok(octets)
+}
+
+/// The state of a message.
+pub async fn state_of(store: &impl Store, draft: &Draft) -> State {
+    store.delivery(&draft.hub_id()).await.expect("is there").state
+}
+
+/// Verifies a receipt and says which record it proves.
+pub fn proven(receipt: &[u8], verifier: &VerifierKey) -> Evidence {
+    let receipt = Receipt::parse(receipt).expect("a receipt");
+    let verified = receipt.verify(verifier).expect("it verifies");
+    serde_json::from_value(verified.record.clone()).expect("evidence")
+}
+
+/// The whole suite for one [`Subject`]. The calling package needs `tokio` and `tempfile`.
+#[macro_export]
+macro_rules! store_contract {
+    ($subject:ty) => {
+        $crate::store_contract!(@tests $subject;
+            accepting: a_repeat_gets_the_stored_receipt;
+            accepting: of_sixteen_at_once_one_is_accepted;
+            accepting: of_sixteen_contents_under_one_id_one_is_accepted;
+            accepting: what_is_read_is_what_came_in;
+            accepting: an_intake_can_be_read_before_acceptance;
+            accepting: an_intake_refuses_wrong_use;
+            accepting: octets_that_are_not_those_of_the_record_are_refused;
+            accepting: a_business_id_links_and_drops_nothing;
+            accepting: two_hundred_at_once_are_not_mixed_up;
+            collecting: the_inbox_keeps_the_order_of_acceptance;
+            collecting: the_inbox_shows_what_is_due_and_not_expired;
+            collecting: handing_out_is_recorded_once_for_each_account;
+            collecting: what_cannot_be_collected_is_not_handed_out;
+            collecting: an_acknowledgement_needs_the_right_digest;
+            collecting: a_late_acknowledgement_is_still_the_truth;
+            delivering: a_lease_has_one_holder;
+            delivering: an_attempt_needs_a_live_lease;
+            delivering: a_lost_attempt_is_uncertain_and_a_stale_lease_cannot_settle;
+            delivering: a_failed_attempt_waits_for_its_time;
+            delivering: a_lease_can_be_given_back;
+            delivering: expiry_ends_only_what_has_not_left;
+            delivering: cancelling_ends_only_what_has_not_left;
+            delivering: what_is_held_and_released_is_still_not_early;
+            delivering: events_of_the_worker_need_its_lease;
+            evidence: receipts_verify_and_stay_the_same;
+            evidence: every_leaf_can_be_proven;
+            evidence: tiles_hold_the_hashes_of_the_tree;
+            evidence: time_never_runs_backwards;
+            evidence: acts_without_a_delivery_are_recorded;
+            evidence: lists_and_figures_agree;
+            keeping: everything_is_there_after_reopening;
+            keeping: an_open_attempt_is_uncertain_after_reopening;
+            keeping: a_changed_bit_is_found;
+        );
+    };
+    (@tests $subject:ty; $($module:ident: $name:ident;)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let dir = tempfile::tempdir().expect("a temporary folder");
+                $crate::contract::$module::$name::<$subject>(dir.path()).await;
+            }
+        )*
+    };
+}

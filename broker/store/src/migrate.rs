@@ -1,0 +1,160 @@
+//! The database file: how it is opened, and the migrations that made its tables.
+//!
+//! A migration is a numbered SQL file that never changes once released; its digest is recorded
+//! with it, so that a store written by another line of programs is noticed.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use openssl::sha::sha256;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+
+use crate::options::OpenError;
+
+/// Every migration, in order; the first has number 1.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+
+/// How long a connection waits for another one. Only checkpoints and offline tools contend.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Opens the database for the one writer and brings its tables up to date.
+pub(crate) fn open_writer(path: &Path, now: Timestamp) -> Result<Connection, OpenError> {
+    let mut db = Connection::open(path).map_err(database)?;
+    db.busy_timeout(BUSY).map_err(database)?;
+    // FULL: every commit is synced before it is answered (P1).
+    db.execute_batch(
+        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+         PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
+         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;",
+    )
+    .map_err(database)?;
+    db.set_prepared_statement_cache_capacity(128);
+    migrate(&mut db, MIGRATIONS, now)?;
+    Ok(db)
+}
+
+/// Opens the database for reading only.
+pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(BUSY)?;
+    db.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}
+
+/// Refuses a store that this program does not know, for those who only read.
+pub(crate) fn check(db: &Connection) -> Result<(), OpenError> {
+    match recorded(db)?.len() {
+        count if count == MIGRATIONS.len() => agree(db, MIGRATIONS),
+        count => {
+            Err(OpenError::NewerSchema { found: count as u32, known: MIGRATIONS.len() as u32 })
+        }
+    }
+}
+
+fn migrate(db: &mut Connection, migrations: &[&str], now: Timestamp) -> Result<(), OpenError> {
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
+    change
+        .execute_batch(
+            "CREATE TABLE IF NOT EXISTS migration (
+                version INTEGER NOT NULL PRIMARY KEY,
+                sha256  BLOB    NOT NULL,
+                at      INTEGER NOT NULL
+            ) STRICT",
+        )
+        .map_err(database)?;
+    agree(&change, migrations)?;
+    let done = recorded(&change)?.len();
+    for (version, sql) in migrations.iter().enumerate().skip(done) {
+        change.execute_batch(sql).map_err(database)?;
+        change
+            .execute(
+                "INSERT INTO migration (version, sha256, at) VALUES (?1, ?2, ?3)",
+                params![version as i64 + 1, sha256(sql.as_bytes()), now.as_microsecond()],
+            )
+            .map_err(database)?;
+    }
+    change.commit().map_err(database)
+}
+
+/// Whether what ran is what `migrations` says, as far as both go.
+fn agree(db: &Connection, migrations: &[&str]) -> Result<(), OpenError> {
+    let recorded = recorded(db)?;
+    if recorded.len() > migrations.len() {
+        let (found, known) = (recorded.len() as u32, migrations.len() as u32);
+        return Err(OpenError::NewerSchema { found, known });
+    }
+    for (n, ((version, digest), sql)) in recorded.iter().zip(migrations).enumerate() {
+        let number = n as u32 + 1;
+        if i64::from(number) != *version || digest[..] != sha256(sql.as_bytes()) {
+            return Err(OpenError::OtherMigration { version: number });
+        }
+    }
+    Ok(())
+}
+
+fn recorded(db: &Connection) -> Result<Vec<(i64, Vec<u8>)>, OpenError> {
+    let exists = db
+        .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'migration'", [], |_| Ok(()))
+        .optional()
+        .map_err(database)?;
+    if exists.is_none() {
+        return Ok(Vec::new());
+    }
+    db.prepare("SELECT version, sha256 FROM migration ORDER BY version")
+        .and_then(|mut sql| {
+            sql.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()
+        })
+        .map_err(database)
+}
+
+/// A database error on opening.
+pub(crate) fn database(error: rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => OpenError::Full,
+        _ => OpenError::Database(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn fresh() -> Connection {
+        Connection::open_in_memory().expect("a database in memory")
+    }
+
+    #[test]
+    fn migrations_run_once_and_in_order() {
+        let mut db = fresh();
+        let first = "CREATE TABLE a (x)";
+        let second = "INSERT INTO a VALUES (1)";
+        migrate(&mut db, &[first], NOW).expect("the first");
+        for _ in 0..2 {
+            migrate(&mut db, &[first, second], NOW).expect("the second");
+        }
+        let rows: i64 = db.query_row("SELECT count(*) FROM a", [], |r| r.get(0)).expect("a count");
+        assert_eq!(rows, 1);
+    }
+
+    #[test]
+    fn a_newer_or_a_different_store_is_refused() {
+        let mut db = fresh();
+        migrate(&mut db, &["CREATE TABLE a (x)", "CREATE TABLE b (x)"], NOW).expect("both");
+        let newer = migrate(&mut db, &["CREATE TABLE a (x)"], NOW);
+        assert!(matches!(newer, Err(OpenError::NewerSchema { found: 2, known: 1 })), "{newer:?}");
+        let other = migrate(&mut db, &["CREATE TABLE a (x)", "CREATE TABLE c (x)"], NOW);
+        assert!(matches!(other, Err(OpenError::OtherMigration { version: 2 })), "{other:?}");
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_nothing() {
+        let mut db = fresh();
+        migrate(&mut db, &["CREATE TABLE a (x); CREATE TABLE a (x)"], NOW).expect_err("twice a");
+        assert!(recorded(&db).expect("readable").is_empty());
+    }
+}

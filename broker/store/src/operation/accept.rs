@@ -1,0 +1,277 @@
+//! Acceptance: message, sealed octets, evidence, receipt and work item in one transaction (P1).
+
+use std::sync::Arc;
+
+use amtsbote_domain::evidence::{Accepted, Evidence};
+use amtsbote_domain::identity::{HubId, Transport};
+use amtsbote_domain::ports::{AcceptedReceipt, ENVELOPE_CID, StoreError};
+use amtsbote_domain::state::State;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::oneshot;
+
+use crate::error::{cipher_error, database_error, unreadable};
+use crate::files::Files;
+use crate::group::{Group, ReceiptOf, Receipts};
+use crate::intake::{Body, SealedIntake};
+use crate::keys;
+use crate::operation::change::Lists;
+use crate::rows::{micros_up, read_digest, write_state};
+use crate::writer::{Task, not_run, take_receipt};
+
+/// At most so many earlier messages with the same business id are named.
+const SAME_BUSINESS_ID: usize = 10;
+
+/// The word of the receipt over an acceptance.
+pub(crate) const ACCEPTED: &str = "accepted";
+
+/// The acceptance of one message.
+pub(crate) struct Accept {
+    record: Accepted,
+    transport: Transport,
+    intake: SealedIntake,
+    state: State,
+    due: Option<Timestamp>,
+    outcome: Option<Outcome>,
+    sender: oneshot::Sender<Result<AcceptedReceipt, StoreError>>,
+}
+
+/// What the transaction says.
+struct Outcome {
+    hub_id: HubId,
+    receipt: ReceiptOf,
+    repeated: bool,
+}
+
+impl Accept {
+    /// Checks that the octets taken in are those of the record (P4), and prepares.
+    pub(crate) fn new(
+        acceptance: amtsbote_domain::ports::Acceptance,
+        files: &Arc<Files>,
+        sender: oneshot::Sender<Result<AcceptedReceipt, StoreError>>,
+    ) -> Result<Self, StoreError> {
+        let amtsbote_domain::ports::Acceptance { record, transport, intake, state, due } =
+            acceptance;
+        let intake = intake
+            .into_any()
+            .downcast::<SealedIntake>()
+            .ok()
+            .filter(|intake| intake.is_of(files))
+            .ok_or_else(|| crate::error::misuse("an intake of another store"))?;
+        check_parts(&record, &intake)?;
+        Ok(Self { record, transport, intake: *intake, state, due, outcome: None, sender })
+    }
+
+    fn accept(&mut self, group: &mut Group<'_>) -> Result<Outcome, StoreError> {
+        if let Some(prior) = self.prior(group)? {
+            return Ok(prior);
+        }
+        self.record.same_business_id = self.same_business_id(group.db)?;
+        let seq = self.insert_message(group)?;
+        self.insert_delivery(group, seq)?;
+        self.insert_payload(group, seq)?;
+        let evidence = Evidence::Accepted(Box::new(self.record.clone()));
+        let leaf = group.append_stored(&evidence, seq, ACCEPTED)?;
+        let hub_id = self.record.hub_id.clone();
+        Ok(Outcome { hub_id, receipt: ReceiptOf::Leaf(leaf), repeated: false })
+    }
+
+    /// The same transport id once more: the stored receipt, or a refusal (P3).
+    fn prior(&self, group: &Group<'_>) -> Result<Option<Outcome>, StoreError> {
+        let record = &self.record;
+        let found = group
+            .db
+            .prepare_cached(
+                "SELECT seq, hub_id, content_digest FROM message
+                 WHERE account = ?1 AND transport = ?2 AND transport_id = ?3",
+            )
+            .and_then(|mut sql| {
+                let id = record.metadata.transport_id.as_str();
+                sql.query_row(
+                    params![record.account.as_str(), self.transport.as_str(), id],
+                    |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get(2)?)),
+                )
+                .optional()
+            })
+            .map_err(database_error)?;
+        let Some((seq, hub_id, digest)) = found else { return Ok(None) };
+        let digest: Vec<u8> = digest;
+        if read_digest(&digest)? != record.content_digest {
+            return Err(StoreError::OtherContent);
+        }
+        let hub_id = HubId::parse(&hub_id).map_err(|_| unreadable("a hub id"))?;
+        let receipt =
+            group.receipt(seq, ACCEPTED)?.ok_or_else(|| unreadable("a missing receipt"))?;
+        Ok(Some(Outcome { hub_id, receipt, repeated: true }))
+    }
+
+    fn same_business_id(&self, db: &Connection) -> Result<Vec<HubId>, StoreError> {
+        let Some(id) = &self.record.business_id else { return Ok(Vec::new()) };
+        let found: Vec<String> = db
+            .prepare_cached(
+                "SELECT hub_id FROM message WHERE business_uuid = ?1 AND business_author = ?2
+                 ORDER BY seq DESC LIMIT ?3",
+            )
+            .and_then(|mut sql| {
+                let values = params![id.uuid.as_str(), id.author.as_str(), SAME_BUSINESS_ID as i64];
+                sql.query_map(values, |row| row.get(0))?.collect()
+            })
+            .map_err(database_error)?;
+        found.iter().map(|id| HubId::parse(id).map_err(|_| unreadable("a hub id"))).collect()
+    }
+
+    fn insert_message(&self, group: &mut Group<'_>) -> Result<i64, StoreError> {
+        let (record, metadata) = (&self.record, &self.record.metadata);
+        let now = group.now();
+        let period = group.keys.of_period(group.db, now)?;
+        let wrapped = keys::wrap(&period.key, record.hub_id.as_str().as_bytes(), self.intake.key())
+            .map_err(cipher_error)?;
+        let first_state = write_state(self.state)?;
+        group
+            .db
+            .prepare_cached(
+                "INSERT INTO message (hub_id, account, transport, transport_id, content_digest,
+                    business_author, business_uuid, author, reader, service, channel,
+                    accepted_at, leaf, payload_digest, first_state, not_before, expires, period,
+                    wrapped_key)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                    ?17, ?18, ?19)",
+            )
+            .and_then(|mut sql| {
+                sql.execute(params![
+                    record.hub_id.as_str(),
+                    record.account.as_str(),
+                    self.transport.as_str(),
+                    metadata.transport_id.as_str(),
+                    record.content_digest.0,
+                    record.business_id.as_ref().map(|id| id.author.as_str()),
+                    record.business_id.as_ref().map(|id| id.uuid.as_str()),
+                    metadata.author.as_str(),
+                    metadata.reader.as_str(),
+                    metadata.service.as_str(),
+                    record.channel,
+                    now.as_microsecond(),
+                    group.next_index() as i64,
+                    record.parts.first().map(|part| part.sha256.0),
+                    first_state,
+                    self.due.map(micros_up),
+                    metadata.expires.map(micros_up),
+                    period.id,
+                    wrapped,
+                ])
+            })
+            .map_err(database_error)?;
+        Ok(group.db.last_insert_rowid())
+    }
+
+    fn insert_delivery(&self, group: &Group<'_>, seq: i64) -> Result<(), StoreError> {
+        let (metadata, now) = (&self.record.metadata, group.now());
+        let due = self.due.map(micros_up);
+        let expires = metadata.expires.map(micros_up);
+        let state = write_state(self.state)?;
+        let lists = Lists::new(self.state, metadata.reader.as_str(), due, expires, now);
+        group
+            .db
+            .prepare_cached(
+                "INSERT INTO delivery (seq, state, word, since, due, revision, attempts, inbox,
+                    ready, ends, lease, lease_until, open_attempt, maybe_arrived)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?7, ?8, 0, NULL, 0, 0)",
+            )
+            .and_then(|mut sql| {
+                sql.execute(params![
+                    seq,
+                    state,
+                    self.state.as_str(),
+                    now.as_microsecond(),
+                    due,
+                    lists.inbox,
+                    lists.ready,
+                    lists.ends,
+                ])
+            })
+            .map(drop)
+            .map_err(database_error)
+    }
+
+    fn insert_payload(&self, group: &Group<'_>, seq: i64) -> Result<(), StoreError> {
+        for (number, sealed) in self.intake.parts()?.iter().enumerate() {
+            let (file, body) = match &sealed.body {
+                Body::Kept(octets) => (None, Some(&octets[..])),
+                Body::File(name) => (Some(name.as_str()), None),
+            };
+            let part = &sealed.part;
+            group
+                .db
+                .prepare_cached(
+                    "INSERT INTO payload (message, part, cid, media_type, size, sha256, file, body)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                )
+                .and_then(|mut sql| {
+                    let (number, size) = (number as i64, part.size as i64);
+                    sql.execute(params![
+                        seq,
+                        number,
+                        part.cid,
+                        part.media_type,
+                        size,
+                        part.sha256.0,
+                        file,
+                        body
+                    ])
+                })
+                .map_err(database_error)?;
+            if let Some(name) = file {
+                group
+                    .db
+                    .prepare_cached("DELETE FROM reserved_file WHERE name = ?1")
+                    .and_then(|mut sql| sql.execute([name]))
+                    .map_err(database_error)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Task for Accept {
+    fn run(&mut self, group: &mut Group<'_>) -> Result<(), StoreError> {
+        self.outcome = Some(self.accept(group)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<&Receipts, StoreError>) {
+        let Self { intake, outcome: done, sender, .. } = *self;
+        let keeps = match (&outcome, &done) {
+            (Ok(_), Some(done)) => !done.repeated,
+            // It may have been kept; if not, the next start removes the files by their names.
+            (Err(StoreError::OutcomeUnknown(_)), _) => true,
+            _ => false,
+        };
+        if keeps {
+            intake.keep_files();
+        }
+        let answer = outcome.and_then(|receipts| {
+            let Outcome { hub_id, receipt, repeated } = done.ok_or_else(not_run)?;
+            let receipt = take_receipt(receipts, receipt)?;
+            Ok(AcceptedReceipt { hub_id, receipt, repeated })
+        });
+        // Whoever asked may have gone; what was accepted stays accepted.
+        let _ = sender.send(answer);
+    }
+
+    fn may_use_reserve(&self) -> bool {
+        false
+    }
+}
+
+/// Envelope first, then the parts of the record, exactly as they were counted at the door.
+fn check_parts(record: &Accepted, intake: &SealedIntake) -> Result<(), StoreError> {
+    let mut sealed = intake.parts()?.iter().map(|sealed| &sealed.part);
+    let envelope = sealed
+        .next()
+        .is_some_and(|part| part.cid == ENVELOPE_CID && part.sha256 == record.envelope_sha256);
+    if envelope && sealed.eq(record.parts.iter()) {
+        Ok(())
+    } else {
+        Err(StoreError::Corrupt("the parts taken in are not those of the record".to_owned()))
+    }
+}

@@ -1,0 +1,230 @@
+//! The row of a delivery while an operation works on it. State changes only here, and only as
+//! [`next`] says.
+
+use amtsbote_domain::evidence::Evidence;
+use amtsbote_domain::identity::HubId;
+use amtsbote_domain::ports::StoreError;
+use amtsbote_domain::state::{Event, NotApplicable, State, WaitingFor, next};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::error::database_error;
+use crate::group::Group;
+use crate::rows::{micros_up, read_digest, read_state, read_time, write_state};
+
+/// A delivery as stored, with what of its message decides about it.
+pub(crate) struct DeliveryRow {
+    pub(crate) seq: i64,
+    pub(crate) hub_id: String,
+    pub(crate) reader: String,
+    pub(crate) channel: String,
+    pub(crate) payload_digest: Option<[u8; 32]>,
+    pub(crate) not_before: Option<i64>,
+    pub(crate) expires: Option<i64>,
+    pub(crate) state: State,
+    pub(crate) due: Option<i64>,
+    pub(crate) attempts: u32,
+    pub(crate) lease: u64,
+    pub(crate) lease_until: Option<i64>,
+    pub(crate) open_attempt: bool,
+    pub(crate) maybe_arrived: bool,
+}
+
+const COLUMNS: &str = "SELECT m.seq, m.hub_id, m.reader, m.channel, m.payload_digest,
+        m.not_before, m.expires, d.state, d.due, d.attempts, d.lease, d.lease_until,
+        d.open_attempt, d.maybe_arrived
+    FROM message m JOIN delivery d ON d.seq = m.seq";
+
+impl DeliveryRow {
+    /// The delivery of a message.
+    pub(crate) fn of(db: &Connection, hub_id: &HubId) -> Result<Self, StoreError> {
+        let sql = format!("{COLUMNS} WHERE m.hub_id = ?1");
+        db.prepare_cached(&sql)
+            .and_then(|mut sql| sql.query_row([hub_id.as_str()], raw).optional())
+            .map_err(database_error)?
+            .ok_or(StoreError::NotFound)?
+    }
+
+    /// The delivery with this number.
+    pub(crate) fn numbered(db: &Connection, seq: i64) -> Result<Self, StoreError> {
+        let sql = format!("{COLUMNS} WHERE m.seq = ?1");
+        db.prepare_cached(&sql)
+            .and_then(|mut sql| sql.query_row([seq], raw))
+            .map_err(database_error)?
+    }
+
+    /// The hub id, read back.
+    pub(crate) fn hub_id(&self) -> Result<HubId, StoreError> {
+        HubId::parse(&self.hub_id).map_err(|_| crate::error::unreadable("a hub id"))
+    }
+
+    /// The configured name of the peer it goes to. A message for an inbox names the channel.
+    pub(crate) fn peer(&self) -> &str {
+        self.channel.strip_prefix("peer:").unwrap_or(&self.channel)
+    }
+
+    /// Whether its time has run out, be it swept or not.
+    pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|at| at <= now.as_microsecond())
+    }
+
+    /// Changes the state as the table says and writes the row; a lease that is not needed by the
+    /// new state ends. Says the state before. The caller appends the evidence.
+    pub(crate) fn change(
+        &mut self,
+        group: &mut Group<'_>,
+        event: Event,
+    ) -> Result<State, StoreError> {
+        let from = self.state;
+        let now = group.now();
+        let to = next(from, event, now)?;
+        self.state = to.state;
+        self.due = to.due.map(micros_up);
+        if matches!(to.state, State::Waiting { on: WaitingFor::Turn | WaitingFor::Collection })
+            && let Some(not_before) = self.not_before
+            && not_before > self.due.unwrap_or(now.as_microsecond())
+        {
+            // Held and released, or sent again, it is still not to be handed over before.
+            self.due = Some(not_before);
+        }
+        self.open_attempt = to.state == State::InDelivery;
+        if !self.open_attempt {
+            self.lease_until = None;
+        }
+        match event {
+            Event::AttemptLost => self.maybe_arrived = true,
+            Event::NotFoundAtPeer { .. } => self.maybe_arrived = false,
+            _ => {}
+        }
+        self.write(group.db, now)?;
+        group.touch();
+        Ok(from)
+    }
+
+    /// Changes the state and records it, with a stored receipt. Says the index of the leaf.
+    pub(crate) fn change_and_record(
+        &mut self,
+        group: &mut Group<'_>,
+        event: Event,
+        why: Why,
+    ) -> Result<u64, StoreError> {
+        let from = self.change(group, event)?;
+        let hub_id = self.hub_id()?;
+        let to = self.state;
+        let Why { by, code, digest } = why;
+        let evidence = Evidence::Changed { hub_id, from, event, to, by, code, digest };
+        group.append_stored(&evidence, self.seq, to.as_str())
+    }
+
+    /// Writes what changed; `since` moves only with the state.
+    fn write(&self, db: &Connection, now: Timestamp) -> Result<(), StoreError> {
+        let state = write_state(self.state)?;
+        let lists = Lists::of(self.state, self, now);
+        db.prepare_cached(
+            "UPDATE delivery SET state = ?2, word = ?3,
+                since = CASE WHEN state = ?2 THEN since ELSE ?4 END, due = ?5,
+                revision = revision + 1, attempts = ?6, inbox = ?7, ready = ?8, ends = ?9,
+                lease_until = ?10, open_attempt = ?11, maybe_arrived = ?12
+             WHERE seq = ?1",
+        )
+        .and_then(|mut sql| {
+            sql.execute(params![
+                self.seq,
+                state,
+                self.state.as_str(),
+                now.as_microsecond(),
+                self.due,
+                self.attempts,
+                lists.inbox,
+                lists.ready,
+                lists.ends,
+                self.lease_until,
+                self.open_attempt,
+                self.maybe_arrived,
+            ])
+        })
+        .map(drop)
+        .map_err(database_error)
+    }
+}
+
+/// Who and why, for the evidence of a change.
+#[derive(Default)]
+pub(crate) struct Why {
+    pub(crate) by: Option<String>,
+    pub(crate) code: Option<amtsbote_domain::fault::Code>,
+    pub(crate) digest: Option<amtsbote_domain::digest::Digest>,
+}
+
+/// In which lists a delivery stands.
+pub(crate) struct Lists<'r> {
+    pub(crate) inbox: Option<&'r str>,
+    pub(crate) ready: Option<i64>,
+    pub(crate) ends: Option<i64>,
+}
+
+impl<'r> Lists<'r> {
+    fn of(state: State, row: &'r DeliveryRow, now: Timestamp) -> Self {
+        Self::new(state, &row.reader, row.due, row.expires, now)
+    }
+
+    /// For a delivery in `state` that nobody has leased.
+    pub(crate) fn new(
+        state: State,
+        reader: &'r str,
+        due: Option<i64>,
+        expires: Option<i64>,
+        now: Timestamp,
+    ) -> Self {
+        let turn = state == State::Waiting { on: WaitingFor::Turn };
+        let collect = matches!(
+            state,
+            State::Waiting { on: WaitingFor::Collection | WaitingFor::Acknowledgement }
+        );
+        // Whether an expiry applies is for the table to say.
+        let may_end = next(state, Event::ExpiryReached, now).is_ok();
+        Self {
+            inbox: collect.then_some(reader),
+            ready: turn.then(|| due.unwrap_or(now.as_microsecond())),
+            ends: expires.filter(|_| may_end),
+        }
+    }
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Result<DeliveryRow, StoreError>> {
+    let state: String = row.get(7)?;
+    let digest: Option<Vec<u8>> = row.get(4)?;
+    let build = |state, payload_digest| -> rusqlite::Result<DeliveryRow> {
+        Ok(DeliveryRow {
+            seq: row.get(0)?,
+            hub_id: row.get(1)?,
+            reader: row.get(2)?,
+            channel: row.get(3)?,
+            payload_digest,
+            not_before: row.get(5)?,
+            expires: row.get(6)?,
+            state,
+            due: row.get(8)?,
+            attempts: row.get(9)?,
+            lease: row.get::<_, i64>(10)?.unsigned_abs(),
+            lease_until: row.get(11)?,
+            open_attempt: row.get(12)?,
+            maybe_arrived: row.get(13)?,
+        })
+    };
+    let digest = digest.map(|octets| read_digest(&octets).map(|digest| digest.0)).transpose();
+    match (read_state(&state), digest) {
+        (Ok(state), Ok(digest)) => build(state, digest).map(Ok),
+        (Err(error), _) | (_, Err(error)) => Ok(Err(error)),
+    }
+}
+
+/// The event does not apply; for rules of the store beyond the table.
+pub(crate) fn not_applicable(state: State, event: Event) -> StoreError {
+    NotApplicable { state, event }.into()
+}
+
+/// A lease's end as a time.
+pub(crate) fn time_of(micros: i64) -> Result<Timestamp, StoreError> {
+    read_time(micros)
+}

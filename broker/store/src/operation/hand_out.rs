@@ -1,0 +1,54 @@
+//! Octets leave for a Reader's account: recorded before the first one does (P2).
+
+use amtsbote_domain::evidence::Evidence;
+use amtsbote_domain::identity::{AccountId, HubId};
+use amtsbote_domain::ports::StoreError;
+use amtsbote_domain::state::{Event, State};
+use rusqlite::{OptionalExtension, params};
+
+use crate::error::database_error;
+use crate::group::Group;
+use crate::operation::change::{DeliveryRow, not_applicable};
+
+/// Records the hand-out once per delivery and account. Refused where the delivery cannot be
+/// collected. What is acknowledged may be read again.
+pub(crate) fn hand_out(
+    group: &mut Group<'_>,
+    hub_id: &HubId,
+    account: &AccountId,
+) -> Result<(), StoreError> {
+    let mut row = DeliveryRow::of(group.db, hub_id)?;
+    let now = group.now();
+    let acknowledged = row.state == State::Acknowledged && row.channel == "inbox";
+    if !acknowledged {
+        amtsbote_domain::state::next(row.state, Event::CollectionBegun, now)?;
+        if row.due.is_some_and(|due| due > now.as_microsecond()) {
+            return Err(StoreError::NotFound);
+        }
+        if row.is_expired(now) {
+            return Err(not_applicable(row.state, Event::CollectionBegun));
+        }
+    }
+    if was_handed_out(group, row.seq, account)? {
+        return Ok(());
+    }
+    if !acknowledged {
+        row.change(group, Event::CollectionBegun)?;
+    }
+    group
+        .db
+        .prepare_cached("INSERT INTO handed_out (message, account, at) VALUES (?1, ?2, ?3)")
+        .and_then(|mut sql| sql.execute(params![row.seq, account.as_str(), now.as_microsecond()]))
+        .map_err(database_error)?;
+    let evidence = Evidence::HandedOut { hub_id: hub_id.clone(), account: account.clone() };
+    group.append(&evidence, Some(row.seq)).map(drop)
+}
+
+fn was_handed_out(group: &Group<'_>, seq: i64, account: &AccountId) -> Result<bool, StoreError> {
+    group
+        .db
+        .prepare_cached("SELECT 1 FROM handed_out WHERE message = ?1 AND account = ?2")
+        .and_then(|mut sql| sql.query_row(params![seq, account.as_str()], |_| Ok(())).optional())
+        .map(|found| found.is_some())
+        .map_err(database_error)
+}

@@ -1,0 +1,153 @@
+//! What a store needs to open, and why it may refuse to.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use amtsbote_archive::note::LogKey;
+use amtsbote_domain::ports::Clock;
+use amtsbote_domain::text::Text;
+
+use crate::secret::MasterKey;
+
+/// What a store needs. The limits have defaults; see [`StoreOptions::new`].
+pub struct StoreOptions {
+    /// The folder with everything in it; made when absent.
+    pub dir: PathBuf,
+    /// Wraps the period keys.
+    pub master_key: MasterKey,
+    /// Signs the heads; its name is the log's origin.
+    pub log_key: LogKey,
+    /// Evidence time, due times and leases.
+    pub clock: Arc<dyn Clock>,
+    /// Parts of at most so many octets are kept in rows, larger ones in files.
+    pub inline_limit: usize,
+    /// Octets kept free for what was accepted before: below it nothing new is taken in, and a
+    /// file of this size is given up when even settling finds no room.
+    pub reserve_bytes: u64,
+    /// At most so many operations share a commit.
+    pub group_limit: usize,
+    /// At most so many reads at the same time.
+    pub readers: usize,
+    /// At most so many pages of 4 KiB in the database file; none: as large as the disk allows.
+    pub max_pages: Option<u32>,
+}
+
+impl StoreOptions {
+    /// With the default limits: parts up to 64 KiB in rows, 64 MiB reserve, 256 operations to a
+    /// commit, 8 readers.
+    pub fn new(
+        dir: impl Into<PathBuf>,
+        master_key: MasterKey,
+        log_key: LogKey,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            dir: dir.into(),
+            master_key,
+            log_key,
+            clock,
+            inline_limit: 64 * 1024,
+            reserve_bytes: 64 * 1024 * 1024,
+            group_limit: 256,
+            readers: 8,
+            max_pages: None,
+        }
+    }
+}
+
+/// Why a store did not open. Nothing was changed, except that migrations may have run.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("another process has this store open")]
+    InUse,
+    /// It was written by a newer program.
+    #[error("the store has schema {found}; this program knows schemas up to {known}")]
+    NewerSchema {
+        /// The version of its newest migration.
+        found: u32,
+        /// The newest this program knows.
+        known: u32,
+    },
+    /// A migration that ran is not the one this program knows under its number.
+    #[error("migration {version} of the store is not the one this program knows")]
+    OtherMigration {
+        /// Its number.
+        version: u32,
+    },
+    /// The master key is not the one its keys were wrapped with.
+    #[error("the master key does not fit this store")]
+    WrongMasterKey,
+    /// The log key is not the one its heads were signed with.
+    #[error("the log key does not fit this store: it was written under {expected}")]
+    OtherLogKey {
+        /// The verifier key the store names.
+        expected: String,
+    },
+    /// The log is smaller than, or no extension of, what was released before (P5).
+    #[error("the evidence log was rolled back or changed: {0}")]
+    RolledBack(String),
+    /// The log contradicts itself.
+    #[error("the evidence log is damaged: {0}")]
+    Damaged(String),
+    /// No room for the database or the reserve.
+    #[error("there is no room for the store")]
+    Full,
+    /// The database does not work.
+    #[error("the database: {0}")]
+    Database(String),
+    /// A file does not work.
+    #[error("a file of the store: {0}")]
+    File(#[from] std::io::Error),
+    /// The cipher does not work.
+    #[error("the cipher: {0}")]
+    Cipher(String),
+}
+
+impl OpenError {
+    /// What an operator reads and does, in both languages.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::InUse => Text {
+                de: "Ein anderer Prozess hat diesen Speicher geöffnet. Nur ein Knoten darf darauf arbeiten; den anderen zuerst beenden.",
+                en: "Another process has this store open. Only one node may work on it; stop the other one first.",
+            },
+            Self::NewerSchema { .. } => Text {
+                de: "Der Speicher wurde von einer neueren Programmversion geschrieben. Diese Version einsetzen oder eine Sicherung von davor einspielen.",
+                en: "The store was written by a newer version of the program. Use that version, or restore a backup from before.",
+            },
+            Self::OtherMigration { .. } => Text {
+                de: "Eine frühere Umstellung des Speichers stimmt nicht mit dieser Programmversion überein. Nur freigegebene Programmversionen einsetzen.",
+                en: "An earlier migration of the store does not agree with this version of the program. Use released versions only.",
+            },
+            Self::WrongMasterKey => Text {
+                de: "Der Hauptschlüssel gehört nicht zu diesem Speicher. Den richtigen aus dem Schlüsselspeicher oder aus dessen Sicherung verwenden.",
+                en: "The master key does not belong to this store. Use the right one from the key store or its backup.",
+            },
+            Self::OtherLogKey { .. } => Text {
+                de: "Der Schlüssel des Nachweisprotokolls gehört nicht zu diesem Speicher. Den richtigen aus dem Schlüsselspeicher verwenden.",
+                en: "The key of the evidence log does not belong to this store. Use the right one from the key store.",
+            },
+            Self::RolledBack(_) => Text {
+                de: "Das Nachweisprotokoll ist kürzer oder anders als zuletzt herausgegeben: Vermutlich wurde eine ältere Sicherung eingespielt oder die Datenbank verändert. Der Knoten startet so nicht. Den neuesten Stand wiederherstellen oder die Wiederherstellung ausdrücklich einleiten.",
+                en: "The evidence log is shorter or other than what was last released: probably an older backup was put in place, or the database was changed. The node does not start like this. Restore the newest state, or begin a restore explicitly.",
+            },
+            Self::Damaged(_) => Text {
+                de: "Das Nachweisprotokoll widerspricht sich selbst. Nichts daran ändern; eine Kopie sichern und mit »amtsbote archive verify --offline« prüfen.",
+                en: "The evidence log contradicts itself. Change nothing; secure a copy and check it with “amtsbote archive verify --offline”.",
+            },
+            Self::Full => Text {
+                de: "Für den Speicher ist kein Platz. Platz auf dem Datenträger schaffen.",
+                en: "There is no room for the store. Make room on the disk.",
+            },
+            Self::Database(_) | Self::File(_) => Text {
+                de: "Der Speicher lässt sich nicht öffnen. Rechte und Zustand des Datenträgers prüfen.",
+                en: "The store cannot be opened. Check its permissions and the state of the disk.",
+            },
+            Self::Cipher(_) => Text {
+                de: "Die Verschlüsselung steht nicht zur Verfügung. Die OpenSSL-Bibliothek des Systems prüfen.",
+                en: "Encryption is not available. Check the system's OpenSSL library.",
+            },
+        }
+    }
+}

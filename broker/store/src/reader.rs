@@ -1,0 +1,423 @@
+//! Reading: connections of their own, each answer from one snapshot.
+
+use std::io::{Cursor, Read};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use amtsbote_archive::checkpoint::Checkpoint;
+use amtsbote_archive::record::Salt;
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::identity::{AccountId, HubId, Transport, TransportId};
+use amtsbote_domain::party::PartyId;
+use amtsbote_domain::ports::{Delivery, Entry, Figures, InboxPage, Prior, Query, StoreError};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use tokio::sync::Semaphore;
+
+use crate::error::{cipher_error, database_error, unreadable};
+use crate::files::Files;
+use crate::group::{StoredNodes, make_receipt, stored_receipt};
+use crate::keys::KeyRing;
+use crate::migrate::open_reader;
+use crate::operation::accept::ACCEPTED;
+use crate::rows::{Placed, deliveries, micros_up, read_digest, read_evidence, read_time, seq_of};
+use crate::seal::{Opener, Place};
+
+/// Most deliveries in one answer.
+pub(crate) const PAGE: u32 = 1000;
+
+/// What stands in an inbox behind a cursor and is due and not expired.
+pub(crate) const INBOX: &str =
+    "WHERE d.inbox = ?1 AND d.seq > ?2 AND (d.due IS NULL OR d.due <= ?3)
+        AND (d.ends IS NULL OR d.ends > ?3)
+     ORDER BY d.seq LIMIT ?4";
+
+/// What is uncertain and due. SQLite would rather walk all that is uncertain and sort it.
+pub(crate) const UNCERTAIN: &str =
+    "WHERE d.seq IN (SELECT seq FROM delivery INDEXED BY delivery_uncertain
+        WHERE word = 'uncertain' AND due <= ?1 ORDER BY due LIMIT ?2)
+     ORDER BY d.due";
+
+/// The reading connections.
+pub(crate) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    pub(crate) fn new(path: PathBuf, count: usize) -> Self {
+        Self { path, idle: Mutex::default(), permits: Semaphore::new(count.max(1)) }
+    }
+
+    /// Runs `work` on one snapshot, where blocking is allowed.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let gone = |_| StoreError::Unavailable("the store is shutting down".to_owned());
+        let _permit = self.permits.acquire().await.map_err(gone)?;
+        let readers = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let idle = readers.connections().pop();
+            let db = match idle {
+                Some(db) => db,
+                None => open_reader(&readers.path).map_err(database_error)?,
+            };
+            let answer = {
+                let snapshot = db.unchecked_transaction().map_err(database_error)?;
+                work(&snapshot)
+            };
+            readers.connections().push(db);
+            answer
+        })
+        .await
+        .map_err(|_| StoreError::Unavailable("a read was broken off".to_owned()))?
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Vec<Connection>> {
+        // A panic elsewhere cannot leave the list half changed.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn prior(
+    db: &Connection,
+    account: &AccountId,
+    transport: Transport,
+    id: &TransportId,
+) -> Result<Option<Prior>, StoreError> {
+    let found: Option<(i64, String, Vec<u8>)> = db
+        .prepare_cached(
+            "SELECT seq, hub_id, content_digest FROM message
+             WHERE account = ?1 AND transport = ?2 AND transport_id = ?3",
+        )
+        .and_then(|mut sql| {
+            let values = params![account.as_str(), transport.as_str(), id.as_str()];
+            sql.query_row(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+        })
+        .map_err(database_error)?;
+    let Some((seq, hub_id, digest)) = found else { return Ok(None) };
+    Ok(Some(Prior {
+        hub_id: read_hub_id(&hub_id)?,
+        content_digest: read_digest(&digest)?,
+        receipt: stored_receipt(db, seq, ACCEPTED)?
+            .ok_or_else(|| unreadable("a missing receipt"))?,
+    }))
+}
+
+pub(crate) fn inbox(
+    db: &Connection,
+    reader: &PartyId,
+    after: Option<&str>,
+    limit: u32,
+    now: Timestamp,
+) -> Result<InboxPage, StoreError> {
+    let after = after.map_or(Ok(0), read_cursor)?;
+    let limit = limit.clamp(1, PAGE);
+    let found =
+        deliveries(db, INBOX, &[&reader.as_str(), &after, &now.as_microsecond(), &(limit + 1)])?;
+    Ok(page(found, limit as usize))
+}
+
+/// One more than the limit was asked for: whether it came says whether anything follows.
+fn page(mut found: Vec<Placed>, limit: usize) -> InboxPage {
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| format!("{:x}", last.seq));
+    InboxPage { deliveries: found.into_iter().map(|placed| placed.delivery).collect(), next }
+}
+
+fn read_cursor(text: &str) -> Result<i64, StoreError> {
+    i64::from_str_radix(text, 16).ok().filter(|seq| *seq >= 0).ok_or(StoreError::NotFound)
+}
+
+pub(crate) fn delivery(db: &Connection, hub_id: &HubId) -> Result<Delivery, StoreError> {
+    let found = deliveries(db, "WHERE m.hub_id = ?1", &[&hub_id.as_str()])?;
+    found.into_iter().next().map(|placed| placed.delivery).ok_or(StoreError::NotFound)
+}
+
+pub(crate) fn uncertain(
+    db: &Connection,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Vec<Delivery>, StoreError> {
+    let found = deliveries(db, UNCERTAIN, &[&now.as_microsecond(), &limit.min(PAGE)])?;
+    Ok(found.into_iter().map(|placed| placed.delivery).collect())
+}
+
+pub(crate) fn find(db: &Connection, id: &str) -> Result<Vec<HubId>, StoreError> {
+    let found: Vec<String> = db
+        .prepare_cached(
+            "SELECT hub_id FROM message WHERE seq IN (
+                SELECT seq FROM message WHERE hub_id = ?1
+                UNION SELECT * FROM (SELECT seq FROM message WHERE transport_id = ?1
+                    ORDER BY seq DESC LIMIT 100)
+                UNION SELECT * FROM (SELECT seq FROM message WHERE business_uuid = ?1
+                    ORDER BY seq DESC LIMIT 100))
+             ORDER BY seq DESC LIMIT 100",
+        )
+        .and_then(|mut sql| sql.query_map([id], |row| row.get(0))?.collect())
+        .map_err(database_error)?;
+    found.iter().map(|id| read_hub_id(id)).collect()
+}
+
+pub(crate) fn list(db: &Connection, query: &Query) -> Result<Vec<Delivery>, StoreError> {
+    let before = match &query.before {
+        Some(hub_id) => seq_of(db, hub_id)?.ok_or(StoreError::NotFound)?,
+        None => i64::MAX,
+    };
+    let first = query.since.map_or(Ok(0), |since| first_since(db, since))?;
+    let limit = query.limit.clamp(1, PAGE);
+    let mut found = match &query.party {
+        None => list_by(db, query, None, first, before, limit)?,
+        // Two walks along two indexes; a message to oneself is in both.
+        Some(party) => {
+            let mut both = list_by(db, query, Some(("author", party)), first, before, limit)?;
+            both.extend(list_by(db, query, Some(("reader", party)), first, before, limit)?);
+            both.sort_by_key(|placed| std::cmp::Reverse(placed.seq));
+            both.dedup_by_key(|placed| placed.seq);
+            both
+        }
+    };
+    found.truncate(limit as usize);
+    Ok(found.into_iter().map(|placed| placed.delivery).collect())
+}
+
+/// One walk, newest first, along the index of the first restriction there is; `+` keeps SQLite
+/// from choosing another.
+fn list_by(
+    db: &Connection,
+    query: &Query,
+    party: Option<(&str, &PartyId)>,
+    first: i64,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<Placed>, StoreError> {
+    let party_id = party.map(|(_, id)| id.as_str());
+    let (service, state) = (query.service.as_deref(), query.state.as_deref());
+    let mut rest = "WHERE".to_owned();
+    let mut driven = false;
+    let mut restrict = |column: &str, value: u32| {
+        let plus = if driven { "+" } else { "" };
+        driven = true;
+        rest.push_str(&format!(" {plus}{column} = ?{value} AND"));
+    };
+    if let Some((role, _)) = party {
+        restrict(&format!("m.{role}"), 1);
+    }
+    if service.is_some() {
+        restrict("m.service", 2);
+    }
+    let by_state = state.is_some() && party.is_none() && service.is_none();
+    if state.is_some() {
+        restrict("d.word", 3);
+    }
+    let seq = if by_state { "d.seq" } else { "m.seq" };
+    rest.push_str(&format!(" {seq} >= ?4 AND {seq} < ?5 ORDER BY {seq} DESC LIMIT ?6"));
+    // Every number up to the last is bound, used or not.
+    let values: [&dyn ToSql; 6] = [&party_id, &service, &state, &first, &before, &limit];
+    deliveries(db, &rest, &values)
+}
+
+/// The first message accepted at or after a time: times grow with the numbers.
+fn first_since(db: &Connection, since: Timestamp) -> Result<i64, StoreError> {
+    let since = micros_up(since);
+    let mut at_or_after = db
+        .prepare_cached("SELECT seq, accepted_at FROM message WHERE seq >= ?1 ORDER BY seq LIMIT 1")
+        .map_err(database_error)?;
+    let last: Option<i64> = db
+        .query_row("SELECT max(seq) FROM message", [], |row| row.get(0))
+        .map_err(database_error)?;
+    let (mut low, mut high) = (0, last.unwrap_or(0) + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let found: Option<(i64, i64)> = at_or_after
+            .query_row([middle], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+            .map_err(database_error)?;
+        match found {
+            Some((seq, at)) if at < since => low = seq + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+pub(crate) fn timeline(db: &Connection, hub_id: &HubId) -> Result<Vec<Entry>, StoreError> {
+    let seq = seq_of(db, hub_id)?.ok_or(StoreError::NotFound)?;
+    let rows: Vec<(i64, i64, Vec<u8>)> = db
+        .prepare_cached("SELECT idx, at, record FROM leaf WHERE message = ?1 ORDER BY idx")
+        .and_then(|mut sql| {
+            sql.query_map([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+        })
+        .map_err(database_error)?;
+    rows.into_iter()
+        .map(|(index, at, record)| {
+            let evidence = read_evidence(&record)?;
+            Ok(Entry { index: index.unsigned_abs(), at: read_time(at)?, evidence })
+        })
+        .collect()
+}
+
+pub(crate) fn receipt(db: &Connection, hub_id: &HubId, kind: &str) -> Result<Vec<u8>, StoreError> {
+    let seq = seq_of(db, hub_id)?.ok_or(StoreError::NotFound)?;
+    stored_receipt(db, seq, kind)?.ok_or(StoreError::NotFound)
+}
+
+/// A part of a message as its row describes it.
+pub(crate) struct StoredPart {
+    place: Place,
+    size: u64,
+    sha256: Digest,
+    source: Box<dyn Read + Send>,
+}
+
+impl StoredPart {
+    /// Finds a part and opens its sealed octets. The place in the row says how it was sealed.
+    pub(crate) fn find(
+        db: &Connection,
+        keys: &KeyRing,
+        open_file: impl Fn(&str) -> std::io::Result<std::fs::File>,
+        hub_id: &HubId,
+        cid: &str,
+    ) -> Result<Self, StoreError> {
+        type Found = (i64, Vec<u8>, u32, i64, Vec<u8>, Option<String>, Option<Vec<u8>>);
+        let found: Option<Found> = db
+            .prepare_cached(
+                "SELECT m.period, m.wrapped_key, p.part, p.size, p.sha256, p.file, p.body
+                 FROM message m JOIN payload p ON p.message = m.seq
+                 WHERE m.hub_id = ?1 AND p.cid = ?2",
+            )
+            .and_then(|mut sql| {
+                sql.query_row(params![hub_id.as_str(), cid], |row| {
+                    Ok((
+                        row.get(0)?,
+                        row.get(1)?,
+                        row.get(2)?,
+                        row.get(3)?,
+                        row.get(4)?,
+                        row.get(5)?,
+                        row.get(6)?,
+                    ))
+                })
+                .optional()
+            })
+            .map_err(database_error)?;
+        let (period, wrapped, part, size, sha256, file, body) =
+            found.ok_or(StoreError::NotFound)?;
+        let key = Arc::new(keys.data_key(db, period, hub_id.as_str(), &wrapped)?);
+        let source: Box<dyn Read + Send> = match (file, body) {
+            (None, Some(body)) => Box::new(Cursor::new(body)),
+            (Some(name), _) if crate::files::is_name(&name) => {
+                Box::new(open_file(&name).map_err(missing_file)?)
+            }
+            _ => return Err(unreadable("the row of a part")),
+        };
+        let place = Place { key, part, cid: cid.to_owned() };
+        Ok(Self { place, size: size.unsigned_abs(), sha256: read_digest(&sha256)?, source })
+    }
+
+    /// Reads it, authenticated.
+    pub(crate) fn open(self) -> Result<Box<dyn Read + Send>, StoreError> {
+        let Self { place, size, sha256, source } = self;
+        Ok(Box::new(Opener::new(source, place, size, sha256).map_err(cipher_error)?))
+    }
+}
+
+fn missing_file(error: std::io::Error) -> StoreError {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => unreadable("a payload file is missing"),
+        _ => crate::error::file_error(error),
+    }
+}
+
+pub(crate) fn open_part(
+    db: &Connection,
+    keys: &KeyRing,
+    files: &Files,
+    hub_id: &HubId,
+    cid: &str,
+) -> Result<Box<dyn Read + Send>, StoreError> {
+    StoredPart::find(db, keys, |name| files.open_file(name), hub_id, cid)?.open()
+}
+
+pub(crate) fn head(db: &Connection) -> Result<String, StoreError> {
+    db.query_row("SELECT note FROM log_head", [], |row| row.get(0)).map_err(database_error)
+}
+
+/// The hashes of a tile: 256 to a full one, each level of tiles eight levels of the tree apart.
+pub(crate) fn tile(
+    db: &Connection,
+    level: u8,
+    index: u64,
+    width: u16,
+) -> Result<Vec<u8>, StoreError> {
+    let first = index.checked_mul(256).and_then(|first| i64::try_from(first).ok());
+    let (Some(first), 1..=256, 0..=7) = (first, width, level) else {
+        return Err(StoreError::NotFound);
+    };
+    let end = first.saturating_add(i64::from(width));
+    let sql = match level {
+        0 => "SELECT hash FROM leaf WHERE ?1 = 0 AND idx >= ?2 AND idx < ?3 ORDER BY idx",
+        _ => "SELECT hash FROM node WHERE level = ?1 AND idx >= ?2 AND idx < ?3 ORDER BY idx",
+    };
+    let hashes: Vec<[u8; 32]> = db
+        .prepare_cached(sql)
+        .and_then(|mut sql| {
+            sql.query_map(params![level * 8, first, end], |row| row.get(0))?.collect()
+        })
+        .map_err(database_error)?;
+    if hashes.len() != usize::from(width) {
+        return Err(StoreError::NotFound);
+    }
+    Ok(hashes.concat())
+}
+
+pub(crate) fn prove(db: &Connection, index: u64) -> Result<Vec<u8>, StoreError> {
+    let head = head(db)?;
+    let Checkpoint { size, .. } =
+        Checkpoint::unverified(&head).map_err(|_| unreadable("the head"))?;
+    let row = i64::try_from(index).map_err(|_| StoreError::NotFound)?;
+    let (record, salt): (Vec<u8>, [u8; 32]) = db
+        .prepare_cached("SELECT record, salt FROM leaf WHERE idx = ?1")
+        .and_then(|mut sql| sql.query_row([row], |row| Ok((row.get(0)?, row.get(1)?))))
+        .map_err(database_error)?;
+    let record = serde_json::from_slice(&record).map_err(|_| unreadable("a record"))?;
+    make_receipt(index, size, record, Salt(salt), &head, &StoredNodes(db))
+}
+
+pub(crate) fn figures(db: &Connection) -> Result<Figures, StoreError> {
+    let deliveries: Vec<(String, i64)> = db
+        .prepare_cached("SELECT word, count(*) FROM delivery GROUP BY word ORDER BY word")
+        .and_then(|mut sql| sql.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+        .map_err(database_error)?;
+    let leaves: Option<i64> = db
+        .query_row("SELECT size FROM log_head", [], |row| row.get(0))
+        .optional()
+        .map_err(database_error)?;
+    let mut oldest: Option<i64> = None;
+    for word in ["waiting", "in-delivery", "uncertain", "in-clearing"] {
+        let first: Option<i64> = db
+            .prepare_cached("SELECT min(seq) FROM delivery WHERE word = ?1")
+            .and_then(|mut sql| sql.query_row([word], |row| row.get(0)))
+            .map_err(database_error)?;
+        oldest = oldest.into_iter().chain(first).min();
+    }
+    let oldest_open = oldest
+        .map(|seq| {
+            let sql = "SELECT accepted_at FROM message WHERE seq = ?1";
+            let at = db.query_row(sql, [seq], |row| row.get(0)).map_err(database_error)?;
+            read_time(at)
+        })
+        .transpose()?;
+    Ok(Figures {
+        deliveries: deliveries.into_iter().map(|(w, n)| (w, n.unsigned_abs())).collect(),
+        leaves: leaves.unwrap_or(0).unsigned_abs(),
+        oldest_open,
+    })
+}
+
+fn read_hub_id(text: &str) -> Result<HubId, StoreError> {
+    HubId::parse(text).map_err(|_| unreadable("a hub id"))
+}

@@ -1,0 +1,330 @@
+//! The store over SQLite: who is asked for what.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use amtsbote_archive::note::VerifierKey;
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::evidence::Evidence;
+use amtsbote_domain::fault::Code;
+use amtsbote_domain::identity::{AccountId, HubId, Transport, TransportId};
+use amtsbote_domain::party::PartyId;
+use amtsbote_domain::ports::{
+    Acceptance, AcceptedReceipt, Clock, Delivery, Entry, Figures, InboxPage, Intake, Lease,
+    Pending, Prior, Query, Store, StoreError,
+};
+use amtsbote_domain::state::{Event, State};
+use tokio::sync::oneshot;
+
+use crate::error::file_error;
+use crate::files::Files;
+use crate::group::{Group, ReceiptOf};
+use crate::intake::SealedIntake;
+use crate::keys::KeyRing;
+use crate::operation::accept::Accept;
+use crate::operation::{apply, hand_out, lease, record, sweep};
+use crate::options::{OpenError, StoreOptions};
+use crate::reader::{self, Readers};
+use crate::reserve::Reserve;
+use crate::startup::{self, Opened};
+use crate::verify::{self, VerifyError, VerifyReport};
+use crate::writer::{Answer, Faults, Queue, Work, database_path};
+
+/// The hub's store in one folder: SQLite, sealed payload files, the head guard. One process at a
+/// time. Dropping it finishes what was begun and waits for the writer.
+pub struct SqliteStore {
+    dir: PathBuf,
+    /// None only while dropping.
+    queue: Option<Queue>,
+    writer: Option<JoinHandle<()>>,
+    readers: Arc<Readers>,
+    files: Arc<Files>,
+    keys: Arc<KeyRing>,
+    reserve: Arc<Reserve>,
+    clock: Arc<dyn Clock>,
+    verifier: VerifierKey,
+    inline_limit: usize,
+    lost_attempts: u64,
+    /// Held as long as the store is open.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the store in its folder, or makes it. Reads and writes files: call it where blocking
+    /// is allowed. Refuses a log that is smaller or other than what was released; attempts that
+    /// the last process left open become uncertain (P2).
+    pub fn open(options: StoreOptions) -> Result<Self, OpenError> {
+        Self::open_with(options, None)
+    }
+
+    pub(crate) fn open_with(
+        options: StoreOptions,
+        faults: Option<Faults>,
+    ) -> Result<Self, OpenError> {
+        let (dir, inline_limit) = (options.dir.clone(), options.inline_limit);
+        let readers = Arc::new(Readers::new(database_path(&dir), options.readers));
+        let Opened { lock, writer, queue, waiting, files, lost_attempts } =
+            startup::open(options, faults)?;
+        Ok(Self {
+            readers,
+            files,
+            keys: Arc::clone(&writer.keys),
+            reserve: Arc::clone(&writer.reserve),
+            clock: Arc::clone(&writer.clock),
+            verifier: writer.key.verifier().clone(),
+            writer: Some(writer.start(waiting)?),
+            queue: Some(queue),
+            dir,
+            inline_limit,
+            lost_attempts,
+            _lock: lock,
+        })
+    }
+
+    /// Records that the hub started, and how many attempts it found open. Returns the receipt.
+    pub async fn started(&self, version: &str) -> Result<Vec<u8>, StoreError> {
+        let open_attempts = self.lost_attempts;
+        self.record(Evidence::Started { version: version.to_owned(), open_attempts }).await
+    }
+
+    /// Attempts that the last process left open and that opening made uncertain.
+    pub fn lost_attempts(&self) -> u64 {
+        self.lost_attempts
+    }
+
+    /// What verifies this store's heads and receipts.
+    pub fn verifier(&self) -> &VerifierKey {
+        &self.verifier
+    }
+
+    /// Checks the whole log, every receipt and every delivery while the store works, on one
+    /// snapshot; with `parts`, also every sealed octet.
+    pub async fn verify(&self, parts: bool) -> Result<VerifyReport, VerifyError> {
+        let (dir, verifier) = (self.dir.clone(), self.verifier.clone());
+        let keys = parts.then(|| Arc::clone(&self.keys));
+        tokio::task::spawn_blocking(move || verify::verify(&dir, &verifier, keys.as_deref()))
+            .await
+            .map_err(|_| VerifyError::Store("the check was broken off".to_owned()))?
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Runs an operation on the writing thread.
+    async fn write<T: Send + 'static>(
+        &self,
+        may_use_reserve: bool,
+        work: impl FnMut(&mut Group<'_>) -> Result<Answer<T>, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (task, answer) = Work::task(may_use_reserve, work);
+        self.queue()?.submit(task, answer).await
+    }
+
+    fn queue(&self) -> Result<&Queue, StoreError> {
+        self.queue
+            .as_ref()
+            .ok_or_else(|| StoreError::Unavailable("the store is shutting down".to_owned()))
+    }
+
+    /// New messages only while the reserve is whole and as much again is free.
+    fn admit(&self) -> Result<(), StoreError> {
+        match self.reserve.admits() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StoreError::Full),
+            Err(error) => Err(file_error(error)),
+        }
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer of the store ended in a panic");
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn intake(&self) -> Result<Box<dyn Intake>, StoreError> {
+        self.admit()?;
+        Ok(Box::new(SealedIntake::new(Arc::clone(&self.files), self.inline_limit)?))
+    }
+
+    fn accept(&self, acceptance: Acceptance) -> Pending<'_, Result<AcceptedReceipt, StoreError>> {
+        Box::pin(async move {
+            self.admit()?;
+            let (sender, answer) = oneshot::channel();
+            let task = Accept::new(acceptance, &self.files, sender)?;
+            self.queue()?.submit(Box::new(task), answer).await
+        })
+    }
+
+    fn prior<'a>(
+        &'a self,
+        account: &'a AccountId,
+        transport: Transport,
+        id: &'a TransportId,
+    ) -> Pending<'a, Result<Option<Prior>, StoreError>> {
+        let (account, id) = (account.clone(), id.clone());
+        Box::pin(self.readers.read(move |db| reader::prior(db, &account, transport, &id)))
+    }
+
+    fn record(&self, evidence: Evidence) -> Pending<'_, Result<Vec<u8>, StoreError>> {
+        Box::pin(self.write(false, move |group| {
+            let leaf = record::record(group, &evidence)?;
+            Ok(Answer::WithReceipt(ReceiptOf::Leaf(leaf), Box::new(|receipt| receipt)))
+        }))
+    }
+
+    fn lease_due(
+        &self,
+        limit: u32,
+        duration: Duration,
+    ) -> Pending<'_, Result<Vec<Lease>, StoreError>> {
+        Box::pin(
+            self.write(true, move |group| {
+                lease::lease_due(group, limit, duration).map(Answer::Now)
+            }),
+        )
+    }
+
+    fn begin_attempt<'a>(&'a self, lease: &'a Lease) -> Pending<'a, Result<u32, StoreError>> {
+        let lease = lease.clone();
+        Box::pin(
+            self.write(true, move |group| lease::begin_attempt(group, &lease).map(Answer::Now)),
+        )
+    }
+
+    fn settle<'a>(
+        &'a self,
+        lease: &'a Lease,
+        event: Event,
+        code: Option<Code>,
+        proof: Option<Digest>,
+    ) -> Pending<'a, Result<State, StoreError>> {
+        let lease = lease.clone();
+        Box::pin(self.write(true, move |group| {
+            lease::settle(group, &lease, event, code, proof).map(Answer::Now)
+        }))
+    }
+
+    fn give_back<'a>(
+        &'a self,
+        lease: &'a Lease,
+        event: Option<Event>,
+    ) -> Pending<'a, Result<(), StoreError>> {
+        let lease = lease.clone();
+        Box::pin(
+            self.write(true, move |group| lease::give_back(group, &lease, event).map(Answer::Now)),
+        )
+    }
+
+    fn sweep(&self, limit: u32) -> Pending<'_, Result<u32, StoreError>> {
+        Box::pin(self.write(true, move |group| sweep::sweep(group, limit).map(Answer::Now)))
+    }
+
+    fn uncertain(&self, limit: u32) -> Pending<'_, Result<Vec<Delivery>, StoreError>> {
+        let now = self.clock.now();
+        Box::pin(self.readers.read(move |db| reader::uncertain(db, limit, now)))
+    }
+
+    fn apply<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        event: Event,
+        by: Option<String>,
+        proof: Option<Digest>,
+    ) -> Pending<'a, Result<(State, Vec<u8>), StoreError>> {
+        let hub_id = hub_id.clone();
+        Box::pin(self.write(true, move |group| {
+            let (state, receipt) = apply::apply(group, &hub_id, event, by.clone(), proof)?;
+            Ok(Answer::WithReceipt(receipt, Box::new(move |receipt| (state, receipt))))
+        }))
+    }
+
+    fn hand_out<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        account: &'a AccountId,
+    ) -> Pending<'a, Result<(), StoreError>> {
+        let (hub_id, account) = (hub_id.clone(), account.clone());
+        Box::pin(self.write(true, move |group| {
+            hand_out::hand_out(group, &hub_id, &account).map(Answer::Now)
+        }))
+    }
+
+    fn inbox<'a>(
+        &'a self,
+        reader: &'a PartyId,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Pending<'a, Result<InboxPage, StoreError>> {
+        let (reader, after, now) = (reader.clone(), after.map(str::to_owned), self.clock.now());
+        Box::pin(
+            self.readers.read(move |db| reader::inbox(db, &reader, after.as_deref(), limit, now)),
+        )
+    }
+
+    fn delivery<'a>(&'a self, hub_id: &'a HubId) -> Pending<'a, Result<Delivery, StoreError>> {
+        let hub_id = hub_id.clone();
+        Box::pin(self.readers.read(move |db| reader::delivery(db, &hub_id)))
+    }
+
+    fn find<'a>(&'a self, id: &'a str) -> Pending<'a, Result<Vec<HubId>, StoreError>> {
+        let id = id.to_owned();
+        Box::pin(self.readers.read(move |db| reader::find(db, &id)))
+    }
+
+    fn list(&self, query: Query) -> Pending<'_, Result<Vec<Delivery>, StoreError>> {
+        Box::pin(self.readers.read(move |db| reader::list(db, &query)))
+    }
+
+    fn timeline<'a>(&'a self, hub_id: &'a HubId) -> Pending<'a, Result<Vec<Entry>, StoreError>> {
+        let hub_id = hub_id.clone();
+        Box::pin(self.readers.read(move |db| reader::timeline(db, &hub_id)))
+    }
+
+    fn receipt<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        kind: &'a str,
+    ) -> Pending<'a, Result<Vec<u8>, StoreError>> {
+        let (hub_id, kind) = (hub_id.clone(), kind.to_owned());
+        Box::pin(self.readers.read(move |db| reader::receipt(db, &hub_id, &kind)))
+    }
+
+    fn open_part<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        cid: &'a str,
+    ) -> Pending<'a, Result<Box<dyn io::Read + Send>, StoreError>> {
+        let (hub_id, cid) = (hub_id.clone(), cid.to_owned());
+        let (keys, files) = (Arc::clone(&self.keys), Arc::clone(&self.files));
+        Box::pin(self.readers.read(move |db| reader::open_part(db, &keys, &files, &hub_id, &cid)))
+    }
+
+    fn head(&self) -> Pending<'_, Result<String, StoreError>> {
+        Box::pin(self.readers.read(reader::head))
+    }
+
+    fn tile(&self, level: u8, index: u64, width: u16) -> Pending<'_, Result<Vec<u8>, StoreError>> {
+        Box::pin(self.readers.read(move |db| reader::tile(db, level, index, width)))
+    }
+
+    fn prove(&self, index: u64) -> Pending<'_, Result<Vec<u8>, StoreError>> {
+        Box::pin(self.readers.read(move |db| reader::prove(db, index)))
+    }
+
+    fn figures(&self) -> Pending<'_, Result<Figures, StoreError>> {
+        Box::pin(self.readers.read(reader::figures))
+    }
+}

@@ -1,0 +1,197 @@
+//! Opening: the lock, the keys, the log against its guard, and what the last process left behind.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use amtsbote_archive::checkpoint::{self, Checkpoint};
+use amtsbote_archive::guard::HeadGuard;
+use amtsbote_archive::note::VerifierKey;
+use amtsbote_archive::tree;
+use amtsbote_domain::ports::StoreError;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::files::{Files, sync_folder};
+use crate::group::{Group, StoredNodes};
+use crate::keys::KeyRing;
+use crate::migrate::{self, database};
+use crate::operation::sweep;
+use crate::options::{OpenError, StoreOptions};
+use crate::reserve::Reserve;
+use crate::writer::{Answer, Faults, Log, Queue, Task, Work, Writer, database_path};
+
+/// The guard's file in a store's folder.
+pub(crate) const GUARD: &str = "head.guard";
+/// The folder of the payload files.
+pub(crate) const PAYLOAD: &str = "payload";
+
+/// Everything a store consists of once it is open.
+pub(crate) struct Opened {
+    pub(crate) lock: File,
+    pub(crate) writer: Writer,
+    pub(crate) queue: Queue,
+    pub(crate) waiting: tokio::sync::mpsc::Receiver<Box<dyn Task>>,
+    pub(crate) files: Arc<Files>,
+    /// Attempts found open and made uncertain.
+    pub(crate) lost_attempts: u64,
+}
+
+/// Opens what lies in the folder, or makes it.
+pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Opened, OpenError> {
+    let StoreOptions { dir, master_key, log_key, clock, reserve_bytes, group_limit, .. } = options;
+    fs::create_dir_all(&dir)?;
+    let lock = lock(&dir)?;
+    let db = migrate::open_writer(&database_path(&dir), clock.now())?;
+    if let Some(pages) = options.max_pages {
+        db.pragma_update(None, "max_page_count", pages).map_err(database)?;
+    }
+    let keys = Arc::new(KeyRing::new(master_key));
+    recognise_master_key(&db, &keys)?;
+    recognise_log_key(&db, log_key.verifier())?;
+    let (log, guard) = check_log(&db, &dir, log_key.verifier())?;
+    let (queue, waiting) = Queue::new();
+    let files = Files::open(dir.join(PAYLOAD), queue.weak(), &db).map_err(refused)?;
+    let reserve = Arc::new(Reserve::open(&dir, reserve_bytes)?);
+    sync_folder(&dir)?;
+    let group_limit = group_limit.max(1);
+    let mut writer =
+        Writer { db, keys, key: log_key, guard, clock, reserve, group_limit, log, faults };
+    let mut lost_attempts = 0;
+    loop {
+        match run_now(&mut writer, sweep::lose_open_attempts)? {
+            0 => break,
+            count => lost_attempts += u64::from(count),
+        }
+    }
+    run_now(&mut writer, sweep::free_leases)?;
+    Ok(Opened { lock, writer, queue, waiting, files: Arc::new(files), lost_attempts })
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let file = File::options().create(true).truncate(false).write(true).open(dir.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+fn recognise_master_key(db: &Connection, keys: &KeyRing) -> Result<(), OpenError> {
+    match meta(db, "master-key-check")? {
+        Some(value) if keys.recognises(&value) => Ok(()),
+        Some(_) => Err(OpenError::WrongMasterKey),
+        None => {
+            let value = keys.check_value().map_err(|e| OpenError::Cipher(e.to_string()))?;
+            set_meta(db, "master-key-check", &value)
+        }
+    }
+}
+
+fn recognise_log_key(db: &Connection, key: &VerifierKey) -> Result<(), OpenError> {
+    let own = key.to_string();
+    match meta(db, "log-key")? {
+        Some(value) if value == own.as_bytes() => Ok(()),
+        Some(value) => {
+            Err(OpenError::OtherLogKey { expected: String::from_utf8_lossy(&value).into_owned() })
+        }
+        None => set_meta(db, "log-key", own.as_bytes()),
+    }
+}
+
+pub(crate) fn meta(db: &Connection, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
+    db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
+        .optional()
+        .map_err(database)
+}
+
+fn set_meta(db: &Connection, name: &str, value: &[u8]) -> Result<(), OpenError> {
+    db.execute("INSERT INTO meta (name, value) VALUES (?1, ?2)", params![name, value])
+        .map(drop)
+        .map_err(database)
+}
+
+/// Reads the log and compares it with its own head and with the last one released (P5).
+fn check_log(
+    db: &Connection,
+    dir: &Path,
+    key: &VerifierKey,
+) -> Result<(Log, HeadGuard), OpenError> {
+    let log = Log::read(db).map_err(|error| match error {
+        StoreError::NotFound => OpenError::Damaged("a node of the tree is missing".to_owned()),
+        other => refused(other),
+    })?;
+    let head = stored_head(db)?;
+    if let Some(note) = &head {
+        let head = checkpoint::verify(note, key)
+            .map_err(|error| OpenError::Damaged(format!("its head: {error}")))?;
+        if head.size != log.tree().size() || head.root != log.tree().root() {
+            return Err(OpenError::Damaged("the nodes do not give the signed root".to_owned()));
+        }
+    }
+    let leaves: i64 = db
+        .query_row("SELECT coalesce(max(idx) + 1, 0) FROM leaf", [], |row| row.get(0))
+        .map_err(database)?;
+    if leaves.unsigned_abs() != log.tree().size() {
+        return Err(OpenError::Damaged("leaves and head do not agree".to_owned()));
+    }
+    let mut guard = HeadGuard::open(&dir.join(GUARD))?;
+    if guard.fell_back() {
+        tracing::warn!("one slot of the head guard was unreadable; the older head is used");
+    }
+    match guard.last() {
+        Some(note) => {
+            let released = checkpoint::verify(&note, key)
+                .map_err(|error| OpenError::RolledBack(format!("the head guard: {error}")))?;
+            contains(db, log.tree().size(), &released)?;
+        }
+        None if head.is_some() => {
+            tracing::warn!("the head guard was absent; it starts again with the log as it is");
+        }
+        None => {}
+    }
+    if let Some(note) = head
+        && guard.last().as_deref() != Some(&note)
+    {
+        guard.store(&note)?;
+        guard.sync()?;
+    }
+    Ok((log, guard))
+}
+
+/// Whether the log of `size` leaves contains what a head was released for.
+pub(crate) fn contains(db: &Connection, size: u64, released: &Checkpoint) -> Result<(), OpenError> {
+    if released.size > size {
+        let text = format!("{size} leaves, but a head over {} was released", released.size);
+        return Err(OpenError::RolledBack(text));
+    }
+    let root = tree::root(released.size, &StoredNodes(db))
+        .map_err(|_| OpenError::Damaged("a node of the tree is missing".to_owned()))?;
+    if root != released.root {
+        let text = format!("its first {} leaves are not those released", released.size);
+        return Err(OpenError::RolledBack(text));
+    }
+    Ok(())
+}
+
+/// The newest head.
+pub(crate) fn stored_head(db: &Connection) -> Result<Option<String>, OpenError> {
+    db.query_row("SELECT note FROM log_head", [], |row| row.get(0)).optional().map_err(database)
+}
+
+/// Runs one operation before the writer's thread has started.
+fn run_now(
+    writer: &mut Writer,
+    work: impl FnMut(&mut Group<'_>) -> Result<u32, StoreError> + Send + 'static,
+) -> Result<u32, OpenError> {
+    let mut work = work;
+    let (task, mut answer) = Work::task(true, move |group| work(group).map(Answer::Now));
+    writer.run(vec![task]);
+    answer.try_recv().map_err(|_| OpenError::Database("no answer".to_owned()))?.map_err(refused)
+}
+
+fn refused(error: StoreError) -> OpenError {
+    match error {
+        StoreError::Full => OpenError::Full,
+        other => OpenError::Database(other.to_string()),
+    }
+}

@@ -1,0 +1,206 @@
+//! The check finds what was changed behind the store's back, and nothing else.
+
+use std::path::Path;
+
+use amtsbote_domain::ports::Store;
+use amtsbote_domain::state::Event;
+use rusqlite::Connection;
+use tempfile::tempdir;
+
+use super::{log_key, options};
+use crate::contract::{Draft, ManualClock, account, after, octets};
+use crate::operation::lease::DUE;
+use crate::operation::sweep::{EXPIRED, LOST};
+use crate::reader::{INBOX, UNCERTAIN};
+use crate::rows::DELIVERY;
+use crate::startup::{GUARD, PAYLOAD};
+use crate::verify::ProblemKind;
+use crate::writer::database_path;
+use crate::{MasterKey, SqliteStore, VerifyReport, verify_offline};
+
+fn check(dir: &Path, key: Option<MasterKey>) -> VerifyReport {
+    verify_offline(dir, log_key().verifier(), key).expect("can be checked")
+}
+
+fn master_key() -> Option<MasterKey> {
+    Some(MasterKey::new([42; 32]))
+}
+
+/// A store in which all kinds of things happened.
+async fn eventful(dir: &Path) -> SqliteStore {
+    let clock = ManualClock::new();
+    let store = SqliteStore::open(options(dir, clock.clone())).expect("opens");
+    for n in 0..6 {
+        let attachment = (n == 3).then(|| octets(n, 200_000));
+        let business_id = Some("uuid-1");
+        Draft { attachment, business_id, ..Draft::inbox(n) }.accepted(&store).await;
+        Draft { expires: Some(after(60)), ..Draft::peer(n + 10) }.accepted(&store).await;
+    }
+    let lemgo = account("lemgo");
+    for n in [0, 1] {
+        store.hand_out(&Draft::inbox(n).hub_id(), &lemgo).await.expect("is handed out");
+    }
+    let draft = Draft::inbox(0);
+    let digest = Some(draft.digest());
+    store.apply(&draft.hub_id(), Event::Acknowledge, None, digest).await.expect("acknowledged");
+    store.hand_out(&draft.hub_id(), &account("other")).await.expect("is handed out");
+    store.apply(&Draft::inbox(2).hub_id(), Event::Cancel, None, None).await.expect("cancelled");
+    let leases = store.lease_due(3, std::time::Duration::from_secs(30)).await.expect("leases");
+    for lease in &leases {
+        store.begin_attempt(lease).await.expect("begins");
+    }
+    let retry_at = after(10);
+    let failed = Event::AttemptFailed { retry_at };
+    store.settle(&leases[0], failed, None, None).await.expect("settles");
+    store.settle(&leases[1], Event::AttemptConfirmed, None, None).await.expect("settles");
+    clock.advance(100);
+    assert_eq!(store.sweep(100).await.expect("sweeps"), 1 + 4);
+    store.started("0.1.0").await.expect("is recorded");
+    store
+}
+
+#[tokio::test]
+async fn an_untouched_store_holds_with_and_without_the_hub() {
+    let dir = tempdir().expect("a folder");
+    let store = eventful(dir.path()).await;
+    for report in
+        [store.verify(true).await.expect("can be checked"), check(dir.path(), master_key())]
+    {
+        assert!(report.holds(), "{report:?}");
+        assert_eq!((report.messages, report.parts), (12, Some(25)));
+        assert_eq!(report.log.leaves, store.figures().await.expect("figures").leaves);
+        assert_eq!((report.log.outside, report.log.erased), (1, 0));
+        assert!(report.log.heads > 12 && report.receipts >= 20, "{report:?}");
+    }
+    drop(store);
+    let report = check(dir.path(), None);
+    assert!(report.holds(), "{report:?}");
+    assert_eq!(report.parts, None);
+}
+
+#[tokio::test]
+async fn every_change_behind_its_back_is_found() {
+    let original = tempdir().expect("a folder");
+    drop(eventful(original.path()).await);
+    let message = |n: u32| format!("(SELECT seq FROM message WHERE hub_id LIKE '%{n:04x}')");
+    let of = |table: &str, change: &str, n: u32| {
+        let column = if table == "delivery" || table == "message" { "seq" } else { "message" };
+        format!("{} {change} WHERE {column} = {}", table_verb(table, change), message(n))
+    };
+    use ProblemKind as K;
+    let changes: Vec<(String, K)> = vec![
+        (of("delivery", "SET state = '{\"state\":\"delivered\"}'", 4), K::State),
+        (of("delivery", "SET word = 'cancelled'", 4), K::State),
+        (of("delivery", "SET attempts = 7", 4), K::State),
+        (of("delivery", "", 5), K::State),
+        (of("message", "SET reader = 'ags:05766020'", 4), K::Message),
+        (of("message", "SET content_digest = zeroblob(32)", 4), K::Message),
+        (of("message", "SET expires = 1", 4), K::Message),
+        (of("message", "SET leaf = 0", 4), K::Acceptance),
+        (of("message", "SET hub_id = 'abc'", 4), K::Acceptance),
+        (of("message", "SET first_state = '{\"state\":\"delivered\"}'", 2), K::State),
+        (of("payload", "SET sha256 = zeroblob(32)", 4), K::Parts),
+        (of("payload", "", 4), K::Parts),
+        (of("payload", "SET body = zeroblob(length(body))", 4), K::Octets),
+        (of("message", "SET wrapped_key = zeroblob(60)", 4), K::Octets),
+        (of("receipt", "", 4), K::Receipt),
+        (of("receipt", "SET body = x'7b7d'", 4), K::Receipt),
+        (of("receipt", "SET leaf = 100000", 4), K::Receipt),
+        (
+            format!(
+                "UPDATE receipt SET body = (SELECT body FROM receipt WHERE message = {})
+                 WHERE message = {}",
+                message(5),
+                message(4)
+            ),
+            K::Receipt,
+        ),
+        ("UPDATE leaf SET message = NULL WHERE idx = 0".to_owned(), K::Stray),
+        (of("leaf", "SET message = 1", 4), K::Acceptance),
+        ("DELETE FROM message WHERE seq = 3".to_owned(), K::Stray),
+    ];
+    for (change, kind) in changes {
+        let report = changed(original.path(), &change);
+        let found = report.problems.iter().any(|problem| problem.kind == kind);
+        assert!(found, "{change}: {report:?}");
+        assert!(!report.holds());
+    }
+    let log_changes = [
+        "UPDATE leaf SET record = CAST(replace(record, 'lage', 'lagf') AS BLOB) WHERE idx = 2",
+        "UPDATE leaf SET salt = zeroblob(32) WHERE idx = 2",
+        "UPDATE leaf SET hash = zeroblob(32) WHERE idx = 2",
+        "DELETE FROM leaf WHERE idx = 2",
+        "UPDATE node SET hash = zeroblob(32) WHERE level = 1 AND idx = 1",
+        "DELETE FROM node WHERE level = 1 AND idx = 1",
+        "DELETE FROM log_head",
+        "UPDATE log_head SET note = replace(note, 'amtsbote', 'amtsbotf')",
+    ];
+    for change in log_changes {
+        let report = changed(original.path(), change);
+        assert!(report.log_fault().is_some() && !report.holds(), "{change}: {report:?}");
+    }
+}
+
+fn table_verb(table: &str, change: &str) -> String {
+    if change.is_empty() { format!("DELETE FROM {table}") } else { format!("UPDATE {table}") }
+}
+
+/// The report over a copy of the store with one change.
+fn changed(original: &Path, change: &str) -> VerifyReport {
+    let dir = tempdir().expect("a folder");
+    for name in ["hub.db", GUARD] {
+        std::fs::copy(original.join(name), dir.path().join(name)).expect("copies");
+    }
+    // The files are only read.
+    std::os::unix::fs::symlink(original.join(PAYLOAD), dir.path().join(PAYLOAD)).expect("links");
+    let db = Connection::open(database_path(dir.path())).expect("opens");
+    let sql = format!("PRAGMA foreign_keys = OFF; {change};");
+    db.execute_batch(&sql).unwrap_or_else(|error| panic!("{change}: {error}"));
+    drop(db);
+    check(dir.path(), master_key())
+}
+
+#[tokio::test]
+async fn a_lost_payload_file_is_found() {
+    let dir = tempdir().expect("a folder");
+    drop(eventful(dir.path()).await);
+    let db = Connection::open(database_path(dir.path())).expect("opens");
+    let name: String = db
+        .query_row("SELECT file FROM payload WHERE file IS NOT NULL", [], |row| row.get(0))
+        .expect("one is in a file");
+    let path = crate::files::path_in(&dir.path().join(PAYLOAD), &name);
+    std::fs::remove_file(path).expect("removes");
+    let report = check(dir.path(), master_key());
+    assert_eq!(report.problem_count, 1, "{report:?}");
+    assert_eq!(report.problems[0].kind, ProblemKind::Octets);
+    assert!(report.problems[0].place.ends_with("part 2"), "{report:?}");
+}
+
+/// The hot questions walk an index, however many rows there are.
+#[tokio::test]
+async fn hot_questions_use_their_index() {
+    let dir = tempdir().expect("a folder");
+    drop(eventful(dir.path()).await);
+    let db = Connection::open(database_path(dir.path())).expect("opens");
+    let with_record = |rest: &str| format!("{DELIVERY} {rest}");
+    let questions = [
+        (with_record(INBOX), "delivery_inbox", 0),
+        // The page is sorted, not the table.
+        (with_record(UNCERTAIN), "delivery_uncertain", 1),
+        (DUE.to_owned(), "delivery_ready", 0),
+        (LOST.to_owned(), "delivery_open", 0),
+        (EXPIRED.to_owned(), "delivery_ends", 0),
+    ];
+    for (question, index, sorts) in questions {
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {question}")).expect("a plan");
+        let values = rusqlite::params_from_iter(vec![1; plan.parameter_count()]);
+        let steps: Vec<String> = plan
+            .query_map(values, |row| row.get(3))
+            .expect("steps")
+            .map(|s| s.expect("text"))
+            .collect();
+        let plan = steps.join("; ");
+        assert!(plan.contains(index) && !plan.contains("SCAN"), "{question}: {plan}");
+        assert_eq!(plan.matches("TEMP B-TREE").count(), sorts, "{question}: {plan}");
+    }
+}

@@ -1,0 +1,154 @@
+//! Commits that fail: every one either was not kept and says so, or was kept, or says that
+//! nobody knows; and then the store works again, and its log is whole.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use amtsbote_domain::ports::{Store, StoreError};
+use tempfile::tempdir;
+
+use super::{checked, options};
+use crate::SqliteStore;
+use crate::contract::{Draft, ManualClock};
+use crate::writer::{Fault, Faults};
+
+/// Faults that happen once each when their turn comes.
+#[derive(Clone, Default)]
+struct Planned(Arc<Mutex<Vec<Fault>>>);
+
+impl Planned {
+    fn plan(&self, faults: &[Fault]) {
+        self.0.lock().expect("not poisoned").extend_from_slice(faults);
+    }
+
+    fn faults(&self) -> Faults {
+        let planned = Arc::clone(&self.0);
+        Arc::new(move |fault| {
+            let mut planned = planned.lock().expect("not poisoned");
+            let found = planned.iter().position(|f| *f == fault);
+            found.map(|n| planned.remove(n)).is_some()
+        })
+    }
+}
+
+fn open(dir: &Path, planned: &Planned) -> SqliteStore {
+    let options = options(dir, ManualClock::new());
+    SqliteStore::open_with(options, Some(planned.faults())).expect("opens")
+}
+
+#[tokio::test]
+async fn a_commit_that_was_not_kept_says_so() {
+    let dir = tempdir().expect("a folder");
+    let planned = Planned::default();
+    let store = open(dir.path(), &planned);
+    Draft::inbox(1).accepted(&store).await;
+    let large = Draft { payload: vec![2; 200_000], ..Draft::inbox(2) };
+    let intake = store.intake().expect("there is room");
+    let acceptance = large.acceptance(intake).expect("is taken in");
+    planned.plan(&[Fault::NotKept]);
+    let refused = store.accept(acceptance).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(store.figures().await.expect("figures").leaves, 1);
+    assert_eq!(checked(&store).await, 1);
+    large.accepted(&store).await;
+    assert_eq!(checked(&store).await, 2);
+    drop(store);
+    assert_eq!(checked(&open(dir.path(), &planned)).await, 2);
+}
+
+#[tokio::test]
+async fn a_commit_that_was_kept_counts() {
+    let dir = tempdir().expect("a folder");
+    let planned = Planned::default();
+    let store = open(dir.path(), &planned);
+    let large = Draft { payload: vec![1; 200_000], ..Draft::inbox(1) };
+    let intake = store.intake().expect("there is room");
+    let acceptance = large.acceptance(intake).expect("is taken in");
+    planned.plan(&[Fault::Kept]);
+    let answer = store.accept(acceptance).await.expect("was kept");
+    assert!(!answer.repeated);
+    Draft::inbox(2).accepted(&store).await;
+    assert_eq!(checked(&store).await, 2);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_called_so_and_a_repeat_finds_the_truth() {
+    for (fault, repeated) in [(Fault::NotKept, false), (Fault::Kept, true)] {
+        let dir = tempdir().expect("a folder");
+        let planned = Planned::default();
+        let store = open(dir.path(), &planned);
+        Draft::inbox(1).accepted(&store).await;
+        let large = Draft { payload: vec![2; 200_000], ..Draft::inbox(2) };
+        let intake = store.intake().expect("there is room");
+        let acceptance = large.acceptance(intake).expect("is taken in");
+        planned.plan(&[fault, Fault::Fence, Fault::Fence]);
+        let unknown = store.accept(acceptance).await;
+        assert!(matches!(unknown, Err(StoreError::OutcomeUnknown(_))), "{fault:?}: {unknown:?}");
+        let closed = large.accept(&store).await;
+        assert!(matches!(closed, Err(StoreError::Unavailable(_))), "{fault:?}: {closed:?}");
+        let answer = large.accept(&store).await.expect("works again");
+        assert_eq!(answer.repeated, repeated, "{fault:?}");
+        Draft::inbox(3).accepted(&store).await;
+        assert_eq!(checked(&store).await, 3, "{fault:?}");
+        drop(store);
+        assert_eq!(checked(&open(dir.path(), &planned)).await, 3, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_commit_without_leaves_is_told_too() {
+    let dir = tempdir().expect("a folder");
+    let planned = Planned::default();
+    let store = open(dir.path(), &planned);
+    Draft::peer(1).accepted(&store).await;
+    let minute = std::time::Duration::from_secs(60);
+    planned.plan(&[Fault::NotKept]);
+    let refused = store.lease_due(1, minute).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    planned.plan(&[Fault::NotKept, Fault::Fence]);
+    let unknown = store.lease_due(1, minute).await;
+    assert!(matches!(unknown, Err(StoreError::OutcomeUnknown(_))), "{unknown:?}");
+    assert_eq!(store.lease_due(1, minute).await.expect("leases").len(), 1);
+    planned.plan(&[Fault::NotKept]);
+    let mut intake = store.intake().expect("there is room");
+    intake.begin("large", "text/plain").expect("begins");
+    let refused = intake.write(&[0; 100_000]);
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn every_tenth_commit_fails_and_nothing_is_lost_or_doubled() {
+    let dir = tempdir().expect("a folder");
+    let planned = Planned::default();
+    let store = Arc::new(open(dir.path(), &planned));
+    for round in 0..20 {
+        planned.plan(match round % 4 {
+            0 => &[Fault::NotKept],
+            1 => &[Fault::Kept],
+            2 => &[Fault::NotKept, Fault::Fence],
+            _ => &[Fault::Kept, Fault::Fence],
+        });
+        let tasks: Vec<_> = (0..10)
+            .map(|n| {
+                let store = Arc::clone(&store);
+                let draft = Draft::inbox(round * 10 + n);
+                tokio::spawn(async move {
+                    let mut tries = 0;
+                    while let Err(error) = draft.accept(&*store).await {
+                        let retry = matches!(
+                            error,
+                            StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_)
+                        );
+                        assert!(retry && tries < 10, "{error}");
+                        tries += 1;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect("no panic");
+        }
+    }
+    assert_eq!(checked(&store).await, 200);
+}

@@ -1,0 +1,541 @@
+//! The one thread that writes: group commit.
+//!
+//! It takes the operations that wait, runs them in one transaction (one that fails takes only
+//! itself back), seals the group (nodes, one head, receipts), commits,
+//! stores the head in the guard and only then answers anybody.
+//!
+//! When a commit fails, nothing in memory is believed any more: tree and keys are dropped and read
+//! again. Pages of a failed commit may still lie in the write-ahead log, where a crash could
+//! revive them; so a small transaction of its own, the fence, is committed over them before
+//! anybody is told that nothing was kept. Until that succeeds the store is closed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use amtsbote_archive::guard::HeadGuard;
+use amtsbote_archive::note::LogKey;
+use amtsbote_archive::tree::Appender;
+use amtsbote_domain::ports::{Clock, StoreError};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::database_error;
+use crate::group::{Group, NodeCache, ReceiptOf, Receipts, StoredNodes};
+use crate::keys::KeyRing;
+use crate::reserve::Reserve;
+
+/// At most so many operations wait for the writer; more wait in their callers.
+pub(crate) const QUEUE: usize = 1024;
+
+/// An operation on its way through the writer.
+pub(crate) trait Task: Send {
+    /// Does the work. May be called again after its transaction was rolled back. An error takes this operation back and no other, except [`StoreError::Full`], which
+    /// takes back the group.
+    fn run(&mut self, group: &mut Group<'_>) -> Result<(), StoreError>;
+
+    /// Answers: after the commit, or with why there is nothing.
+    fn finish(self: Box<Self>, outcome: Result<&Receipts, StoreError>);
+
+    /// May use the reserve: it ends or goes on with what was accepted before.
+    fn may_use_reserve(&self) -> bool;
+}
+
+/// What an operation answers, now or once its receipt exists.
+pub(crate) enum Answer<T> {
+    Now(T),
+    WithReceipt(ReceiptOf, Box<dyn FnOnce(Vec<u8>) -> T + Send>),
+}
+
+/// An operation made of a function.
+pub(crate) struct Work<T, F> {
+    work: F,
+    answer: Option<Answer<T>>,
+    sender: oneshot::Sender<Result<T, StoreError>>,
+    may_use_reserve: bool,
+}
+
+impl<T, F> Work<T, F>
+where
+    T: Send + 'static,
+    F: FnMut(&mut Group<'_>) -> Result<Answer<T>, StoreError> + Send + 'static,
+{
+    /// The task, and where its answer comes.
+    pub(crate) fn task(
+        may_use_reserve: bool,
+        work: F,
+    ) -> (Box<dyn Task>, oneshot::Receiver<Result<T, StoreError>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Box::new(Self { work, answer: None, sender, may_use_reserve }), receiver)
+    }
+}
+
+impl<T, F> Task for Work<T, F>
+where
+    T: Send + 'static,
+    F: FnMut(&mut Group<'_>) -> Result<Answer<T>, StoreError> + Send + 'static,
+{
+    fn run(&mut self, group: &mut Group<'_>) -> Result<(), StoreError> {
+        self.answer = Some((self.work)(group)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<&Receipts, StoreError>) {
+        let Self { answer, sender, .. } = *self;
+        let answer = outcome.and_then(|receipts| match answer {
+            Some(Answer::Now(value)) => Ok(value),
+            Some(Answer::WithReceipt(receipt, make)) => take_receipt(receipts, receipt).map(make),
+            None => Err(not_run()),
+        });
+        // Whoever asked may have gone; what was done stays done.
+        let _ = sender.send(answer);
+    }
+
+    fn may_use_reserve(&self) -> bool {
+        self.may_use_reserve
+    }
+}
+
+/// The octets of a receipt after the commit.
+pub(crate) fn take_receipt(receipts: &Receipts, receipt: ReceiptOf) -> Result<Vec<u8>, StoreError> {
+    match receipt {
+        ReceiptOf::Stored(octets) => Ok(octets),
+        ReceiptOf::Leaf(index) => receipts.get(&index).cloned().ok_or_else(not_run),
+    }
+}
+
+pub(crate) fn not_run() -> StoreError {
+    StoreError::Unavailable("the operation was not carried out".to_owned())
+}
+
+/// Where a test makes a commit fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), allow(dead_code))]
+pub(crate) enum Fault {
+    /// The commit fails and nothing of it is kept.
+    NotKept,
+    /// The commit reports an error although it was kept.
+    Kept,
+    /// The fence fails as well: the outcome cannot be known.
+    Fence,
+}
+
+/// Asked before every commit and fence whether it fails.
+pub(crate) type Faults = Arc<dyn Fn(Fault) -> bool + Send + Sync>;
+
+/// Everything the writing thread holds.
+pub(crate) struct Writer {
+    pub(crate) db: Connection,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) key: LogKey,
+    pub(crate) guard: HeadGuard,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) reserve: Arc<Reserve>,
+    pub(crate) group_limit: usize,
+    pub(crate) log: Log,
+    pub(crate) faults: Option<Faults>,
+}
+
+/// What the writer remembers of the log. Dropped and read again after a failure.
+pub(crate) struct Log {
+    tree: Appender,
+    last: Timestamp,
+    nodes: NodeCache,
+    /// A head that was committed and is not yet in the guard: nothing goes on before it is.
+    unguarded: Option<String>,
+    /// A commit failed and no fence has succeeded since.
+    unfenced: bool,
+}
+
+/// Why a whole group failed.
+enum Failure {
+    Full,
+    /// Nothing of it was kept.
+    NotKept(String),
+    Unknown(String),
+}
+
+impl Failure {
+    fn to_error(&self) -> StoreError {
+        match self {
+            Self::Full => StoreError::Full,
+            Self::NotKept(why) => StoreError::Unavailable(why.clone()),
+            Self::Unknown(why) => StoreError::OutcomeUnknown(why.clone()),
+        }
+    }
+
+    fn from_begin(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::Full,
+            other => Self::NotKept(other.to_string()),
+        }
+    }
+}
+
+/// Why a run over a group ended early; its transaction was rolled back.
+enum Stopped {
+    Failed(Failure),
+    /// An operation failed after it had written, and there was no savepoint to go back to.
+    Dirty,
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// A task with what its own run said.
+struct Entry {
+    task: Box<dyn Task>,
+    error: Option<StoreError>,
+}
+
+impl Log {
+    /// Reads the newest head and the right edge of the tree.
+    pub(crate) fn read(db: &Connection) -> Result<Self, StoreError> {
+        let head = db
+            .query_row("SELECT size, at FROM log_head", [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            })
+            .optional()
+            .map_err(database_error)?;
+        let (size, at) = head.unwrap_or((0, i64::MIN));
+        let tree = Appender::load(size.unsigned_abs(), &StoredNodes(db)).map_err(database_error)?;
+        let last = Timestamp::from_microsecond(at).unwrap_or(Timestamp::MIN);
+        Ok(Self { tree, last, nodes: NodeCache::default(), unguarded: None, unfenced: false })
+    }
+
+    /// The right edge.
+    pub(crate) fn tree(&self) -> &Appender {
+        &self.tree
+    }
+}
+
+impl Writer {
+    /// Starts the thread. It ends when every sender is gone, after what waited is done.
+    pub(crate) fn start(
+        mut self,
+        mut queue: mpsc::Receiver<Box<dyn Task>>,
+    ) -> std::io::Result<JoinHandle<()>> {
+        thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            while let Some(first) = queue.blocking_recv() {
+                let mut tasks = vec![first];
+                while tasks.len() < self.group_limit
+                    && let Ok(task) = queue.try_recv()
+                {
+                    tasks.push(task);
+                }
+                self.run(tasks);
+            }
+            if let Err(error) = self.guard.sync() {
+                tracing::warn!(kind = %error.kind(), "the head guard could not be synced");
+            }
+        })
+    }
+
+    /// Runs a group and answers everybody in it.
+    pub(crate) fn run(&mut self, tasks: Vec<Box<dyn Task>>) {
+        if let Err(error) = self.reserve.restore() {
+            tracing::warn!(kind = %error.kind(), "the reserve could not be made again");
+        }
+        let mut entries: Vec<Entry> =
+            tasks.into_iter().map(|task| Entry { task, error: None }).collect();
+        let mut outcome = self.attempt(&mut entries);
+        if matches!(outcome, Err(Failure::Full)) {
+            let (urgent, others): (Vec<_>, Vec<_>) =
+                entries.into_iter().partition(|entry| entry.task.may_use_reserve());
+            answer(others, Err(&Failure::Full));
+            entries = urgent;
+            if !entries.is_empty() {
+                self.give_up_reserve();
+                outcome = self.attempt(&mut entries);
+            }
+        }
+        answer(entries, outcome.as_ref());
+    }
+
+    fn give_up_reserve(&self) {
+        match self.reserve.give_up() {
+            Ok(true) => tracing::error!("no room left: the reserve is given up to settle"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(kind = %error.kind(), "the reserve cannot be given up"),
+        }
+    }
+
+    /// One transaction over all entries. On an error nothing was kept, unless it says otherwise.
+    fn attempt(&mut self, entries: &mut [Entry]) -> Result<Receipts, Failure> {
+        self.reopen()?;
+        self.log.nodes.trim();
+        match self.run_group(entries, false) {
+            // Only one that has written must be taken back; only then are savepoints worth it.
+            Err(Stopped::Dirty) => self.run_group(entries, true),
+            ended => ended,
+        }
+        .map_err(|stopped| match stopped {
+            Stopped::Failed(failure) => failure,
+            Stopped::Dirty => Failure::NotKept("a savepoint was lost".to_owned()),
+        })
+    }
+
+    fn run_group(&mut self, entries: &mut [Entry], savepoints: bool) -> Result<Receipts, Stopped> {
+        self.execute("BEGIN IMMEDIATE").map_err(Failure::from_begin)?;
+        let now = self.now();
+        let mut group =
+            Group::new(&self.db, &self.keys, self.key.name(), self.log.tree.size(), now);
+        if let Err(stopped) = run_all(&mut group, entries, savepoints) {
+            self.roll_back();
+            return Err(stopped);
+        }
+        if !group.is_changed() {
+            self.execute("ROLLBACK").map_err(Failure::from_begin)?;
+            return Ok(Receipts::new());
+        }
+        if !group.has_leaves() {
+            self.commit(None)?;
+            return Ok(Receipts::new());
+        }
+        match group.seal(&self.log.tree, &self.key, &self.log.nodes) {
+            Err(error) => {
+                self.roll_back();
+                Err(Failure::from_begin(error).into())
+            }
+            Ok(sealed) => {
+                self.commit(Some(&sealed.head))?;
+                self.log.tree = sealed.tree;
+                self.log.last = now;
+                self.guard(sealed.head)?;
+                Ok(sealed.receipts)
+            }
+        }
+    }
+
+    /// Evidence time: the clock's, in whole microseconds, never before what was recorded last.
+    fn now(&self) -> Timestamp {
+        let now = self.clock.now().as_microsecond();
+        Timestamp::from_microsecond(now).map_or(self.log.last, |now| now.max(self.log.last))
+    }
+
+    fn commit(&mut self, head: Option<&str>) -> Result<(), Failure> {
+        match self.try_commit() {
+            Ok(()) => Ok(()),
+            Err(StoreError::Full) => {
+                // The record that ends a commit was never written: nothing can revive it.
+                self.roll_back();
+                Err(Failure::Full)
+            }
+            Err(error) => {
+                tracing::error!(%error, "a commit failed");
+                self.after_failed_commit(head, &error)
+            }
+        }
+    }
+
+    fn try_commit(&self) -> Result<(), StoreError> {
+        let fails = |fault| self.faults.as_ref().is_some_and(|faults| faults(fault));
+        if fails(Fault::NotKept) {
+            return Err(StoreError::Unavailable("made to fail".to_owned()));
+        }
+        self.execute("COMMIT")?;
+        if fails(Fault::Kept) {
+            return Err(StoreError::Unavailable("made to fail".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Finds out what became of a commit. Ok: it was kept after all.
+    fn after_failed_commit(
+        &mut self,
+        head: Option<&str>,
+        error: &StoreError,
+    ) -> Result<(), Failure> {
+        let was_open = !self.db.is_autocommit();
+        self.roll_back();
+        self.log.unfenced = true;
+        self.reopen().map_err(|failure| match failure {
+            Failure::Full => Failure::Unknown("no room to find out".to_owned()),
+            Failure::NotKept(why) | Failure::Unknown(why) => Failure::Unknown(why),
+        })?;
+        let Some(head) = head else {
+            // No head tells the two cases apart. A transaction that was still open had not been
+            // committed, and now the fence lies over it; otherwise not to know is the truth.
+            return Err(match was_open {
+                true => Failure::NotKept(error.to_string()),
+                false => Failure::Unknown(error.to_string()),
+            });
+        };
+        let stored = self
+            .db
+            .query_row("SELECT note FROM log_head", [], |row| row.get::<_, String>(0))
+            .optional()
+            .map_err(|error| Failure::Unknown(database_error(error).to_string()))?;
+        match stored.as_deref() == Some(head) {
+            true => Ok(()),
+            false => Err(Failure::NotKept(error.to_string())),
+        }
+    }
+
+    /// Makes the store usable again where something was left over: fence first, then the log, then
+    /// the guard.
+    fn reopen(&mut self) -> Result<(), Failure> {
+        if self.log.unfenced {
+            self.fence().map_err(|error| Failure::NotKept(format!("closed: {error}")))?;
+            let unguarded = self.log.unguarded.take();
+            self.log = Log::read(&self.db).map_err(Failure::from_begin)?;
+            self.log.unguarded = unguarded;
+            self.keys.forget();
+        }
+        match self.log.unguarded.take() {
+            None => Ok(()),
+            Some(head) => {
+                self.guard(head).map_err(|failure| Failure::NotKept(failure.to_error().to_string()))
+            }
+        }
+    }
+
+    fn fence(&self) -> Result<(), StoreError> {
+        if self.faults.as_ref().is_some_and(|faults| faults(Fault::Fence)) {
+            return Err(StoreError::Unavailable("made to fail".to_owned()));
+        }
+        self.execute("UPDATE meta SET value = randomblob(16) WHERE name = 'fence'")
+    }
+
+    fn guard(&mut self, head: String) -> Result<(), Failure> {
+        self.guard.store(&head).map_err(|error| {
+            tracing::error!(kind = %error.kind(), "the head guard cannot be written");
+            self.log.unguarded = Some(head);
+            Failure::Unknown("committed, but the head guard cannot be written".to_owned())
+        })
+    }
+
+    /// Ends the transaction without a trace, in memory too.
+    fn roll_back(&mut self) {
+        if !self.db.is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK")
+        {
+            tracing::error!(%error, "a transaction could not be rolled back");
+            self.log.unfenced = true;
+        }
+        self.log.nodes.clear();
+        self.keys.forget();
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), StoreError> {
+        self.db
+            .prepare_cached(sql)
+            .and_then(|mut sql| sql.execute([]))
+            .map(drop)
+            .map_err(database_error)
+    }
+}
+
+/// Runs every entry, on demand in a savepoint of its own.
+fn run_all(group: &mut Group<'_>, entries: &mut [Entry], savepoints: bool) -> Result<(), Stopped> {
+    let execute = |group: &Group<'_>, sql: &str| match savepoints {
+        false => Ok(()),
+        true => group
+            .db
+            .prepare_cached(sql)
+            .and_then(|mut sql| sql.execute([]))
+            .map(drop)
+            .map_err(|error| Failure::from_begin(database_error(error))),
+    };
+    for entry in entries {
+        let (mark, changes) = (group.mark(), group.db.total_changes());
+        execute(group, "SAVEPOINT operation")?;
+        entry.error = entry.task.run(group).err();
+        if let Some(error) = &entry.error {
+            if matches!(error, StoreError::Full) {
+                return Err(Failure::Full.into());
+            }
+            if group.db.is_autocommit() {
+                // SQLite took the whole transaction back, not only this operation.
+                return Err(Failure::NotKept(error.to_string()).into());
+            }
+            if !savepoints && group.db.total_changes() != changes {
+                return Err(Stopped::Dirty);
+            }
+            group.back_to(mark);
+            execute(group, "ROLLBACK TO operation")?;
+        }
+        execute(group, "RELEASE operation")?;
+    }
+    Ok(())
+}
+
+fn answer(entries: Vec<Entry>, outcome: Result<&Receipts, &Failure>) {
+    for Entry { task, error } in entries {
+        match (outcome, error) {
+            // The operation's own error is true whatever became of the others.
+            (Ok(_) | Err(Failure::NotKept(_) | Failure::Unknown(_)), Some(error)) => {
+                task.finish(Err(error));
+            }
+            (Ok(receipts), None) => task.finish(Ok(receipts)),
+            (Err(failure), _) => task.finish(Err(failure.to_error())),
+        }
+    }
+}
+
+/// The sending side. The writer ends when it is dropped.
+pub(crate) struct Queue {
+    sender: mpsc::Sender<Box<dyn Task>>,
+}
+
+/// The sending side for code that is not async and may outlive the store.
+pub(crate) struct WeakQueue {
+    sender: mpsc::WeakSender<Box<dyn Task>>,
+}
+
+impl Queue {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Box<dyn Task>>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self { sender }, receiver)
+    }
+
+    /// Hands a task over and waits for its answer.
+    pub(crate) async fn submit<T>(
+        &self,
+        task: Box<dyn Task>,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.sender.send(task).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| lost())?
+    }
+
+    /// A side that does not keep the writer alive.
+    pub(crate) fn weak(&self) -> WeakQueue {
+        WeakQueue { sender: self.sender.downgrade() }
+    }
+}
+
+impl WeakQueue {
+    /// Hands a task over without waiting for its answer. Waits while the queue is full.
+    pub(crate) fn push(&self, mut task: Box<dyn Task>) -> Result<(), StoreError> {
+        loop {
+            let sender = self.sender.upgrade().ok_or_else(closed)?;
+            match sender.try_send(task) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err(closed()),
+                Err(mpsc::error::TrySendError::Full(back)) => {
+                    task = back;
+                    thread::sleep(std::time::Duration::from_millis(1));
+                }
+            }
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is shutting down".to_owned())
+}
+
+/// The writer is gone with the operation in its hands.
+fn lost() -> StoreError {
+    StoreError::OutcomeUnknown("the writer ended".to_owned())
+}
+
+/// The path of the database in a store's folder.
+pub(crate) fn database_path(dir: &std::path::Path) -> PathBuf {
+    dir.join("hub.db")
+}

@@ -1,0 +1,203 @@
+//! `doctor`: one command that says whether all is well.
+
+use std::path::Path;
+
+use amtsbote_domain::validity::Validity;
+use amtsbote_trust::pem::Certificate;
+use amtsbote_trust::validity::days_left;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::node::{NodeFile, Overrides};
+use crate::outcome::{Exit, Failure, Outcome};
+use crate::time;
+use crate::ui::{Tone, Ui};
+
+/// Check everything that must be right
+///
+/// Exit code 0 when nothing is critical, else 1; 3 when the hub cannot be asked. With --monitor as
+/// monitoring systems expect it: 0 ok, 1 warning, 2 critical, 3 unknown.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  amtsbote doctor\n  amtsbote doctor --monitor -q\n  \
+                  amtsbote doctor --offline --config /etc/amtsbote/amtsbote.toml")]
+pub(crate) struct Doctor {
+    /// Exit codes for monitoring, and one line
+    #[arg(long)]
+    monitor: bool,
+    /// Check the files of a node that does not run
+    #[arg(long)]
+    offline: bool,
+}
+
+/// How a check ended; the order is that of gravity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    Warning,
+    Critical,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Check {
+    name: String,
+    status: Status,
+    text_de: String,
+    text_en: String,
+}
+
+#[derive(Deserialize)]
+struct Checks {
+    checks: Vec<Check>,
+}
+
+impl Doctor {
+    pub(crate) fn run(&self, ui: &Ui, config: Option<&Path>) -> Outcome {
+        let checked = if self.offline { offline(config) } else { online(config) };
+        let checks = match checked {
+            Ok(checks) => checks,
+            // Monitoring knows no other word for it.
+            Err(failure) if self.monitor => {
+                return Err(Failure::not_now(
+                    failure.text(amtsbote_domain::text::Language::De),
+                    failure.text(amtsbote_domain::text::Language::En),
+                ));
+            }
+            Err(failure) => return Err(failure),
+        };
+        let worst = checks.iter().map(|check| check.status).max().unwrap_or(Status::Ok);
+        if ui.is_json() {
+            checks.iter().for_each(|check| ui.json(check));
+        } else if self.monitor {
+            ui.line(summary(ui, &checks, worst));
+        } else {
+            checks.iter().for_each(|check| print(ui, check));
+        }
+        Ok(match (self.monitor, worst) {
+            (_, Status::Ok) | (false, Status::Warning) => Exit::Yes,
+            (true, Status::Warning) | (false, Status::Critical) => Exit::No,
+            (true, Status::Critical) => Exit::Usage,
+        })
+    }
+}
+
+fn print(ui: &Ui, check: &Check) {
+    let word = match check.status {
+        Status::Ok => ui.tint(Tone::Good, "ok      "),
+        Status::Warning => ui.tint(Tone::Warning, ui.t("Warnung ", "warning ")),
+        Status::Critical => ui.tint(Tone::Bad, ui.t("kritisch", "critical")),
+    };
+    ui.line(format!("{word}  {}: {}", check.name, ui.t(&check.text_de, &check.text_en)));
+}
+
+fn summary(ui: &Ui, checks: &[Check], worst: Status) -> String {
+    let word = match worst {
+        Status::Ok => "OK",
+        Status::Warning => "WARNING",
+        Status::Critical => "CRITICAL",
+    };
+    let grave: Vec<String> = checks
+        .iter()
+        .filter(|check| check.status == worst && worst != Status::Ok)
+        .map(|check| format!("{}: {}", check.name, ui.t(&check.text_de, &check.text_en)))
+        .collect();
+    let detail = if grave.is_empty() {
+        format!("{} {}", checks.len(), ui.t("Prüfungen", "checks"))
+    } else {
+        grave.join("; ")
+    };
+    format!("AMTSBOTE {word} - {detail}")
+}
+
+fn online(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
+    let client = super::client_config(config)?;
+    super::block_on(async {
+        let operations = crate::operations::Operations::new(&client)?;
+        let mut checks = operations.get::<Checks>(&["checks"], &[]).await?.checks;
+        let status: Value = operations.get(&["status"], &[]).await?;
+        let verifier = status["verifier"].as_str().unwrap_or_default();
+        checks.push(verifier_check(&client, verifier));
+        Ok(checks)
+    })
+}
+
+/// Whether receipts are checked with the key that the hub really has.
+fn verifier_check(client: &crate::config::client::ClientConfig, hub: &str) -> Check {
+    let known = client.known_verifier().map(ToString::to_string);
+    let (status, de, en) = match known {
+        Some(known) if known == hub => (
+            Status::Ok,
+            format!("Prüfschlüssel für Quittungen stimmt überein: {hub}"),
+            format!("verifier key for receipts agrees: {hub}"),
+        ),
+        Some(known) => (
+            Status::Critical,
+            format!("Der Knoten nennt den Prüfschlüssel {hub}, hinterlegt ist {known}"),
+            format!("the hub names verifier key {hub}, the configuration has {known}"),
+        ),
+        None => (
+            Status::Warning,
+            format!(
+                "In der Client-Konfiguration ist kein Prüfschlüssel hinterlegt; der Knoten nennt {hub}"
+            ),
+            format!("the client configuration has no verifier key; the hub names {hub}"),
+        ),
+    };
+    Check { name: "verifier".to_owned(), status, text_de: de, text_en: en }
+}
+
+/// The files of a node: configuration, keys, packs. The store has a check of its own
+/// (`archive verify --offline`).
+fn offline(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
+    let file = NodeFile::read(&crate::config::node_file(config)?)?;
+    let node = match file.build(Overrides::default()) {
+        Ok(node) => node,
+        Err(failure) => return Ok(vec![broken("configuration", &failure)]),
+    };
+    let mut checks = vec![Check {
+        name: "configuration".to_owned(),
+        status: Status::Ok,
+        text_de: "Konfiguration, Schlüssel und Pakete sind lesbar und ohne Widerspruch".to_owned(),
+        text_en: "configuration, keys and packs can be read and do not contradict".to_owned(),
+    }];
+    checks.push(certificate("tls-certificate", &[node.identity.certificate().validity()]));
+    let authorities: Vec<Validity> =
+        node.client_authorities.iter().map(Certificate::validity).collect();
+    checks.push(certificate("client-authorities", &authorities));
+    let count = node.packs.len();
+    checks.push(Check {
+        name: "packs".to_owned(),
+        status: if count == 0 { Status::Warning } else { Status::Ok },
+        text_de: format!("{count} Pakete"),
+        text_en: format!("{count} packs"),
+    });
+    Ok(checks)
+}
+
+fn broken(name: &str, failure: &Failure) -> Check {
+    Check {
+        name: name.to_owned(),
+        status: Status::Critical,
+        text_de: failure.text(amtsbote_domain::text::Language::De).to_owned(),
+        text_en: failure.text(amtsbote_domain::text::Language::En).to_owned(),
+    }
+}
+
+fn certificate(name: &str, validities: &[Validity]) -> Check {
+    const WARNING_DAYS: i64 = 30;
+    let days = validities.iter().filter_map(|validity| days_left(validity, time::now())).min();
+    let (status, de, en) = match days {
+        None => (Status::Warning, "keine vorhanden".to_owned(), "there is none".to_owned()),
+        Some(days) => (
+            match days {
+                ..0 => Status::Critical,
+                0..WARNING_DAYS => Status::Warning,
+                _ => Status::Ok,
+            },
+            format!("noch {days} Tage gültig"),
+            format!("valid for {days} more days"),
+        ),
+    };
+    Check { name: name.to_owned(), status, text_de: de, text_en: en }
+}

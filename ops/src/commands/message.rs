@@ -1,0 +1,159 @@
+//! `message list`, `message show`: what the hub knows of messages, without their content.
+
+use std::path::Path;
+
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::identity::HubId;
+use amtsbote_domain::party::PartyId;
+use amtsbote_wire::native::status::MessageStatus;
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::outcome::{Exit, Failure, Outcome};
+use crate::timeline;
+use crate::ui::Ui;
+
+/// Search and show messages
+#[derive(Debug, Subcommand)]
+pub(crate) enum Message {
+    /// List messages, newest first
+    List(List),
+    /// Show what was recorded about a message; takes hub id, transport id or business id
+    Show(Show),
+}
+
+/// List messages, newest first
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  amtsbote message list --party ags:05766044 --state waiting --since 2026-11-01"
+)]
+pub(crate) struct List {
+    /// Author or Reader
+    #[arg(long)]
+    party: Option<PartyId>,
+    /// Service URI
+    #[arg(long, value_name = "URI")]
+    service: Option<String>,
+    /// State: waiting, in-delivery, delivered, acknowledged, uncertain, in-clearing,
+    /// rejected-back, expired, cancelled
+    #[arg(long)]
+    state: Option<String>,
+    /// Accepted at or after this time (2026-11-01T08:00:00Z) or day (2026-11-01)
+    #[arg(long, value_parser = crate::time::instant, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    limit: u32,
+    /// Go on after this message: the `next` of the page before
+    #[arg(long, value_name = "ID")]
+    before: Option<HubId>,
+}
+
+/// Show what was recorded about a message
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  amtsbote message show lemgo-2026-0815")]
+pub(crate) struct Show {
+    /// Hub id, transport id or business id
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    messages: Vec<MessageStatus>,
+    next: Option<HubId>,
+}
+
+/// One message with its record.
+#[derive(Deserialize, Serialize)]
+struct Shown {
+    status: MessageStatus,
+    record: Value,
+}
+
+#[derive(Deserialize)]
+struct ShownAll {
+    messages: Vec<Shown>,
+}
+
+impl Message {
+    pub(crate) fn run(&self, ui: &Ui, config: Option<&Path>) -> Outcome {
+        match self {
+            Self::List(list) => list.run(ui, config),
+            Self::Show(show) => show.run(ui, config),
+        }
+    }
+}
+
+impl List {
+    fn run(&self, ui: &Ui, config: Option<&Path>) -> Outcome {
+        let query = [
+            ("party", self.party.as_ref().map(ToString::to_string)),
+            ("service", self.service.clone()),
+            ("state", self.state.clone()),
+            ("since", self.since.map(|at| at.to_string())),
+            ("limit", Some(self.limit.to_string())),
+            ("before", self.before.as_ref().map(ToString::to_string)),
+        ];
+        let page: Page =
+            super::block_on(async { super::operations(config)?.get(&["messages"], &query).await })?;
+        if ui.is_json() {
+            page.messages.iter().for_each(|message| ui.json(message));
+        } else {
+            print(ui, &page.messages);
+        }
+        if let Some(next) = page.next {
+            ui.note(format!("{} --before {next}", ui.t("weiter mit", "more with")));
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+fn print(ui: &Ui, messages: &[MessageStatus]) {
+    if messages.is_empty() {
+        return ui.note(ui.t("Keine Nachrichten.", "No messages."));
+    }
+    let mut table = ui.table(&[
+        ui.t("Kennung", "Id"),
+        ui.t("angenommen", "accepted"),
+        ui.t("Autor", "Author"),
+        ui.t("Leser", "Reader"),
+        ui.t("Zustand", "State"),
+        ui.t("Kennung des Absenders", "sender's id"),
+    ]);
+    for message in messages {
+        table.add_row([
+            message.id.to_string(),
+            ui.time(message.accepted_at),
+            message.author.to_string(),
+            message.reader.to_string(),
+            timeline::state(ui, &message.state, message.state_detail.as_deref()),
+            message.transport_id.to_string(),
+        ]);
+    }
+    ui.print_table(&table);
+}
+
+impl Show {
+    fn run(&self, ui: &Ui, config: Option<&Path>) -> Outcome {
+        let shown: ShownAll = super::block_on(async {
+            super::operations(config)?.get(&["messages", &self.id], &[]).await
+        })?;
+        for message in &shown.messages {
+            if ui.is_json() {
+                ui.json(message);
+            } else {
+                timeline::print_status(ui, &message.status);
+                print_record(ui, &message.record)?;
+            }
+        }
+        Ok(Exit::answer(!shown.messages.is_empty()))
+    }
+}
+
+fn print_record(ui: &Ui, record: &Value) -> Result<(), Failure> {
+    ui.line(format!("  {}", ui.t("Nachweis der Annahme:", "record of the acceptance:")));
+    let text = serde_json::to_string_pretty(record).map_err(anyhow::Error::from)?;
+    text.lines().for_each(|line| ui.line(format!("    {line}")));
+    Ok(())
+}

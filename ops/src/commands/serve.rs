@@ -1,0 +1,127 @@
+//! `serve`: the hub, until SIGTERM or SIGINT.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use amtsbote_broker::server;
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::node::{LogFormat, Logging, NodeFile, Overrides};
+use crate::logging;
+use crate::outcome::{Context, Exit, Failure, Outcome};
+use crate::ui::{Format, Ui};
+
+/// Run the hub
+///
+/// Ready when /health/ready on the operations address answers 200. SIGTERM and SIGINT let requests
+/// under way end, then stop.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  amtsbote serve --config /etc/amtsbote/amtsbote.toml")]
+pub(crate) struct Serve {
+    /// Address of the native transport, instead of listen.native; port 0 lets the system choose
+    #[arg(long, env = "AMTSBOTE_NATIVE", value_name = "ADDRESS")]
+    native: Option<SocketAddr>,
+    /// Address of the operations API, instead of listen.operations
+    #[arg(long, env = "AMTSBOTE_OPERATIONS", value_name = "ADDRESS")]
+    operations: Option<SocketAddr>,
+    /// Folder of the data, instead of data_dir
+    #[arg(long, env = "AMTSBOTE_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// What is logged, instead of log.level
+    #[arg(long, env = "AMTSBOTE_LOG", value_name = "FILTER")]
+    log_level: Option<tracing_subscriber::EnvFilter>,
+    /// Form of the log, instead of log.format
+    #[arg(long, env = "AMTSBOTE_LOG_FORMAT", value_enum, value_name = "FORM")]
+    log_format: Option<Format>,
+    /// Write addresses and process id to this file, as JSON, once ready
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(crate) fn run(self, ui: &Ui, config: Option<&Path>) -> Outcome {
+        let file = NodeFile::read(&crate::config::node_file(config)?)?;
+        let Logging { format, level } = file.logging()?;
+        let format = match self.log_format {
+            Some(Format::Json) => LogFormat::Json,
+            Some(Format::Text) => LogFormat::Text,
+            None => format,
+        };
+        let filter = self.log_level.map_or_else(|| level.parse(), Ok);
+        logging::start(format, filter.or_usage("log.level", "log.level")?, ui)?;
+        let config = file.build(Overrides {
+            native: self.native,
+            operations: self.operations,
+            data_dir: self.data_dir,
+        })?;
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .or_not_now("Laufzeitumgebung", "runtime")?
+            .block_on(serve(ui, config, self.ready_file.as_deref()))
+    }
+}
+
+async fn serve(
+    ui: &Ui,
+    config: amtsbote_broker::config::NodeConfig,
+    ready_file: Option<&Path>,
+) -> Outcome {
+    // Before anything listens, so that an early signal is not lost.
+    let what = ("Signale", "signals");
+    let mut terminate = signal(SignalKind::terminate()).or_not_now(what.0, what.1)?;
+    let mut interrupt = signal(SignalKind::interrupt()).or_not_now(what.0, what.1)?;
+    let running = server::start(config).await.map_err(not_started)?;
+    let (native, operations) = (running.native_address(), running.operations_address());
+    let ready = json!({
+        "native": native.to_string(),
+        "operations": operations.to_string(),
+        "pid": std::process::id(),
+    });
+    if let Some(path) = ready_file {
+        write_atomically(path, &format!("{ready}\n"))?;
+    }
+    if ui.is_json() {
+        ui.json(&ready);
+    } else {
+        ui.line(format!(
+            "{} https://{native}, {} https://{operations}",
+            ui.t("bereit: native Schnittstelle", "ready: native transport"),
+            ui.t("Betriebsschnittstelle", "operations API"),
+        ));
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    ui.note(ui.t(
+        "beende: laufende Anfragen werden noch beantwortet",
+        "stopping: requests under way are still answered",
+    ));
+    running.stop().await;
+    Ok(Exit::Yes)
+}
+
+/// Why the hub did not start; the store's reasons are explained in both languages.
+pub(crate) fn not_started(error: server::StartError) -> Failure {
+    match &error {
+        server::StartError::Store(reason) => {
+            let text = reason.text();
+            Failure::not_now(format!("{} ({reason})", text.de), format!("{} ({reason})", text.en))
+        }
+        other => Failure::not_now(
+            format!("Der Knoten startet nicht: {other}"),
+            format!("The hub does not start: {other}"),
+        ),
+    }
+}
+
+/// A reader of the file sees all of it or nothing.
+fn write_atomically(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).or_not_now_at(path)
+}

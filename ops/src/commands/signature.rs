@@ -1,0 +1,387 @@
+//! `signature verify`, `signature sign`: XML signatures, without a hub.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::digest::Digest;
+use amtsbote_schemas::xml::Limits;
+use amtsbote_trust::pem::{self, Certificate};
+use amtsbote_wire::native::envelope;
+use amtsbote_wire::signature::{
+    DocumentReport, GeneralPolicy, OpensslSigner, Place, SignatureReport, SignedContent, Target,
+    Trust, sign, verify_document,
+};
+use clap::{Args, Subcommand};
+use openssl::pkey::PKey;
+use serde_json::{Value, json};
+
+use crate::config::certificate;
+use crate::outcome::{Context, Exit, Failure, Outcome};
+use crate::time;
+use crate::ui::{Tone, Ui};
+
+/// Verify and make XML signatures; needs no hub
+#[derive(Debug, Subcommand)]
+pub(crate) enum Signature {
+    /// Say who signed, with what, and which nodes are covered
+    Verify(Verify),
+    /// Sign a document as a whole, or some of its elements
+    Sign(Sign),
+}
+
+/// Say who signed, with what, and which nodes are covered
+///
+/// Without --trust it is only said under which certificate a signature holds. Exit code 0 when
+/// every signature holds and every signer asked for is trusted, else 1.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  amtsbote signature verify document.xml --trust ca.pem\n  \
+                  amtsbote signature verify envelope.xml --part payload=payload.xml")]
+pub(crate) struct Verify {
+    /// The document; - is stdin
+    file: PathBuf,
+    /// Certificates trusted as signers or issuers, PEM; may be repeated
+    #[arg(long, value_name = "PEM")]
+    trust: Vec<PathBuf>,
+    /// A part that a native envelope lists, to be compared with it; may be repeated
+    #[arg(long, value_name = "CID=FILE", value_parser = part)]
+    part: Vec<(String, PathBuf)>,
+    /// When the certificates must be valid [default: now]
+    #[arg(long, value_name = "TIME", value_parser = crate::time::instant)]
+    at: Option<Timestamp>,
+}
+
+/// Sign a document as a whole, or some of its elements
+///
+/// The signature becomes the last child of the root: exclusive canonicalization, SHA-256.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  amtsbote signature sign document.xml --certificate me.pem --key me.key.pem > signed.xml"
+)]
+pub(crate) struct Sign {
+    /// The document; - is stdin
+    file: PathBuf,
+    /// The signer's certificate, PEM
+    #[arg(long, value_name = "PEM")]
+    certificate: PathBuf,
+    /// Its key, PKCS#8 PEM, readable by its owner only
+    #[arg(long, value_name = "PEM")]
+    key: PathBuf,
+    /// Sign the element with this identifier instead of the whole; may be repeated
+    #[arg(long, value_name = "ID")]
+    id: Vec<String>,
+}
+
+fn part(text: &str) -> Result<(String, PathBuf), String> {
+    let (cid, file) = text.split_once('=').ok_or("write CID=FILE")?;
+    Ok((cid.to_owned(), file.into()))
+}
+
+impl Signature {
+    pub(crate) fn run(&self, ui: &Ui) -> Outcome {
+        match self {
+            Self::Verify(verify) => verify.run(ui),
+            Self::Sign(sign) => sign.run(),
+        }
+    }
+}
+
+/// Longest document from stdin: it must be read twice.
+const MAX_STDIN: u64 = 256 << 20;
+
+fn stdin() -> Result<Vec<u8>, Failure> {
+    let mut octets = Vec::new();
+    io::stdin().lock().take(MAX_STDIN + 1).read_to_end(&mut octets).or_not_now("stdin", "stdin")?;
+    if octets.len() as u64 > MAX_STDIN {
+        return Err(Failure::usage("stdin: größer als 256 MiB", "stdin: larger than 256 MiB"));
+    }
+    Ok(octets)
+}
+
+impl Verify {
+    fn run(&self, ui: &Ui) -> Outcome {
+        let policy = GeneralPolicy {
+            trust: self.trusted()?.iter().map(|c| c.der().to_vec()).collect(),
+            at: self.at.unwrap_or_else(time::now),
+            limits: Limits::default(),
+        };
+        let from_stdin = if self.file.as_os_str() == "-" { Some(stdin()?) } else { None };
+        let open = || -> io::Result<Box<dyn BufRead>> {
+            Ok(match &from_stdin {
+                Some(octets) => Box::new(io::Cursor::new(octets.clone())),
+                None => Box::new(BufReader::new(File::open(&self.file)?)),
+            })
+        };
+        open().or_usage_at(&self.file)?;
+        let report = match verify_document(&open, &policy) {
+            Ok(report) => report,
+            Err(fault) => {
+                self.print_fault(ui, &fault);
+                return Ok(Exit::No);
+            }
+        };
+        let mut good = true;
+        for signature in &report.signatures {
+            good &= self.print_signature(ui, signature);
+        }
+        Ok(Exit::answer(good & self.compare_parts(ui, &report, &open, policy.at)?))
+    }
+
+    fn trusted(&self) -> Result<Vec<Certificate>, Failure> {
+        let mut certificates = Vec::new();
+        for file in &self.trust {
+            let read = pem::load_certificates(file);
+            certificates.extend(read.map_err(|error| certificate::failure(&error))?);
+        }
+        Ok(certificates)
+    }
+
+    fn name(&self) -> String {
+        self.file.to_string_lossy().into_owned()
+    }
+
+    fn print_fault(&self, ui: &Ui, fault: &amtsbote_wire::signature::SignatureFault) {
+        let code = fault.code();
+        if ui.is_json() {
+            ui.json(&json!({
+                "file": self.name(), "ok": false, "code": code.as_str(),
+                "reason": fault.to_string(), "line": fault.place().map(|p| p.line),
+                "column": fault.place().map(|p| p.column),
+            }));
+        } else {
+            let title = code.title().get(ui.language);
+            ui.line(format!("{}: {}", self.name(), ui.tint(Tone::Bad, title)));
+            ui.line(format!("  {} {fault}", place(ui, fault)));
+        }
+    }
+
+    /// Prints one signature; says whether it holds and its signer is trusted where that was asked.
+    fn print_signature(&self, ui: &Ui, report: &SignatureReport) -> bool {
+        let good = match &report.outcome {
+            Ok(content) => !matches!(content.trust, Trust::Untrusted(_)),
+            Err(_) => false,
+        };
+        if ui.is_json() {
+            ui.json(&self.json(report, good));
+        } else {
+            self.print_text(ui, report, good);
+        }
+        good
+    }
+
+    fn json(&self, report: &SignatureReport, good: bool) -> Value {
+        let mut object = json!({
+            "file": self.name(), "ok": good, "path": report.path,
+            "line": report.position.line, "column": report.position.column,
+        });
+        match &report.outcome {
+            Ok(SignedContent { verification, nodes, trust }) => {
+                let facts = verification.facts();
+                object["signer"] = facts.subject.into();
+                object["certificate"] = facts.certificate.to_string().into();
+                object["algorithm"] = facts.algorithm.into();
+                object["covered"] = nodes
+                    .iter()
+                    .map(|node| {
+                        json!({ "path": node.path, "without_signature": node.without_signature })
+                    })
+                    .collect();
+                object["trust"] = match trust {
+                    Trust::Trusted => "trusted",
+                    Trust::NotAsked => "not-asked",
+                    Trust::Untrusted(_) => "untrusted",
+                }
+                .into();
+                if let Trust::Untrusted(reason) = trust {
+                    object["reason"] = reason.as_str().into();
+                }
+            }
+            Err(fault) => {
+                object["code"] = fault.code().as_str().into();
+                object["reason"] = fault.to_string().into();
+            }
+        }
+        object
+    }
+
+    fn print_text(&self, ui: &Ui, report: &SignatureReport, good: bool) {
+        let (word, tone) = match (&report.outcome, good) {
+            (Ok(_), true) => (ui.t("gültig", "holds"), Tone::Good),
+            (Ok(_), false) => (
+                ui.t(
+                    "gültig, aber Unterzeichner nicht vertraut",
+                    "holds, but its signer is not trusted",
+                ),
+                Tone::Bad,
+            ),
+            (Err(_), _) => (ui.t("ungültig", "does not hold"), Tone::Bad),
+        };
+        ui.line(format!(
+            "{}: {} {} ({} {}): {}",
+            self.name(),
+            ui.t("Signatur", "signature"),
+            report.path,
+            ui.t("Zeile", "line"),
+            report.position.line,
+            ui.tint(tone, word)
+        ));
+        match &report.outcome {
+            Ok(content) => print_content(ui, content),
+            Err(fault) => {
+                ui.line(format!("  {}", fault.code().title().get(ui.language)));
+                ui.line(format!("  {} {fault}", place(ui, fault)));
+            }
+        }
+    }
+
+    /// Compares files with the parts that a native envelope lists.
+    fn compare_parts(
+        &self,
+        ui: &Ui,
+        report: &DocumentReport,
+        open: &dyn Fn() -> io::Result<Box<dyn BufRead>>,
+        at: Timestamp,
+    ) -> Result<bool, Failure> {
+        if self.part.is_empty() {
+            return Ok(true);
+        }
+        let listed = listed_parts(report, open, at)?;
+        let mut all_same = true;
+        for (cid, file) in &self.part {
+            let found = digest_of(file)?;
+            let same = listed.get(cid).is_some_and(|listed| *listed == found);
+            all_same &= same;
+            if ui.is_json() {
+                ui.json(&json!({
+                    "file": file, "cid": cid, "ok": same, "sha256": found.1.to_string(),
+                    "listed": listed.contains_key(cid),
+                }));
+            } else {
+                let word = match (same, listed.contains_key(cid)) {
+                    (true, _) => ui.tint(Tone::Good, ui.t("wie signiert", "as signed")),
+                    (false, true) => ui.tint(Tone::Bad, ui.t("verändert", "changed")),
+                    (false, false) => ui.tint(
+                        Tone::Bad,
+                        ui.t("nicht im Umschlag genannt", "not listed in the envelope"),
+                    ),
+                };
+                ui.line(format!("{} {cid}, {}: {word}", ui.t("Teil", "part"), file.display()));
+            }
+        }
+        Ok(all_same)
+    }
+}
+
+fn place(ui: &Ui, fault: &amtsbote_wire::signature::SignatureFault) -> String {
+    match fault.place() {
+        Some(place) => format!("{} {}:{}:", ui.t("Zeile", "line"), place.line, place.column),
+        None => String::new(),
+    }
+}
+
+fn print_content(ui: &Ui, content: &SignedContent) {
+    let facts = content.verification.facts();
+    ui.line(format!("  {} {}", ui.t("signiert von", "signed by"), facts.subject));
+    ui.line(format!("  {} {}", ui.t("Zertifikat", "certificate"), facts.certificate));
+    ui.line(format!("  {} {}", ui.t("Verfahren", "algorithm"), facts.algorithm));
+    for node in &content.nodes {
+        let without = if node.without_signature {
+            ui.t(" (ohne die Signatur selbst)", " (without the signature itself)")
+        } else {
+            ""
+        };
+        ui.line(format!("  {} {}{without}", ui.t("deckt ab", "covers"), node.path));
+    }
+    match &content.trust {
+        Trust::Trusted => {
+            ui.line(format!("  {}", ui.t("Unterzeichner ist vertraut", "signer is trusted")))
+        }
+        Trust::NotAsked => ui.line(format!(
+            "  {}",
+            ui.t("Vertrauen nicht geprüft (--trust)", "trust was not checked (--trust)")
+        )),
+        Trust::Untrusted(reason) => {
+            ui.line(format!("  {} {reason}", ui.t("nicht vertraut:", "not trusted:")));
+        }
+    }
+}
+
+/// Size and digest by Content-ID, from an envelope whose one signature covers all of it.
+fn listed_parts(
+    report: &DocumentReport,
+    open: &dyn Fn() -> io::Result<Box<dyn BufRead>>,
+    at: Timestamp,
+) -> Result<HashMap<String, (u64, Digest)>, Failure> {
+    let mut octets = Vec::new();
+    let limit = envelope::MAX_BYTES as u64 + 1;
+    open().and_then(|file| file.take(limit).read_to_end(&mut octets)).or_not_now("FILE", "FILE")?;
+    let signers = report.signatures.iter().filter_map(|s| s.outcome.as_ref().ok());
+    let signers: Vec<_> = signers
+        .filter_map(|content| Certificate::from_der(&content.verification.signer().der).ok())
+        .map(|certificate| certificate.trusted())
+        .collect();
+    let verified = envelope::read(&octets)
+        .and_then(|read| Ok(read.verify(&octets, &signers, at)?))
+        .map_err(|fault| {
+            let code = fault.code();
+            Failure::new(
+                Exit::No,
+                format!("--part: {} ({fault})", code.title().de),
+                format!("--part: {} ({fault})", code.title().en),
+            )
+        })?;
+    Ok(verified.parts().iter().map(|p| (p.cid.clone(), (p.size, p.sha256))).collect())
+}
+
+fn digest_of(path: &Path) -> Result<(u64, Digest), Failure> {
+    let mut file = File::open(path).or_usage_at(path)?;
+    let (mut hash, mut size) = (openssl::sha::Sha256::new(), 0u64);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = file.read(&mut buffer).or_not_now_at(path)?;
+        if count == 0 {
+            return Ok((size, Digest(hash.finish())));
+        }
+        size += count as u64;
+        hash.update(&buffer[..count]);
+    }
+}
+
+impl Sign {
+    fn run(&self) -> Outcome {
+        let document = if self.file.as_os_str() == "-" {
+            stdin()?
+        } else {
+            fs::read(&self.file).or_usage_at(&self.file)?
+        };
+        let targets: Vec<Target> = if self.id.is_empty() {
+            vec![Target::DOCUMENT]
+        } else {
+            let target = |id: &String| Target { id: Some(id.clone()), prefix_list: vec![] };
+            self.id.iter().map(target).collect()
+        };
+        let signed = sign(&document, &self.signer()?, &Place::LastInRoot, &targets)
+            .or_usage("Die Signatur ist nicht möglich", "The signature cannot be made")?;
+        io::stdout().lock().write_all(&signed).or_not_now("stdout", "stdout")?;
+        Ok(Exit::Yes)
+    }
+
+    fn signer(&self) -> Result<OpensslSigner, Failure> {
+        let chain = pem::load_certificates(&self.certificate)
+            .map_err(|error| certificate::failure(&error))?;
+        if certificate::is_open_to_others(&self.key) {
+            let error = amtsbote_trust::TrustError::OpenToOthers.about(&self.key);
+            return Err(certificate::failure(&error));
+        }
+        let pem = fs::read(&self.key).or_usage_at(&self.key)?;
+        // Without a callback OpenSSL might ask the terminal for a passphrase.
+        let key = PKey::private_key_from_pem_callback(&pem, |_| Ok(0)).or_usage_at(&self.key)?;
+        let signer = chain.first().map(|first| OpensslSigner::new(key, &first.x509().to_owned()));
+        match signer {
+            Some(signer) => signer.or_usage_at(&self.key),
+            None => Err(certificate::failure(&amtsbote_trust::TrustError::NoCertificate)),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! `amtsbote.toml`: from the raw tables to what the hub takes, everything read and parsed.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use amtsbote_archive::note::LogKey;
+use amtsbote_archive::origin::Origin;
+use amtsbote_broker::config::{DeliveryPolicy, Limits, NodeConfig, Operator, PeerConfig};
+use amtsbote_schemas::pack::PackSet;
+use amtsbote_trust::keystore::{KeyStore, Passphrase};
+use amtsbote_trust::master::MasterKey;
+use toml::Spanned;
+
+use super::raw::{RawDelivery, RawLimits, RawNode, RawPeer};
+use super::table::Source;
+use super::{certificate, directory, parsed, permissions};
+use crate::outcome::{Context, Failure};
+
+/// The name of the TLS identity in the key store.
+pub(crate) const TLS_KEY: &str = "tls";
+/// The file of the log's key in the key store.
+pub(crate) const LOG_KEY: &str = "log.key.pem";
+/// The file of the master key in the key store.
+pub(crate) const MASTER_KEY: &str = "master.key";
+/// The first epoch of a log; a restore opens the next.
+pub(crate) const FIRST_EPOCH: u32 = 1;
+
+/// What flags and environment say instead of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Overrides {
+    /// Address of the native transport.
+    pub(crate) native: Option<SocketAddr>,
+    /// Address of the operations API.
+    pub(crate) operations: Option<SocketAddr>,
+    /// Folder of the data.
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One object per line.
+    Json,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Logging {
+    /// The form.
+    pub(crate) format: LogFormat,
+    /// A filter as tracing-subscriber reads it, e.g. `info`.
+    pub(crate) level: String,
+}
+
+/// The raw tables with the file they came from.
+pub(crate) struct NodeFile {
+    source: Source,
+    raw: RawNode,
+}
+
+impl NodeFile {
+    /// Reads and checks names and types; nothing else is touched.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let source = Source::read(path)?;
+        let raw = source.parse()?;
+        Ok(Self { source, raw })
+    }
+
+    /// What to log.
+    pub(crate) fn logging(&self) -> Result<Logging, Failure> {
+        let format = match &self.raw.log.format {
+            None => LogFormat::Text,
+            Some(word) => match word.get_ref().as_str() {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                _ => {
+                    return Err(self.source.wrong(
+                        &word.span(),
+                        "format ist \"text\" oder \"json\"",
+                        "format is \"text\" or \"json\"",
+                    ));
+                }
+            },
+        };
+        let level = self.raw.log.level.as_ref();
+        if let Some(word) = level
+            && let Err(error) = word.get_ref().parse::<tracing_subscriber::EnvFilter>()
+        {
+            return Err(self.source.wrong(&word.span(), &error, &error));
+        }
+        Ok(Logging { format, level: level.map_or("info", |w| w.get_ref().as_str()).to_owned() })
+    }
+
+    /// Where the data lie.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.source.resolve(&self.raw.data_dir)
+    }
+
+    /// Where the packs lie.
+    pub(crate) fn packs_dir(&self) -> PathBuf {
+        self.source.resolve(&self.raw.packs)
+    }
+
+    /// The log's key under the log's name.
+    pub(crate) fn log_key(&self) -> Result<LogKey, Failure> {
+        let span = self.raw.name.span();
+        let origin = Origin::new(self.raw.name.get_ref(), FIRST_EPOCH)
+            .map_err(|error| self.source.wrong(&span, &error, &error))?;
+        let store = &self.raw.keys.store;
+        let file = Spanned::new(store.span(), format!("{}/{LOG_KEY}", store.get_ref()));
+        let pem = certificate::secret(&self.source, &file)?;
+        LogKey::from_pkcs8_pem(&origin.to_string(), &pem)
+            .map_err(|error| self.source.wrong(&store.span(), &error, &error))
+    }
+
+    /// The master key.
+    pub(crate) fn master_key(&self) -> Result<MasterKey, Failure> {
+        let folder = self.source.resolve(self.raw.keys.store.get_ref());
+        MasterKey::load(&folder.join(MASTER_KEY)).map_err(|error| certificate::failure(&error))
+    }
+
+    /// Reads every file that is named, and finds contradictions.
+    pub(crate) fn build(&self, overrides: Overrides) -> Result<NodeConfig, Failure> {
+        let (source, raw) = (&self.source, &self.raw);
+        let peer_names: Vec<&str> = raw.peer.iter().map(|p| p.name.get_ref().as_str()).collect();
+        let directory_source = Source::read(&source.resolve(&raw.directory))?;
+        let permissions_source = Source::read(&source.resolve(&raw.permissions))?;
+        Ok(NodeConfig {
+            name: raw.name.get_ref().clone(),
+            data_dir: overrides.data_dir.unwrap_or_else(|| self.data_dir()),
+            native_address: self.address(overrides.native, raw.listen.native.as_ref(), NATIVE)?,
+            operations_address: self.address(
+                overrides.operations,
+                raw.listen.operations.as_ref(),
+                OPERATIONS,
+            )?,
+            identity: self
+                .key_store()?
+                .identity(TLS_KEY)
+                .map_err(|error| certificate::failure(&error))?,
+            client_authorities: self.client_authorities()?,
+            operators: self.operators()?,
+            directory: directory::read(&directory_source, &peer_names)?,
+            permissions: permissions::read(&permissions_source)?,
+            packs: Arc::new(load_packs(&self.packs_dir())?),
+            peers: raw.peer.iter().map(|peer| self.peer(peer)).collect::<Result<_, _>>()?,
+            log_key: self.log_key()?,
+            master_key: self.master_key()?,
+            limits: limits(&raw.limits),
+            delivery: delivery(&raw.delivery),
+        })
+    }
+
+    fn address(
+        &self,
+        flag: Option<SocketAddr>,
+        file: Option<&Spanned<String>>,
+        default: &str,
+    ) -> Result<SocketAddr, Failure> {
+        if let Some(address) = flag {
+            return Ok(address);
+        }
+        let default = Spanned::new(0..0, default.to_owned());
+        parsed(&self.source, file.unwrap_or(&default))
+    }
+
+    fn key_store(&self) -> Result<KeyStore, Failure> {
+        let keys = &self.raw.keys;
+        let passphrase = match &keys.passphrase_file {
+            Some(file) => Passphrase::File(self.source.resolve(file.get_ref())),
+            None if std::env::var_os(PASSPHRASE).is_some() => {
+                Passphrase::Environment(PASSPHRASE.to_owned())
+            }
+            None => Passphrase::None,
+        };
+        KeyStore::open(&self.source.resolve(keys.store.get_ref()), passphrase)
+            .map_err(|error| certificate::failure(&error))
+    }
+
+    fn client_authorities(&self) -> Result<Vec<amtsbote_trust::pem::Certificate>, Failure> {
+        let mut authorities = Vec::new();
+        for file in &self.raw.tls.client_authorities {
+            authorities.extend(certificate::all(&self.source, file)?);
+        }
+        Ok(authorities)
+    }
+
+    fn operators(&self) -> Result<Vec<Operator>, Failure> {
+        let operator = |raw: &super::raw::RawOperator| {
+            Ok(Operator {
+                name: raw.name.clone(),
+                certificate: certificate::fingerprint(&self.source, &raw.certificate)?,
+            })
+        };
+        self.raw.operator.iter().map(operator).collect()
+    }
+
+    fn peer(&self, raw: &RawPeer) -> Result<PeerConfig, Failure> {
+        let source = &self.source;
+        certificate::all(source, &raw.authority)?;
+        certificate::all(source, &raw.certificate)?;
+        Ok(PeerConfig {
+            name: raw.name.get_ref().clone(),
+            url: raw.url.get_ref().clone(),
+            authority_pem: certificate::octets(source, &raw.authority)?,
+            identity_pem: (
+                certificate::octets(source, &raw.certificate)?,
+                certificate::secret(source, &raw.key)?,
+            ),
+        })
+    }
+}
+
+const NATIVE: &str = "0.0.0.0:8443";
+const OPERATIONS: &str = "127.0.0.1:9443";
+/// The variable with the passphrase of encrypted keys.
+const PASSPHRASE: &str = "AMTSBOTE_KEY_PASSPHRASE";
+
+/// Loads all packs of a folder. Schemas that do not compile are no matter of usage.
+pub(crate) fn load_packs(folder: &Path) -> Result<PackSet, Failure> {
+    let shown = folder.display();
+    fs::metadata(folder)
+        .or_usage(format!("Ordner der Pakete {shown}"), format!("folder of packs {shown}"))?;
+    PackSet::load(folder).or_not_now(format!("Pakete in {shown}"), format!("packs in {shown}"))
+}
+
+fn limits(raw: &RawLimits) -> Limits {
+    let d = Limits::default();
+    Limits {
+        request_bytes: raw.request_bytes.unwrap_or(d.request_bytes),
+        envelope_bytes: raw.envelope_bytes.unwrap_or(d.envelope_bytes),
+        payload_bytes: raw.payload_bytes.unwrap_or(d.payload_bytes),
+        attachment_bytes: raw.attachment_bytes.unwrap_or(d.attachment_bytes),
+        parts: raw.parts.unwrap_or(d.parts),
+        account_concurrency: raw.account_concurrency.unwrap_or(d.account_concurrency),
+        account_messages_per_minute: raw
+            .account_messages_per_minute
+            .unwrap_or(d.account_messages_per_minute),
+        connections: raw.connections.unwrap_or(d.connections),
+        handshake_ms: raw.handshake_ms.unwrap_or(d.handshake_ms),
+        request_head_ms: raw.request_head_ms.unwrap_or(d.request_head_ms),
+        body_idle_ms: raw.body_idle_ms.unwrap_or(d.body_idle_ms),
+        body_bytes_per_second: raw.body_bytes_per_second.unwrap_or(d.body_bytes_per_second),
+        validation_ms: raw.validation_ms.unwrap_or(d.validation_ms),
+        reserve_bytes: raw.reserve_bytes.unwrap_or(d.reserve_bytes),
+    }
+}
+
+fn delivery(raw: &RawDelivery) -> DeliveryPolicy {
+    let d = DeliveryPolicy::default();
+    let wait = |value: Option<u64>, default| value.map_or(default, Duration::from_millis);
+    DeliveryPolicy {
+        max_attempts: raw.max_attempts.unwrap_or(d.max_attempts),
+        first_wait: wait(raw.first_wait_ms, d.first_wait),
+        longest_wait: wait(raw.longest_wait_ms, d.longest_wait),
+        lease: wait(raw.lease_ms, d.lease),
+        attempt: wait(raw.attempt_ms, d.attempt),
+        parallel: raw.parallel.unwrap_or(d.parallel),
+        idle: wait(raw.idle_ms, d.idle),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::raw::{RawClient, RawDirectory, RawPermissions};
+    use crate::config::table::{Shape, Table};
+
+    const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../amtsbote.example.toml");
+
+    /// The example holds all four files, each after a line `#: name`; the last three commented
+    /// out with `# `.
+    fn section(name: &str) -> String {
+        let text = fs::read_to_string(EXAMPLE).expect("amtsbote.example.toml is there");
+        let mut lines = text.lines().skip_while(|line| *line != format!("#: {name}")).skip(1);
+        let mut own = String::new();
+        for line in lines.by_ref().take_while(|line| !line.starts_with("#: ")) {
+            let line = if name == "amtsbote.toml" {
+                line
+            } else {
+                line.strip_prefix("#").map_or(line, |rest| rest.strip_prefix(' ').unwrap_or(rest))
+            };
+            own.push_str(line);
+            own.push('\n');
+        }
+        assert!(!own.is_empty(), "the example has a section for {name}");
+        own
+    }
+
+    /// Every key of the shape is in the text, set or as a comment with its default.
+    fn shows_every_key(text: &str, shape: &Shape) {
+        for (key, child) in shape.keys {
+            let shown = text.lines().any(|line| {
+                let line = line.trim_start_matches(['#', ' ']);
+                line.split_once('=').is_some_and(|(name, _)| name.trim() == *key)
+                    || line.trim_matches(['[', ']']).rsplit('.').next() == Some(key)
+            });
+            assert!(shown, "amtsbote.example.toml does not show {key}");
+            if let Some(child) = child {
+                shows_every_key(text, child);
+            }
+        }
+    }
+
+    fn check<T: Table>(name: &str) -> T {
+        let text = section(name);
+        shows_every_key(&text, &T::SHAPE);
+        Source::from_text(&text).parse().unwrap_or_else(|failure| panic!("{name}: {failure:?}"))
+    }
+
+    #[test]
+    fn the_example_parses_and_shows_every_key() {
+        let node: RawNode = check("amtsbote.toml");
+        assert_eq!(node.data_dir, "data");
+        check::<RawDirectory>("directory.toml");
+        check::<RawPermissions>("permissions.toml");
+        check::<RawClient>("client.toml");
+    }
+
+    #[test]
+    fn the_example_names_the_defaults() {
+        let node: RawNode = check("amtsbote.toml");
+        assert_eq!(limits(&node.limits), Limits::default());
+        let (named, own) = (delivery(&node.delivery), DeliveryPolicy::default());
+        assert_eq!(format!("{named:?}"), format!("{own:?}"));
+        let listen = |value: Option<Spanned<String>>| value.map(Spanned::into_inner);
+        assert_eq!(listen(node.listen.native).as_deref(), Some(NATIVE));
+        assert_eq!(listen(node.listen.operations).as_deref(), Some(OPERATIONS));
+    }
+}

@@ -1,0 +1,210 @@
+//! The tables of the files, as written: names and types, nothing more. What each key means is
+//! documented where people look it up, in `amtsbote.example.toml`.
+
+use toml::Spanned;
+use toml::value::Datetime;
+
+use super::table::table;
+
+table! {
+    /// `amtsbote.toml`.
+    RawNode {
+        name: Spanned<String>,
+        #[serde(default = "data")]
+        data_dir: String,
+        #[serde(default = "directory")]
+        directory: String,
+        #[serde(default = "permissions")]
+        permissions: String,
+        #[serde(default = "packs")]
+        packs: String,
+        #[serde(default)]
+        listen: RawListen => RawListen,
+        tls: RawTls => RawTls,
+        keys: RawKeys => RawKeys,
+        #[serde(default)]
+        log: RawLog => RawLog,
+        #[serde(default)]
+        limits: RawLimits => RawLimits,
+        #[serde(default)]
+        delivery: RawDelivery => RawDelivery,
+        #[serde(default)]
+        operator: Vec<RawOperator> => RawOperator,
+        #[serde(default)]
+        peer: Vec<RawPeer> => RawPeer,
+    }
+}
+
+fn data() -> String {
+    "data".to_owned()
+}
+fn directory() -> String {
+    "directory.toml".to_owned()
+}
+fn permissions() -> String {
+    "permissions.toml".to_owned()
+}
+fn packs() -> String {
+    "packs".to_owned()
+}
+
+table! {
+    #[derive(Default)]
+    RawListen {
+        native: Option<Spanned<String>>,
+        operations: Option<Spanned<String>>,
+    }
+}
+
+table! {
+    RawTls {
+        client_authorities: Vec<Spanned<String>>,
+    }
+}
+
+table! {
+    RawKeys {
+        store: Spanned<String>,
+        passphrase_file: Option<Spanned<String>>,
+    }
+}
+
+table! {
+    #[derive(Default)]
+    RawLog {
+        format: Option<Spanned<String>>,
+        level: Option<Spanned<String>>,
+    }
+}
+
+table! {
+    #[derive(Default)]
+    RawLimits {
+        request_bytes: Option<u64>,
+        envelope_bytes: Option<u64>,
+        payload_bytes: Option<u64>,
+        attachment_bytes: Option<u64>,
+        parts: Option<usize>,
+        account_concurrency: Option<usize>,
+        account_messages_per_minute: Option<u32>,
+        connections: Option<usize>,
+        handshake_ms: Option<u64>,
+        request_head_ms: Option<u64>,
+        body_idle_ms: Option<u64>,
+        body_bytes_per_second: Option<u64>,
+        validation_ms: Option<u64>,
+        reserve_bytes: Option<u64>,
+    }
+}
+
+table! {
+    #[derive(Default)]
+    RawDelivery {
+        max_attempts: Option<u32>,
+        first_wait_ms: Option<u64>,
+        longest_wait_ms: Option<u64>,
+        lease_ms: Option<u64>,
+        attempt_ms: Option<u64>,
+        parallel: Option<u32>,
+        idle_ms: Option<u64>,
+    }
+}
+
+table! {
+    RawOperator {
+        name: String,
+        certificate: Spanned<String>,
+    }
+}
+
+table! {
+    RawPeer {
+        name: Spanned<String>,
+        url: Spanned<String>,
+        authority: Spanned<String>,
+        certificate: Spanned<String>,
+        key: Spanned<String>,
+    }
+}
+
+table! {
+    /// `directory.toml`.
+    RawDirectory {
+        #[serde(default)]
+        party: Vec<RawParty> => RawParty,
+        #[serde(default)]
+        account: Vec<RawAccount> => RawAccount,
+    }
+}
+
+table! {
+    RawParty {
+        id: Spanned<String>,
+        name: String,
+        #[serde(default)]
+        certificates: Vec<Spanned<String>>,
+        #[serde(default)]
+        service: Vec<RawService> => RawService,
+    }
+}
+
+table! {
+    RawService {
+        uri: Spanned<String>,
+        via: Spanned<String>,
+        valid_from: Option<Spanned<Datetime>>,
+        valid_until: Option<Spanned<Datetime>>,
+        #[serde(default)]
+        certificates: Vec<Spanned<String>>,
+        #[serde(default)]
+        opaque: bool,
+        #[serde(default)]
+        test: bool,
+    }
+}
+
+table! {
+    RawAccount {
+        id: Spanned<String>,
+        certificates: Vec<Spanned<String>>,
+        #[serde(default)]
+        parties: Vec<Spanned<String>>,
+        #[serde(default)]
+        relay: bool,
+    }
+}
+
+table! {
+    /// `permissions.toml`.
+    RawPermissions {
+        #[serde(default)]
+        allow: Vec<Spanned<RawAllow>> => RawAllow,
+    }
+}
+
+table! {
+    RawAllow {
+        from: Spanned<String>,
+        to: Spanned<String>,
+        service: Spanned<String>,
+        types: Option<Vec<Spanned<String>>>,
+        valid_from: Option<Spanned<Datetime>>,
+        valid_until: Option<Spanned<Datetime>>,
+    }
+}
+
+table! {
+    /// `client.toml`.
+    RawClient {
+        url: Option<Spanned<String>>,
+        operations_url: Option<Spanned<String>>,
+        ca: Spanned<String>,
+        certificate: Spanned<String>,
+        key: Spanned<String>,
+        signing_certificate: Option<Spanned<String>>,
+        signing_key: Option<Spanned<String>>,
+        party: Option<Spanned<String>>,
+        verifier: Option<Spanned<String>>,
+        trusted_certificates: Option<Spanned<String>>,
+    }
+}

@@ -1,0 +1,39 @@
+//! Times on the command line.
+
+use amtsbote_broker::clock::SystemClock;
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::ports::Clock;
+
+/// An instant (RFC 3339), or a day: its first instant in Germany.
+pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    text.parse::<jiff::civil::Date>()
+        .ok()
+        .filter(|_| text.len() == "2026-11-01".len())
+        .and_then(|day| day.in_tz("Europe/Berlin").ok())
+        .map(|midnight| midnight.timestamp())
+        .ok_or_else(|| "a time is written 2026-11-01T08:00:00Z or 2026-11-01".to_owned())
+}
+
+/// The clock's time.
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_and_days_are_read() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        assert_eq!(instant("2026-11-01T08:00:00Z"), Ok(at("2026-11-01T08:00:00Z")));
+        assert_eq!(instant("2026-11-01T08:00:00+01:00"), Ok(at("2026-11-01T07:00:00Z")));
+        assert_eq!(instant("2026-07-01"), Ok(at("2026-06-30T22:00:00Z")));
+        for bad in ["", "gestern", "2026-13-01", "2026-11-01T08:00:00", "08:00"] {
+            assert!(instant(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The history of a message in words: every decision, rule, certificate, attempt.
+
+use amtsbote_domain::evidence::{Accepted, Evidence, Refused};
+use amtsbote_domain::message::{ContentVerdict, OpaqueReason};
+use amtsbote_domain::state::{Event, State};
+use amtsbote_domain::text::Text;
+use amtsbote_wire::native::status::{MessageStatus, TimelineEntry, state_detail};
+
+use crate::operations::explained;
+use crate::ui::{Tone, Ui};
+
+/// A state in words.
+pub(crate) fn state(ui: &Ui, state: &str, detail: Option<&str>) -> String {
+    let word = match state {
+        "waiting" => ui.t("wartet", "waiting"),
+        "in-delivery" => ui.t("in Zustellung", "in delivery"),
+        "delivered" => ui.t("zugestellt", "delivered"),
+        "acknowledged" => ui.t("vom Leser bestätigt", "acknowledged"),
+        "uncertain" => ui.t("ungewiss", "uncertain"),
+        "in-clearing" => ui.t("in Klärung", "in clearing"),
+        "rejected-back" => ui.t("zurückgewiesen", "rejected back"),
+        "expired" => ui.t("abgelaufen", "expired"),
+        "cancelled" => ui.t("zurückgezogen", "cancelled"),
+        other => other,
+    };
+    let detail = detail.map(|detail| match detail {
+        "turn" => ui.t("auf Zustellung", "for delivery"),
+        "collection" => ui.t("auf Abholung", "for collection"),
+        "acknowledgement" => ui.t("auf Bestätigung des Lesers", "for the Reader's acknowledgement"),
+        "release" => ui.t("auf Freigabe", "for release"),
+        "refused" => ui.t("vom nächsten Knoten abgelehnt", "refused by the next node"),
+        "attempts-exhausted" => ui.t("alle Versuche gescheitert", "all attempts failed"),
+        "outcome-unknown" => ui.t("Ausgang unbekannt", "outcome unknown"),
+        "digest-mismatch" => ui.t("Inhalt verändert", "content changed"),
+        "no-way" => ui.t("kein Weg mehr", "no way any more"),
+        other => other,
+    });
+    match detail {
+        Some(detail) if state == "waiting" => format!("{word} {detail}"),
+        Some(detail) => format!("{word} ({detail})"),
+        None => word.to_owned(),
+    }
+}
+
+fn state_text(ui: &Ui, value: &State) -> String {
+    state(ui, value.as_str(), state_detail(value))
+}
+
+/// Who, to whom, what, and the state.
+pub(crate) fn print_status(ui: &Ui, status: &MessageStatus) {
+    let head = format!("{} → {}", status.author, status.reader);
+    ui.line(format!("{}  {head}", ui.tint(Tone::Strong, status.id.as_str())));
+    let mut facts = vec![(ui.t("Dienst", "service"), status.service.to_string())];
+    if let Some(message_type) = &status.message_type {
+        facts.push((ui.t("Nachrichtentyp", "message type"), message_type.to_string()));
+    }
+    facts.push((ui.t("Kennung des Absenders", "sender's id"), status.transport_id.to_string()));
+    if let Some(id) = &status.business_id {
+        facts.push((ui.t("Kennung des Inhalts", "business id"), id.to_string()));
+    }
+    if status.test {
+        facts.push((ui.t("Test", "test"), ui.t("ja", "yes").to_owned()));
+    }
+    facts.push((
+        ui.t("Zustand", "state"),
+        format!(
+            "{}, {} {}",
+            state(ui, &status.state, status.state_detail.as_deref()),
+            ui.t("seit", "since"),
+            ui.time(status.since)
+        ),
+    ));
+    let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, value) in facts {
+        ui.line(format!("  {name:width$}  {value}"));
+    }
+}
+
+/// One entry, with its details below it.
+pub(crate) fn print_entry(ui: &Ui, entry: &TimelineEntry) {
+    let (what, details) = describe(ui, &entry.evidence);
+    let place = ui.tint(Tone::Dim, &format!("[{} {}]", ui.t("Blatt", "leaf"), entry.index));
+    ui.line(format!("  {}  {what}  {place}", ui.time(entry.at)));
+    for detail in details {
+        ui.line(format!("      {detail}"));
+    }
+}
+
+fn describe(ui: &Ui, evidence: &Evidence) -> (String, Vec<String>) {
+    match evidence {
+        Evidence::Accepted(accepted) => {
+            (ui.t("angenommen", "accepted").to_owned(), acceptance(ui, accepted))
+        }
+        Evidence::Refused(refused) => (
+            format!("{} {}", ui.t("abgelehnt:", "refused:"), explained(refused.code, ui.language)),
+            refusal(ui, refused),
+        ),
+        Evidence::Attempt { attempt, peer, repeated, .. } => {
+            let again = if *repeated {
+                ui.t(" (Wiederholung unter derselben Kennung)", " (repeated under the same id)")
+            } else {
+                ""
+            };
+            (format!("{} {attempt}: {peer}{again}", ui.t("Versuch", "attempt")), vec![])
+        }
+        Evidence::Changed { from, event, to, by, code, digest, .. } => {
+            let mut details = vec![format!("{} → {}", state_text(ui, from), state_text(ui, to))];
+            if let Some(by) = by {
+                details.push(format!("{} {by}", ui.t("durch", "by")));
+            }
+            if let Some(code) = code {
+                details.push(explained(*code, ui.language));
+            }
+            if let Some(digest) = digest {
+                details.push(format!("SHA-256 {digest}"));
+            }
+            (event_text(event).get(ui.language).to_owned(), details)
+        }
+        Evidence::HandedOut { account, .. } => (
+            format!("{} {account}", ui.t("ausgehändigt an Konto", "handed out to account")),
+            vec![],
+        ),
+        Evidence::Operator { certificate, act, .. } => (
+            format!("{}: {act}", ui.t("Betreiber", "operator")),
+            vec![format!("{} {certificate}", ui.t("Zertifikat", "certificate"))],
+        ),
+        Evidence::Started { version, open_attempts } => (
+            format!("{} {version}", ui.t("Knoten gestartet, Version", "hub started, version")),
+            vec![format!("{open_attempts} {}", ui.t("offene Versuche", "open attempts"))],
+        ),
+    }
+}
+
+fn acceptance(ui: &Ui, accepted: &Accepted) -> Vec<String> {
+    let content = match &accepted.verdict {
+        ContentVerdict::Valid { standard, version, message_type } => format!(
+            "{} {standard} {version}, {message_type}",
+            ui.t("geprüft und gültig:", "checked and valid:")
+        ),
+        ContentVerdict::Opaque { reason: OpaqueReason::Encrypted } => ui
+            .t(
+                "für den Leser verschlüsselt, nicht geöffnet",
+                "encrypted for the Reader, not opened",
+            )
+            .to_owned(),
+        ContentVerdict::Opaque { reason: OpaqueReason::NoStandard } => ui
+            .t(
+                "kein bekannter Standard, vom Dienst zugelassen",
+                "no known standard, admitted by the service",
+            )
+            .to_owned(),
+    };
+    let mut details = vec![
+        format!("{} {}", ui.t("von Konto", "from account"), accepted.account),
+        format!(
+            "{} {} ({})",
+            ui.t("signiert von", "signed by"),
+            accepted.signature.subject,
+            algorithm(&accepted.signature.algorithm)
+        ),
+        format!("{} {}", ui.t("Zertifikat", "certificate"), accepted.signature.certificate),
+        content,
+        format!("{} {}", ui.t("erlaubt durch", "allowed by"), accepted.rule),
+        format!("{} {}", ui.t("Weg:", "way:"), accepted.channel),
+    ];
+    for part in &accepted.parts {
+        details.push(format!(
+            "{} {}: {}, {} {}, SHA-256 {}",
+            ui.t("Teil", "part"),
+            part.cid,
+            part.media_type,
+            part.size,
+            ui.t("Bytes", "bytes"),
+            part.sha256
+        ));
+    }
+    for other in &accepted.same_business_id {
+        details.push(format!(
+            "{} {other}",
+            ui.t("gleiche Kennung des Inhalts wie", "same business id as")
+        ));
+    }
+    details
+}
+
+fn refusal(ui: &Ui, refused: &Refused) -> Vec<String> {
+    let mut details = vec![
+        format!("{} {}", ui.t("von Konto", "from account"), refused.account),
+        format!("{} {}", ui.t("Fehlernummer", "error id"), refused.error_id),
+    ];
+    if !refused.findings.is_empty() {
+        details.push(format!("{} {}", ui.t("Befunde:", "findings:"), refused.findings.join(", ")));
+    }
+    details
+}
+
+/// What stands behind `#` of an algorithm's URI.
+fn algorithm(uri: &str) -> &str {
+    uri.rsplit_once('#').map_or(uri, |(_, name)| name)
+}
+
+fn event_text(event: &Event) -> Text {
+    match event {
+        Event::AttemptBegun => Text { de: "Versuch begonnen", en: "attempt begun" },
+        Event::AttemptConfirmed => {
+            Text { de: "nächster Knoten hat bestätigt", en: "the next node confirmed" }
+        }
+        Event::AttemptFailed { .. } => Text {
+            de: "Versuch gescheitert, nichts angekommen; wird wiederholt",
+            en: "attempt failed, nothing arrived; will be repeated",
+        },
+        Event::AttemptsExhausted => {
+            Text { de: "letzter Versuch gescheitert", en: "the last attempt failed" }
+        }
+        Event::AttemptRefused => {
+            Text { de: "nächster Knoten hat abgelehnt", en: "the next node refused" }
+        }
+        Event::AttemptLost => {
+            Text { de: "keine Antwort: Ausgang ungewiss", en: "no answer: outcome uncertain" }
+        }
+        Event::ResendAllowed { .. } => Text {
+            de: "darf unter derselben Kennung wiederholt werden",
+            en: "may be repeated under the same id",
+        },
+        Event::FoundAtPeer => Text { de: "nächster Knoten hat es", en: "the next node has it" },
+        Event::NotFoundAtPeer { .. } => {
+            Text { de: "nächster Knoten hat es nicht", en: "the next node does not have it" }
+        }
+        Event::OutcomeUnknowable => {
+            Text { de: "niemand kann Auskunft geben", en: "nobody can tell" }
+        }
+        Event::CollectionBegun => {
+            Text { de: "Leser hat die Abholung begonnen", en: "the Reader began to collect" }
+        }
+        Event::Acknowledge => Text {
+            de: "Leser hat den Empfang mit dem Hashwert bestätigt",
+            en: "the Reader acknowledged with the digest",
+        },
+        Event::ExpiryReached => Text { de: "Frist abgelaufen", en: "the expiry passed" },
+        Event::Cancel => Text { de: "vom Autor zurückgezogen", en: "cancelled by the Author" },
+        Event::Hold => Text { de: "angehalten", en: "put on hold" },
+        Event::Release => Text { de: "freigegeben", en: "released" },
+        Event::DigestMismatch => Text {
+            de: "Inhalt hat nicht mehr den Hashwert vom Eingang",
+            en: "the content no longer has the digest taken at the door",
+        },
+        Event::WayLost => {
+            Text { de: "kein Weg mehr im Verzeichnis", en: "no way in the directory any more" }
+        }
+        Event::Resubmit => Text { de: "erneut gesendet", en: "sent again" },
+        Event::Reject => {
+            Text { de: "an den Autor zurückgewiesen", en: "rejected back to the Author" }
+        }
+        Event::CloseAsDelivered => {
+            Text { de: "als zugestellt abgeschlossen", en: "closed as delivered" }
+        }
+    }
+}
