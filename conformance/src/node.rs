@@ -54,6 +54,11 @@ impl Folder {
         Ok(folder)
     }
 
+    /// A folder that is there already.
+    pub fn existing(shipped: &Shipped, path: &Path) -> Self {
+        Self { shipped: shipped.clone(), path: path.to_owned() }
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -50,6 +50,7 @@ pub(crate) struct Global {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one value of it in the whole run")]
 pub(crate) enum Command {
     /// Show a whole region at work: good and broken messages, receipts, evidence
     Demo(commands::demo::Demo),
@@ -87,8 +88,42 @@ pub(crate) enum Command {
     /// Verify the evidence, take proof out of it, check proof
     #[command(subcommand)]
     Archive(commands::archive::Archive),
+    /// Measure, on this machine, on loopback
+    Bench(commands::bench::Bench),
     /// Write the completion script for a shell
     Completion(commands::completion::Completion),
     /// Say which version this is
     Version(commands::version::Version),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn leaves(command: &clap::Command, found: &mut Vec<clap::Command>) {
+        if command.get_subcommands().next().is_none() {
+            found.push(command.clone());
+        }
+        command.get_subcommands().for_each(|child| leaves(child, found));
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        let mut all = Cli::command();
+        all.build();
+        let mut commands = Vec::new();
+        leaves(&all, &mut commands);
+        assert!(commands.len() > 20);
+        for command in &mut commands {
+            let name = command.get_name().to_owned();
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example"), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

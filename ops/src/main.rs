@@ -1,6 +1,7 @@
 //! `amtsbote`: the one binary people use. Parses the command line, runs one command, ends with
 //! one of five exit codes.
 
+mod bench;
 mod cli;
 mod commands;
 mod config;
@@ -52,6 +53,7 @@ fn run(ui: &Ui, cli: Cli) -> Outcome {
         Command::Directory(command) => command.run(ui, config),
         Command::Route(command) => command.run(ui, config),
         Command::Archive(command) => command.run(ui, config),
+        Command::Bench(command) => command.run(ui),
         Command::Completion(command) => command.run(ui),
         Command::Version(command) => command.run(ui),
     }

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use amtsbote_domain::ports::StoreError;
 use openssl::rand::rand_bytes;
@@ -14,16 +14,34 @@ use rusqlite::Connection;
 
 use crate::error::{cipher_error, database_error, file_error};
 use crate::group::{Group, Receipts};
-use crate::writer::{Task, WeakQueue, not_run};
+use crate::writer::{Task, WeakQueue};
 
 /// So many names are reserved at once: one commit for many files.
-const NAMES: usize = 32;
+const NAMES: usize = 64;
+/// With fewer left, the next ones are reserved ahead, so that hardly anybody waits.
+const FEW: usize = 16;
 
 /// The payload folder of one store.
 pub(crate) struct Files {
     dir: PathBuf,
-    names: Mutex<Vec<String>>,
+    names: Arc<Names>,
     queue: WeakQueue,
+}
+
+/// Reserved names that nobody uses.
+#[derive(Default)]
+struct Names {
+    pool: Mutex<Pool>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Pool {
+    free: Vec<String>,
+    /// More are on their way.
+    coming: bool,
+    /// The last attempt to reserve some failed.
+    failed: Option<StoreError>,
 }
 
 impl Files {
@@ -37,27 +55,40 @@ impl Files {
             fs::create_dir_all(dir.join(format!("{number:02x}"))).map_err(file_error)?;
         }
         sync_folder(&dir).map_err(file_error)?;
-        let files = Self { dir, names: Mutex::default(), queue };
+        let files = Self { dir, names: Arc::default(), queue };
         files.remove_orphans(db)?;
         Ok(files)
     }
 
-    /// A reserved name; waits for a commit once in a while.
+    /// A reserved name. Waits for a commit only where names are used up faster than reserved.
     pub(crate) fn reserve(&self) -> Result<String, StoreError> {
-        if let Some(name) = self.free_names().pop() {
-            return Ok(name);
+        loop {
+            let mut pool = self.names.lock();
+            let name = pool.free.pop();
+            let order = pool.free.len() < FEW && !pool.coming;
+            pool.coming |= order;
+            if order {
+                // Not under the lock: the writer takes it too, and may have to make room first.
+                drop(pool);
+                let names = Arc::clone(&self.names);
+                let ordered = self.queue.push(Box::new(ReserveNames { names, made: Vec::new() }));
+                pool = self.names.lock();
+                if name.is_none() {
+                    ordered?;
+                }
+            }
+            if let Some(name) = name {
+                return Ok(name);
+            }
+            while pool.coming {
+                pool = self.names.wait(pool);
+            }
+            if pool.free.is_empty()
+                && let Some(error) = pool.failed.take()
+            {
+                return Err(error);
+            }
         }
-        let (sender, answer) = mpsc::sync_channel(1);
-        self.queue.push(Box::new(ReserveNames { names: Vec::new(), sender }))?;
-        let mut names = match answer.recv().map_err(|_| not_run())? {
-            // Nothing of the message depends on it: names reserved unknowingly are freed at the
-            // next start.
-            Err(StoreError::OutcomeUnknown(why)) => return Err(StoreError::Unavailable(why)),
-            answer => answer?,
-        };
-        let name = names.pop().ok_or_else(not_run)?;
-        self.free_names().append(&mut names);
-        Ok(name)
     }
 
     /// Begins the file of a reserved name.
@@ -81,7 +112,7 @@ impl Files {
     /// Removes a file that no message refers to. Its name can be used again.
     pub(crate) fn discard(&self, name: String) {
         match self.remove(&name) {
-            Ok(()) => self.free_names().push(name),
+            Ok(()) => self.names.lock().free.push(name),
             // The reservation stands: the next start tries again.
             Err(error) => tracing::warn!(kind = %error.kind(), "a payload file was not removed"),
         }
@@ -115,11 +146,6 @@ impl Files {
         Ok(())
     }
 
-    fn free_names(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
-        // A panic elsewhere cannot leave the list half changed.
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn path(&self, name: &str) -> PathBuf {
         path_in(&self.dir, name)
     }
@@ -144,14 +170,26 @@ pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+impl Names {
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        // A panic elsewhere cannot leave the pool half changed.
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'p>(&self, pool: MutexGuard<'p, Pool>) -> MutexGuard<'p, Pool> {
+        self.changed.wait(pool).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reserves names ahead.
 struct ReserveNames {
-    names: Vec<String>,
-    sender: mpsc::SyncSender<Result<Vec<String>, StoreError>>,
+    names: Arc<Names>,
+    made: Vec<String>,
 }
 
 impl Task for ReserveNames {
     fn run(&mut self, group: &mut Group<'_>) -> Result<(), StoreError> {
-        self.names.clear();
+        self.made.clear();
         for _ in 0..NAMES {
             let mut octets = [0; 16];
             rand_bytes(&mut octets).map_err(cipher_error)?;
@@ -161,19 +199,33 @@ impl Task for ReserveNames {
                 .prepare_cached("INSERT INTO reserved_file (name) VALUES (?1)")
                 .and_then(|mut sql| sql.execute([&name]))
                 .map_err(database_error)?;
-            self.names.push(name);
+            self.made.push(name);
         }
         group.touch();
         Ok(())
     }
 
-    fn finish(self: Box<Self>, outcome: Result<&Receipts, StoreError>) {
-        // An intake that has gone leaves its names to the next start.
-        let Self { names, sender } = *self;
-        let _ = sender.send(outcome.map(|_| names));
+    fn finish(mut self: Box<Self>, outcome: Result<&Receipts, StoreError>) {
+        match outcome {
+            Ok(_) => self.names.lock().free.append(&mut self.made),
+            // Nothing of a message depends on it: names that were reserved unknowingly are freed
+            // at the next start.
+            Err(StoreError::OutcomeUnknown(why)) => {
+                self.names.lock().failed = Some(StoreError::Unavailable(why));
+            }
+            Err(error) => self.names.lock().failed = Some(error),
+        }
     }
 
     fn may_use_reserve(&self) -> bool {
         false
+    }
+}
+
+impl Drop for ReserveNames {
+    fn drop(&mut self) {
+        // However it ended, even unanswered when the writer is gone: nobody must wait for it.
+        self.names.lock().coming = false;
+        self.names.changed.notify_all();
     }
 }

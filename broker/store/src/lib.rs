@@ -1,9 +1,10 @@
 //! Durability (P1 to P5): the hub's [`Store`](amtsbote_domain::ports::Store) over SQLite, sealed
 //! payloads in rows and files, keys at rest, and the check of all of it.
 //!
-//! One thread writes. It takes the operations that wait, runs them, appends their leaves, signs one head, commits once and only then answers ([`writer`]). Readers have
-//! connections of their own ([`reader`]). Nothing here knows a protocol; the tree and its proofs
-//! are the archive's, the states the domain's.
+//! One thread writes (`writer.rs`). It takes the operations that wait, runs them, appends their
+//! leaves, signs one head, commits once and only then answers. Readers have connections of their
+//! own (`reader.rs`). Nothing here knows a protocol; the tree and its proofs are the archive's,
+//! the states the domain's.
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;

@@ -24,7 +24,7 @@ pub(crate) fn open_writer(path: &Path, now: Timestamp) -> Result<Connection, Ope
     db.busy_timeout(BUSY).map_err(database)?;
     // FULL: every commit is synced before it is answered (P1).
     db.execute_batch(
-        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
          PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;",
     )

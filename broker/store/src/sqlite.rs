@@ -117,7 +117,7 @@ impl SqliteStore {
     }
 
     /// Runs an operation on the writing thread.
-    async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         may_use_reserve: bool,
         work: impl FnMut(&mut Group<'_>) -> Result<Answer<T>, StoreError> + Send + 'static,

@@ -53,6 +53,9 @@ pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Open
     let files = Files::open(dir.join(PAYLOAD), queue.weak(), &db).map_err(refused)?;
     let reserve = Arc::new(Reserve::open(&dir, reserve_bytes)?);
     sync_folder(&dir)?;
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        sync_folder(parent)?;
+    }
     let group_limit = group_limit.max(1);
     let mut writer =
         Writer { db, keys, key: log_key, guard, clock, reserve, group_limit, log, faults };

@@ -119,6 +119,8 @@ pub(crate) enum Fault {
     Kept,
     /// The fence fails as well: the outcome cannot be known.
     Fence,
+    /// The head guard cannot be written.
+    Guard,
 }
 
 /// Asked before every commit and fence whether it fails.
@@ -333,12 +335,11 @@ impl Writer {
     }
 
     fn try_commit(&self) -> Result<(), StoreError> {
-        let fails = |fault| self.faults.as_ref().is_some_and(|faults| faults(fault));
-        if fails(Fault::NotKept) {
+        if self.fails(Fault::NotKept) {
             return Err(StoreError::Unavailable("made to fail".to_owned()));
         }
         self.execute("COMMIT")?;
-        if fails(Fault::Kept) {
+        if self.fails(Fault::Kept) {
             return Err(StoreError::Unavailable("made to fail".to_owned()));
         }
         Ok(())
@@ -395,14 +396,18 @@ impl Writer {
     }
 
     fn fence(&self) -> Result<(), StoreError> {
-        if self.faults.as_ref().is_some_and(|faults| faults(Fault::Fence)) {
+        if self.fails(Fault::Fence) {
             return Err(StoreError::Unavailable("made to fail".to_owned()));
         }
         self.execute("UPDATE meta SET value = randomblob(16) WHERE name = 'fence'")
     }
 
     fn guard(&mut self, head: String) -> Result<(), Failure> {
-        self.guard.store(&head).map_err(|error| {
+        let stored = match self.fails(Fault::Guard) {
+            true => Err(std::io::ErrorKind::Other.into()),
+            false => self.guard.store(&head),
+        };
+        stored.map_err(|error: std::io::Error| {
             tracing::error!(kind = %error.kind(), "the head guard cannot be written");
             self.log.unguarded = Some(head);
             Failure::Unknown("committed, but the head guard cannot be written".to_owned())
@@ -419,6 +424,10 @@ impl Writer {
         }
         self.log.nodes.clear();
         self.keys.forget();
+    }
+
+    fn fails(&self, fault: Fault) -> bool {
+        self.faults.as_ref().is_some_and(|faults| faults(fault))
     }
 
     fn execute(&self, sql: &str) -> Result<(), StoreError> {

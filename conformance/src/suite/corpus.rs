@@ -4,6 +4,7 @@
 //! project, and nothing of it is copied but into folders that end with the run. Without it the
 //! suite counts as skipped.
 
+mod directory;
 mod packs;
 mod passage;
 mod verdicts;
@@ -52,7 +53,7 @@ struct Message<'a> {
 }
 
 /// Verdicts first, then the node.
-pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
+pub(super) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let folder = folder();
     if !folder.join(TABLE).is_file() {
         let why = "no corpus of real messages: set AMTSBOTE_CORPUS, or put it beside the checkout \

@@ -221,10 +221,10 @@ async fn afterwards(folder: &Folder, shared: &Shared) -> Result<String> {
 }
 
 /// Splitmix64: a seed gives the same moments again.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn between(&mut self, range: std::ops::Range<u64>) -> u64 {
+    pub(super) fn between(&mut self, range: std::ops::Range<u64>) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -3,6 +3,7 @@
 mod corpus;
 mod crash;
 mod native;
+mod power;
 mod relay;
 
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub enum Suite {
     Native,
     /// SIGKILL under load.
     Crash,
+    /// Power cuts, replayed.
+    Power,
     /// Two hubs.
     Relay,
     /// Real messages.
@@ -42,13 +45,14 @@ pub enum Suite {
 
 impl Suite {
     /// Every suite.
-    pub const ALL: &'static [Self] = &[Self::Native, Self::Crash, Self::Relay, Self::Corpus];
+    pub const ALL: &'static [Self] = &[Self::Native, Self::Crash, Self::Power, Self::Relay, Self::Corpus];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Crash => "crash",
+            Self::Power => "power",
             Self::Relay => "relay",
             Self::Corpus => "corpus",
         }
@@ -59,6 +63,7 @@ impl Suite {
         match self {
             Self::Native => "every ending of a message over the native transport, bad input included",
             Self::Crash => "SIGKILL at random moments under load; nothing accepted is lost or mixed up",
+            Self::Power => "writes and syncs replayed with what was not synced dropped; nothing accepted is lost",
             Self::Relay => "one hub forwards to another that goes away, refuses, is killed",
             Self::Corpus => "verdicts over real messages, and their way through a node",
         }
@@ -72,6 +77,7 @@ impl Suite {
             match self {
                 Self::Native => native::run(settings, &mut report).await,
                 Self::Crash => crash::run(settings, &mut report).await,
+                Self::Power => power::run(settings, &mut report).await,
                 Self::Relay => relay::run(settings, &mut report).await,
                 Self::Corpus => corpus::run(settings, &mut report).await,
             }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod archive;
+pub(crate) mod bench;
 pub(crate) mod completion;
 pub(crate) mod demo;
 pub(crate) mod directory;

@@ -8,7 +8,7 @@ use amtsbote_domain::text::Language;
 use amtsbote_schemas::pack::PackSet;
 use amtsbote_schemas::validate::{Checked, Finding, Report, Schemas, Severity, Verdict};
 use amtsbote_schemas::xml::Limits;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use crate::config::node::load_packs;
 use crate::outcome::{Context, Exit, Failure, Outcome};
@@ -29,15 +29,15 @@ pub(crate) enum Schema {
 #[command(
     after_help = "Examples:\n  amtsbote schema check --packs /srv/amtsbote/packs message.xml\n  \
                   amtsbote schema check --schema xmeld.xsd --catalog catalog.xml -o json *.xml\n  \
-                  cat message.xml | amtsbote schema check --packs packs -"
+                  cat message.xml | amtsbote schema check --packs packs -",
+    group = ArgGroup::new("standard").required(true).args(["schema", "packs"])
 )]
-#[group(id = "standard", required = true, multiple = false, args = ["schema", "packs"])]
 pub(crate) struct Check {
     /// Schema to check against
     #[arg(long, value_name = "XSD")]
     schema: Option<PathBuf>,
     /// XML catalog for what the schema imports
-    #[arg(long, value_name = "FILE", requires = "schema")]
+    #[arg(long, value_name = "FILE", requires = "schema", conflicts_with = "packs")]
     catalog: Option<PathBuf>,
     /// Folder of packs; each file is checked against the standard it names
     #[arg(long, value_name = "DIR")]
@@ -159,5 +159,29 @@ fn print(ui: &Ui, report: &Report<'_>, checked: &Checked) {
     }
     if checked.truncated {
         ui.line(format!("  {}", ui.t("weitere Befunde nicht gezeigt", "more findings not shown")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(subcommand)]
+        _schema: Schema,
+    }
+
+    #[test]
+    fn a_schema_or_packs_and_files() {
+        let parses = |line: &str| Line::try_parse_from(line.split(' ')).is_ok();
+        assert!(parses("schema check --schema s.xsd --catalog c.xml a.xml b.xml"));
+        assert!(parses("schema check --schema s.xsd a.xml"));
+        assert!(parses("schema check --packs packs -"));
+        assert!(!parses("schema check a.xml"));
+        assert!(!parses("schema check --schema s.xsd --packs packs a.xml"));
+        assert!(!parses("schema check --packs packs --catalog c.xml a.xml"));
+        assert!(!parses("schema check --schema s.xsd"));
     }
 }

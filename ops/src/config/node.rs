@@ -111,7 +111,7 @@ impl NodeFile {
     pub(crate) fn log_key(&self) -> Result<LogKey, Failure> {
         let span = self.raw.name.span();
         let origin = Origin::new(self.raw.name.get_ref(), FIRST_EPOCH)
-            .map_err(|error| self.source.wrong(&span, &error, &error))?;
+            .map_err(|error| self.source.wrong(&span, error, error))?;
         let store = &self.raw.keys.store;
         let file = Spanned::new(store.span(), format!("{}/{LOG_KEY}", store.get_ref()));
         let pem = certificate::secret(&self.source, &file)?;

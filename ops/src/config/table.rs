@@ -40,7 +40,7 @@ macro_rules! table {
             const SHAPE: $crate::config::table::Shape = $crate::config::table::Shape {
                 keys: &[$((
                     stringify!($field),
-                    table!(@child $($child)?),
+                    $crate::config::table::table!(@child $($child)?),
                 ),)*],
             };
         }

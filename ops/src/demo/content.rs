@@ -127,7 +127,7 @@ impl Story {
         );
         self.header(&mut xml, metadata, kind);
         let body = if self.answer { self.answer_body(&day) } else { self.notice_body(&day) };
-        write!(xml, "{body}</um:{root}>\n").expect("writing to a string");
+        writeln!(xml, "{body}</um:{root}>").expect("writing to a string");
         xml.into_bytes()
     }
 
@@ -172,10 +172,10 @@ impl Story {
             body.push_str(&child("p3", n + 3, n));
         }
         if let Some((name, digest)) = &self.attachment {
-            write!(
+            writeln!(
                 body,
                 "  <anlage cid=\"{name}\"><bezeichnung>Bestätigung des Wohnungsgebers</bezeichnung>\
-                 <sha256>{digest}</sha256></anlage>\n"
+                 <sha256>{digest}</sha256></anlage>"
             )
             .expect("writing to a string");
         }
@@ -207,7 +207,7 @@ impl Story {
 
     fn adult(&self, id: &str, n: usize, spouse: Option<&str>) -> String {
         let contact = match self.version {
-            Version::V1_1 if n % 5 == 0 => {
+            Version::V1_1 if n.is_multiple_of(5) => {
                 "<kontakt><kanal><code>01</code></kanal>\
                  <kennung>person@beispiel.example</kennung></kontakt>"
             }

@@ -168,6 +168,30 @@ pub async fn an_acknowledgement_needs_the_right_digest<S: Subject>(dir: &Path) {
     assert!(store.inbox(&reader(), None, 10).await.expect("a page").deliveries.is_empty());
 }
 
+/// Sixteen at once confirm the same: one record, one receipt for all.
+pub async fn acknowledgements_at_once_are_one<S: Subject>(dir: &Path) {
+    let store = std::sync::Arc::new(S::open(dir, ManualClock::new()));
+    let draft = Draft::inbox(1);
+    draft.accepted(&*store).await;
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let (store, draft) = (std::sync::Arc::clone(&store), draft.clone());
+            tokio::spawn(async move {
+                let digest = Some(draft.digest());
+                store.apply(&draft.hub_id(), Event::Acknowledge, None, digest).await
+            })
+        })
+        .collect();
+    let mut receipts = std::collections::BTreeSet::new();
+    for task in tasks {
+        let (state, receipt) = task.await.expect("no panic").expect("is acknowledged");
+        assert_eq!(state, State::Acknowledged);
+        receipts.insert(receipt);
+    }
+    assert_eq!(receipts.len(), 1);
+    assert_eq!(store.figures().await.expect("figures").leaves, 2);
+}
+
 /// Handed out, expired, uncertain, in clearing: the confirmation still counts.
 pub async fn a_late_acknowledgement_is_still_the_truth<S: Subject>(dir: &Path) {
     let clock = ManualClock::new();

@@ -291,6 +291,7 @@ macro_rules! store_contract {
             collecting: handing_out_is_recorded_once_for_each_account;
             collecting: what_cannot_be_collected_is_not_handed_out;
             collecting: an_acknowledgement_needs_the_right_digest;
+            collecting: acknowledgements_at_once_are_one;
             collecting: a_late_acknowledgement_is_still_the_truth;
             delivering: a_lease_has_one_holder;
             delivering: an_attempt_needs_a_live_lease;

@@ -246,8 +246,10 @@ impl Task for Accept {
             (Err(StoreError::OutcomeUnknown(_)), _) => true,
             _ => false,
         };
-        if keeps {
-            intake.keep_files();
+        // Before the answer: whoever is refused finds nothing left behind.
+        match keeps {
+            true => intake.keep_files(),
+            false => drop(intake),
         }
         let answer = outcome.and_then(|receipts| {
             let Outcome { hub_id, receipt, repeated } = done.ok_or_else(not_run)?;

@@ -4,14 +4,17 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::ports::{Store, StoreError};
 use tempfile::tempdir;
 
 use super::{checked, options};
 use crate::SqliteStore;
 use crate::contract::{Draft, ManualClock};
-use crate::writer::{Fault, Faults};
+use crate::error::database_error;
+use crate::writer::{Answer, Fault, Faults};
 
 /// Faults that happen once each when their turn comes.
 #[derive(Clone, Default)]
@@ -94,6 +97,59 @@ async fn an_unknown_outcome_is_called_so_and_a_repeat_finds_the_truth() {
         drop(store);
         assert_eq!(checked(&open(dir.path(), &planned)).await, 3, "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn nothing_goes_on_before_the_head_is_guarded() {
+    let dir = tempdir().expect("a folder");
+    let planned = Planned::default();
+    let store = open(dir.path(), &planned);
+    Draft::inbox(1).accepted(&store).await;
+    planned.plan(&[Fault::Guard, Fault::Guard]);
+    let unknown = Draft::inbox(2).accept(&store).await;
+    assert!(matches!(unknown, Err(StoreError::OutcomeUnknown(_))), "{unknown:?}");
+    let closed = Draft::inbox(3).accept(&store).await;
+    assert!(matches!(closed, Err(StoreError::Unavailable(_))), "{closed:?}");
+    assert!(Draft::inbox(2).accept(&store).await.expect("was committed").repeated);
+    Draft::inbox(3).accepted(&store).await;
+    assert_eq!(checked(&store).await, 3);
+}
+
+#[tokio::test]
+async fn one_that_fails_after_writing_takes_back_only_itself() {
+    let dir = tempdir().expect("a folder");
+    let store = Arc::new(open(dir.path(), &Planned::default()));
+    let runs = Arc::new(AtomicU32::new(0));
+    let mut tasks = Vec::new();
+    for n in 0..60 {
+        let (store, runs) = (Arc::clone(&store), Arc::clone(&runs));
+        tasks.push(tokio::spawn(async move {
+            if n % 3 != 0 {
+                Draft::inbox(n).accepted(&*store).await;
+                return;
+            }
+            let failing = store.write(true, move |group| {
+                runs.fetch_add(1, Ordering::Relaxed);
+                group.db.execute("DELETE FROM meta", []).map_err(database_error)?;
+                group.append(
+                    &Evidence::Started { version: String::new(), open_attempts: 0 },
+                    None,
+                )?;
+                Err::<Answer<()>, _>(StoreError::LeaseLost)
+            });
+            assert!(matches!(failing.await, Err(StoreError::LeaseLost)));
+        }));
+    }
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    let runs = runs.load(Ordering::Relaxed);
+    assert!((21..=40).contains(&runs), "again in a savepoint, in every group: {runs}");
+    let report = store.verify(true).await.expect("can be checked");
+    assert!(report.holds(), "{report:?}");
+    assert_eq!((report.messages, report.log.leaves), (40, 40));
+    drop(store);
+    assert_eq!(checked(&open(dir.path(), &Planned::default())).await, 40);
 }
 
 #[tokio::test]

@@ -79,8 +79,7 @@ struct Closure {
 impl Closure {
     fn of(corpus: &Corpus, entry: &str) -> Result<Self> {
         let catalog = Catalog::load(&corpus.folder.join(CATALOG))?;
-        let mut closure =
-            Self { files: BTreeSet::from([entry.to_owned()]), uris: BTreeMap::new() };
+        let mut closure = Self { files: BTreeSet::from([entry.to_owned()]), uris: BTreeMap::new() };
         let mut open = vec![entry.to_owned()];
         while let Some(file) = open.pop() {
             let path = corpus.folder.join(&file);
@@ -192,7 +191,10 @@ mod tests {
                      <xs:import namespace='urn:y' schemaLocation='nowhere.xsd'/></xs:schema>"
                 ),
             ),
-            ("a/t.xsd", &format!("<xs:schema {xs}><xs:include schemaLocation='s.xsd'/></xs:schema>")),
+            (
+                "a/t.xsd",
+                &format!("<xs:schema {xs}><xs:include schemaLocation='s.xsd'/></xs:schema>"),
+            ),
             ("b/x.xsd", &format!("<xs:schema {xs}/>")),
             ("b/unused.xsd", &format!("<xs:schema {xs}/>")),
             (

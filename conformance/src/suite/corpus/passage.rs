@@ -2,6 +2,7 @@
 //! a way arrives octet for octet, everything else is refused with the code that says why.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use amtsbote_adapters::probe::{Draft, Wired};
 use amtsbote_domain::fault::Code;
@@ -11,8 +12,11 @@ use amtsbote_wire::native::digest::sha256;
 use amtsbote_wire::native::problem::Problem;
 use amtsbote_wire::native::status::InboxEntry;
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use toml::{Table, Value};
 
+use super::directory::{
+    PLANNING, Parties, RECIPIENT, SENDER, STANDARDS, Standard, WATER, WATER_IN_PRODUCTION,
+    permit_all,
+};
 use super::verdicts::tells_nothing_of;
 use super::{Corpus, Message, packs};
 use crate::node::{Folder, Node};
@@ -20,28 +24,6 @@ use crate::report::Report;
 use crate::suite::Settings;
 use crate::suite::native::answer;
 use crate::town::{Answer, Town};
-
-/// The town whose system sends for every author, and the one that collects for every reader.
-const SENDER: &str = "05766044";
-const RECIPIENT: &str = "05766020";
-
-/// A standard of the corpus that the node has a pack for.
-struct Standard {
-    /// Its folder in the corpus, and its pack's.
-    folder: &'static str,
-    /// What its readers offer.
-    service: &'static str,
-    /// Its messages carry `test`, so its readers are test systems (P11).
-    test: bool,
-}
-
-const STANDARDS: [Standard; 2] = [WATER, PLANNING];
-const WATER: Standard =
-    Standard { folder: "xwasser", service: "urn:amtsbote:service:xwasser", test: true };
-const PLANNING: Standard =
-    Standard { folder: "xbeteiligung", service: "urn:amtsbote:service:xbeteiligung", test: false };
-/// Offered by the same readers as [`WATER`], in production.
-const WATER_IN_PRODUCTION: &str = "urn:amtsbote:service:xwasser-wirkbetrieb";
 
 /// A node whose directory admits the parties of the messages.
 struct World {
@@ -110,7 +92,7 @@ impl World {
         settings: &Settings,
         corpus: &Corpus,
         messages: [&[Message<'_>]; 2],
-        path: &std::path::Path,
+        path: &Path,
     ) -> Result<(Self, String)> {
         let folder = Folder::init(&settings.shipped, path)?;
         let mut note = Vec::new();
@@ -339,82 +321,4 @@ impl World {
         self.node.stop()?;
         Ok(self.folder.verify_archive()?.to_string())
     }
-}
-
-/// Whom the directory must know.
-#[derive(Default)]
-struct Parties {
-    authors: BTreeSet<PartyId>,
-    offers: BTreeMap<PartyId, BTreeSet<(&'static str, bool)>>,
-}
-
-impl Parties {
-    fn admit(&mut self, standard: &Standard, messages: &[Message<'_>]) -> Result<()> {
-        for message in messages {
-            let Some((author, reader)) = message.parties()? else { continue };
-            self.authors.insert(author);
-            let offers = self.offers.entry(reader).or_default();
-            offers.insert((standard.service, standard.test));
-            if standard.test {
-                offers.insert((WATER_IN_PRODUCTION, false));
-            }
-        }
-        Ok(())
-    }
-
-    /// Authors sign with the sender's key; both sides speak through the towns' accounts.
-    fn enter(&self, directory: &mut Table) -> Result<()> {
-        let parties = array(directory, "party")?;
-        for id in self.authors.iter().chain(self.offers.keys()).collect::<BTreeSet<_>>() {
-            let mut party = Table::new();
-            party.insert("id".to_owned(), id.as_str().into());
-            party.insert("name".to_owned(), "Behörde aus dem Korpus".into());
-            if self.authors.contains(id) {
-                let certificate = format!("certs/{SENDER}-sig.pem");
-                party.insert("certificates".to_owned(), Value::Array(vec![certificate.into()]));
-            }
-            let offered = self.offers.get(id).into_iter().flatten();
-            let services = offered.map(|(uri, test)| {
-                let mut service = Table::new();
-                service.insert("uri".to_owned(), (*uri).into());
-                service.insert("via".to_owned(), "inbox".into());
-                service.insert("test".to_owned(), (*test).into());
-                Value::Table(service)
-            });
-            party.insert("service".to_owned(), Value::Array(services.collect()));
-            parties.push(Value::Table(party));
-        }
-        let accounts = array(directory, "account")?;
-        join(accounts, SENDER, self.authors.iter())?;
-        join(accounts, RECIPIENT, self.offers.keys())
-    }
-}
-
-/// Lets a town's account act for more parties.
-fn join<'a>(
-    accounts: &mut [Value],
-    town: &str,
-    parties: impl Iterator<Item = &'a PartyId>,
-) -> Result<()> {
-    let name = format!("verfahren-{town}");
-    let account = accounts.iter_mut().find(|account| account["id"].as_str() == Some(&name));
-    let account = account.and_then(Value::as_table_mut).context("the town has no account")?;
-    array(account, "parties")?.extend(parties.map(|party| Value::from(party.as_str())));
-    Ok(())
-}
-
-fn permit_all(permissions: &mut Table) -> Result<()> {
-    let services = STANDARDS.map(|standard| standard.service);
-    for service in services.into_iter().chain([WATER_IN_PRODUCTION]) {
-        let mut rule = Table::new();
-        for (key, value) in [("from", "*"), ("to", "*"), ("service", service)] {
-            rule.insert(key.to_owned(), value.into());
-        }
-        array(permissions, "allow")?.push(Value::Table(rule));
-    }
-    Ok(())
-}
-
-fn array<'a>(table: &'a mut Table, key: &str) -> Result<&'a mut Vec<Value>> {
-    table.get_mut(key).and_then(Value::as_array_mut).with_context(|| format!("no {key}"))
 }

@@ -6,7 +6,7 @@
 //! that cannot be read, or octets that were cut short, are an error.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -19,6 +19,8 @@ pub(super) struct Trace {
     pub(super) steps: Vec<Step>,
     /// The process came to its end, so nothing is missing behind the last line.
     pub(super) ended: bool,
+    /// The thread that began, which is the process.
+    process: Option<u32>,
 }
 
 /// One system call.
@@ -48,8 +50,10 @@ pub(super) enum Argument {
 pub(super) enum Target {
     /// A path, or the name of something without one.
     Path(PathBuf),
-    /// A connection.
+    /// A connection to a partner.
     Socket,
+    /// A connection to something on this machine.
+    Other,
 }
 
 /// The beginning or the end of a call.
@@ -88,8 +92,9 @@ impl Trace {
         let thread: u32 = thread.parse().context("no thread")?;
         let (at, text) = rest.trim_start().split_once(' ').context("no time")?;
         let at = microseconds(at)?;
+        self.process.get_or_insert(thread);
         if text.starts_with("+++") {
-            self.ended |= text.starts_with("+++ exited") || text.starts_with("+++ killed");
+            self.ended |= self.process == Some(thread);
             return Ok(());
         }
         if text.starts_with("---") {
@@ -153,6 +158,16 @@ impl Call {
     pub(super) fn speaks(&self) -> bool {
         ["write", "writev", "sendto", "sendmsg"].contains(&self.name.as_str())
             && matches!(self.arguments.first(), Some(Argument::Descriptor(_, Target::Socket)))
+    }
+}
+
+impl Target {
+    /// Where the kernel does not say to whom a connection leads, it is taken for one to a partner.
+    fn of(path: &Path) -> Self {
+        match path.to_string_lossy().starts_with("socket:[") {
+            true => Self::Socket,
+            false => Self::Path(path.to_owned()),
+        }
     }
 }
 
@@ -236,15 +251,19 @@ impl Reader<'_> {
             return Ok(Argument::Word(word + &tail));
         }
         self.rest = &self.rest[1..];
-        // The name of a socket holds "->".
+        // A path ends at ">", or at "<char 1:3>"; the name of a connection holds "->".
         let named = self.rest.starts_with('\\');
-        let end = self.rest.find(if named { ">" } else { "]>" }).context("a descriptor's end")?;
-        let name = &self.rest[..end];
-        let target = match named {
-            true => Target::Path(path(unescape(name)?)?),
-            false => Target::Socket,
+        let end = match named {
+            true => self.rest.find(['<', '>']),
+            false => self.rest.find("]>"),
         };
-        self.rest = self.rest[end..].trim_start_matches(']').trim_start_matches('>');
+        let name = &self.rest[..end.context("a descriptor does not end")?];
+        let target = match named {
+            true => Target::of(&path(unescape(name)?)?),
+            false if name.starts_with("TCP") || name.starts_with("socket:") => Target::Socket,
+            false => Target::Other,
+        };
+        self.rest = &self.rest[name.len()..];
         Ok(Argument::Descriptor(number, target))
     }
 
@@ -261,7 +280,8 @@ impl Reader<'_> {
                 b']' | b'}' => depth -= 1,
                 _ => {}
             }
-            self.rest = &self.rest[1..];
+            let next = self.rest.chars().next().map_or(0, char::len_utf8);
+            self.rest = &self.rest[next..];
             if depth == 0 {
                 return Ok(Argument::Octets(octets));
             }
