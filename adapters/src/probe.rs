@@ -106,9 +106,9 @@ flaws! {
     /// The content holds an element that its schema does not know.
     SchemaInvalid "schema-invalid" [ContentInvalid];
     /// The content has a document type declaration with an entity.
-    Entity "entity" [ContentNotWellFormed | XmlLimit];
+    Entity "entity" [XmlLimit];
     /// The content is nested deeper than any reader should follow.
-    DeeplyNested "deeply-nested" [ContentNotWellFormed | XmlLimit];
+    DeeplyNested "deeply-nested" [XmlLimit];
     /// The content is said to be UTF-8 and is not.
     WrongEncoding "wrong-encoding" [ContentNotWellFormed];
     /// The content belongs to no standard.

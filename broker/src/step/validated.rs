@@ -70,7 +70,7 @@ pub(crate) async fn validate(hub: &Hub, message: Authenticated) -> Result<Conten
     let facts = match checked.verdict {
         Verdict::Valid => agree(&message, &checked)?,
         Verdict::UnknownStandard => return Ok(opaque(message)),
-        Verdict::NotWellFormed => return Err(refusal(Code::ContentNotWellFormed, checked)),
+        Verdict::NotWellFormed => return Err(refusal(unreadable(&checked), checked)),
         Verdict::Invalid => return Err(refusal(Code::ContentInvalid, checked)),
         Verdict::NotInForce => return Err(refusal(Code::StandardNotInForce, checked)),
         Verdict::Error => return Err(refusal(Code::ValidationGaveUp, checked)),
@@ -109,6 +109,14 @@ async fn check(
     let (message, checked) = work.await.map_err(|_| Fault::new(Code::Internal))?;
     let checked = checked.map_err(|error| store_fault(&error))?;
     Ok((message, checked))
+}
+
+/// A limit or a DTD is no mistake of grammar; whoever reads the code must look elsewhere.
+fn unreadable(checked: &PackVerdict) -> Code {
+    match checked.findings.first() {
+        Some(first) if first.rule == "limits" || first.code == "dtd" => Code::XmlLimit,
+        _ => Code::ContentNotWellFormed,
+    }
 }
 
 /// The header must name the same Author and Reader as the envelope, and the type must be the one

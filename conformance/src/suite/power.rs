@@ -26,13 +26,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use self::disk::{Disk, Image, Kept};
 use self::judge::{Case, Verdict};
 use self::load::Known;
 use self::replay::{CALLS, Heeds, Replay, Spoken};
-use self::trace::Trace;
+use self::trace::{Target, Trace};
 use super::Settings;
 use super::crash::Random;
 use crate::node::Folder;
@@ -43,10 +43,14 @@ use crate::shipped::Shipped;
 const WRITTEN: Duration = Duration::from_secs(60);
 /// Octets kept free by the node under test; less than usual, so that disks stay small.
 const RESERVE: i64 = 1 << 20;
+/// Answers that are taken for sent before their sync.
+const EARLY: usize = 10;
 /// Longest octets of one call that are written down; longer ones are an error later.
 const LONGEST: &str = "16777216";
 /// The database, below the node's folder.
 const DATABASE: &str = "data/hub.db";
+/// What SQLite commits to.
+const WRITE_AHEAD_LOG: &str = "hub.db-wal";
 /// What the model does not know: the log, opened by whoever starts the node, and the shared index,
 /// which is made anew.
 const NOT_MODELLED: [&str; 2] = ["node.log", "data/hub.db-shm"];
@@ -71,12 +75,42 @@ struct Cut {
     why: &'static str,
 }
 
-/// Syncs that a node may not do without, by name.
-const NEEDED: [(&str, Heeds); 4] = [
-    ("any-sync", |_| false),
-    ("syncs-of-the-write-ahead-log", |path| !path.ends_with("hub.db-wal")),
-    ("syncs-of-payload-files", |path| path.extension().is_none_or(|kind| kind != "draft")),
-    ("syncs-of-folders", |path| !is_folder(path)),
+/// Syncs that a node may not do without, and how their absence must show: one of these.
+struct Needed {
+    name: &'static str,
+    heeds: Heeds,
+    shows: [&'static str; 2],
+}
+
+/// An acceptance that is gone.
+const LOST: &str = "accepted, then lost (P1)";
+/// The guard knows more than the database.
+const SHORTER: &str = "a head over";
+/// A payload that cannot be read.
+const OCTETS: &str = r#""kind":"octets""#;
+
+const NEEDED: [Needed; 5] = [
+    Needed { name: "any-sync", heeds: |_| false, shows: [LOST, LOST] },
+    Needed {
+        name: "syncs-of-the-write-ahead-log",
+        heeds: |path| !path.ends_with(WRITE_AHEAD_LOG),
+        shows: [LOST, SHORTER],
+    },
+    Needed {
+        name: "syncs-of-payload-files",
+        heeds: |path| path.extension().is_none_or(|kind| kind != "draft"),
+        shows: [OCTETS, OCTETS],
+    },
+    Needed {
+        name: "syncs-of-payload-folders",
+        heeds: |path| path.parent() != Some(Path::new("data/payload")),
+        shows: [OCTETS, OCTETS],
+    },
+    Needed {
+        name: "syncs-of-the-data-folder",
+        heeds: |path| path != Path::new("data"),
+        shows: [LOST, SHORTER],
+    },
 ];
 
 /// Runs the load once and cuts the power `settings.rounds` times.
@@ -93,8 +127,10 @@ pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
         let ended = experiment.cut(&mut replay, cut).await;
         report.add(format!("cut-{:03}-{}", number + 1, cut.why), ended);
     }
-    for (name, heeds) in NEEDED {
-        report.add(format!("losses-found-without-{name}"), experiment.without(heeds).await);
+    report.add("losses-found-with-answers-before-their-sync", experiment.too_early().await);
+    for needed in NEEDED {
+        let name = format!("losses-found-without-{}", needed.name);
+        report.add(name, experiment.without(&needed).await);
     }
     Ok(())
 }
@@ -157,7 +193,9 @@ impl Experiment {
             self.known.taken.len(),
             real.len()
         );
-        Ok(Moments { changes, in_database, note })
+        let heard = self.spoken.first().context("nothing was ever sent to a client")?;
+        let starting = changes.iter().copied().filter(|step| *step < heard).collect();
+        Ok(Moments { changes, in_database, starting, note })
     }
 
     /// One cut: what is left if nothing, everything, or some of what was not synced was kept.
@@ -196,17 +234,48 @@ impl Experiment {
     }
 
     /// The same with syncs left out, after everything was promised: losses must be found.
-    async fn without(self: &Arc<Self>, heeds: Heeds) -> Result<String> {
+    async fn without(self: &Arc<Self>, needed: &Needed) -> Result<String> {
         let latest = self.known.messages.iter().map(|m| m.promise.at).max();
         let step = latest.and_then(|at| self.spoken.before(at)).context("nothing was promised")?;
-        let mut replay = self.replay(heeds);
+        let mut replay = self.replay(needed.heeds);
         replay.run_to(step)?;
         let image = replay.disk.after_power_cut(&mut Kept::Nothing);
         let verdict = self.clone().judge(step, Arc::new(image)).await?;
-        match &verdict.breaches[..] {
-            [] => bail!("{} promises, and no loss was found", verdict.promised),
-            breaches => Ok(breaches.join("; ")),
+        let found = verdict.breaches.join("; ");
+        let shown = needed.shows.iter().any(|shown| found.contains(shown));
+        ensure!(shown, "{} promises; found only: {found}", verdict.promised);
+        Ok(shortened(&found))
+    }
+
+    /// The same with the power cut at the end of the last sync of the write-ahead log before an
+    /// answer, as if the answer had been sent while it was done. That sync may have been another
+    /// commit's, so several answers are tried; one loss shows that moments are told apart finely
+    /// enough.
+    async fn too_early(self: &Arc<Self>) -> Result<String> {
+        let mut told: Vec<(usize, usize)> = Vec::new();
+        let steps = &self.trace.steps;
+        for message in &self.known.messages {
+            let answer = self.spoken.before(message.promise.at).context("it was never told")?;
+            let syncs = |step: &usize| {
+                let call = &self.trace.calls[steps[*step].call];
+                let log = |path: &Path| path.ends_with(WRITE_AHEAD_LOG);
+                steps[*step].ends
+                    && ["fsync", "fdatasync"].contains(&call.name.as_str())
+                    && call.descriptor(0).is_ok_and(|(_, t)| matches!(t, Target::Path(p) if log(p)))
+            };
+            told.push(((0..answer).rev().find(syncs).context("it was never synced")?, answer));
         }
+        told.sort_unstable();
+        let mut replay = self.replay(|_| true);
+        let mut found = 0;
+        for (sync, answer) in told.iter().step_by(told.len() / EARLY) {
+            replay.run_to(*sync)?;
+            let image = replay.disk.after_power_cut(&mut Kept::Nothing);
+            let verdict = self.clone().judge(*answer, Arc::new(image)).await?;
+            found += usize::from(verdict.breaches.iter().any(|breach| breach.contains(LOST)));
+        }
+        ensure!(found > 0, "of {EARLY} answers before their sync none was found");
+        Ok(format!("{found} of {EARLY}"))
     }
 
     /// Starting a node and waiting for it blocks, so it has a thread of its own.
@@ -233,20 +302,28 @@ struct Moments {
     changes: Vec<usize>,
     /// Of these, such that the database itself has changes that are not safe.
     in_database: Vec<usize>,
+    /// Of these, before the node first spoke to anybody.
+    starting: Vec<usize>,
     note: String,
 }
 
 impl Moments {
-    /// One after the other: with an answer on its way, while the database is written, at any time.
+    /// In turn: with an answer on its way, at any time, while the database itself is written, during
+    /// the first start.
     fn choose(&self, experiment: &Experiment, settings: &Settings) -> Vec<Cut> {
         let known = &experiment.known;
         let told = known.messages.iter().map(|message| message.promise.at);
         let told = told.chain(known.taken.iter().filter_map(|taken| taken.acknowledged));
         let told: Vec<usize> = told.filter_map(|at| experiment.spoken.before(at)).collect();
-        let kinds = [("answer", &told), ("checkpoint", &self.in_database), ("any", &self.changes)];
+        let kinds = [
+            ("answer", &told),
+            ("any", &self.changes),
+            ("checkpoint", &self.in_database),
+            ("first-start", &self.starting),
+        ];
         let mut random = Random(settings.seed);
         let mut cuts: Vec<Cut> = (0..settings.rounds as usize)
-            .map(|round| [0, 2, 0, 1][round % 4])
+            .map(|round| [0, 1, 2, 0, 3][round % 5])
             .filter_map(|kind| {
                 let (why, steps) = kinds[kind];
                 let last = u64::try_from(steps.len()).ok().filter(|count| *count > 0)?;
@@ -322,11 +399,9 @@ fn describe(entry: Option<&Option<Vec<u8>>>) -> String {
     }
 }
 
-/// Folders of the store whose entries are synced.
-fn is_folder(path: &Path) -> bool {
-    path == Path::new("data")
-        || path == Path::new("data/payload")
-        || path.parent() == Some(Path::new("data/payload"))
+/// Enough of a text for a note.
+fn shortened(text: &str) -> String {
+    text.chars().take(300).collect()
 }
 
 #[cfg(test)]

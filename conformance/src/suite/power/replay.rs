@@ -374,6 +374,11 @@ impl Spoken {
         Self(spoken.map(|(number, step)| (step.at, number)).collect())
     }
 
+    /// The first one.
+    pub(super) fn first(&self) -> Option<usize> {
+        self.0.values().next().copied()
+    }
+
     /// The step with which, at the latest, began what a partner had received at `at`
     /// (microseconds since 1970).
     pub(super) fn before(&self, at: i64) -> Option<usize> {
