@@ -3,6 +3,7 @@
 //! A name is reserved durably before its file may exist, and the reservation is removed by the
 //! acceptance that refers to the file. So whatever a crash leaves behind is known by name.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ const FEW: usize = 16;
 pub(crate) struct Files {
     dir: PathBuf,
     names: Arc<Names>,
+    /// Folders known to be durable.
+    folders: Mutex<HashSet<PathBuf>>,
     queue: WeakQueue,
 }
 
@@ -45,17 +48,14 @@ struct Pool {
 }
 
 impl Files {
-    /// Makes the folders, removes what belongs to no message.
+    /// Makes the folder, removes what belongs to no message.
     pub(crate) fn open(
         dir: PathBuf,
         queue: WeakQueue,
         db: &Connection,
     ) -> Result<Self, StoreError> {
-        for number in 0..=255u8 {
-            fs::create_dir_all(dir.join(format!("{number:02x}"))).map_err(file_error)?;
-        }
-        sync_folder(&dir).map_err(file_error)?;
-        let files = Self { dir, names: Arc::default(), queue };
+        fs::create_dir_all(&dir).map_err(file_error)?;
+        let files = Self { dir, names: Arc::default(), folders: Mutex::default(), queue };
         files.remove_orphans(db)?;
         Ok(files)
     }
@@ -93,7 +93,23 @@ impl Files {
 
     /// Begins the file of a reserved name.
     pub(crate) fn create(&self, name: &str) -> io::Result<File> {
-        File::options().read(true).write(true).create(true).truncate(true).open(self.draft(name))
+        let draft = self.draft(name);
+        if let Some(folder) = draft.parent() {
+            self.make_folder(folder)?;
+        }
+        File::options().read(true).write(true).create(true).truncate(true).open(draft)
+    }
+
+    /// Makes a folder of files durable, once in the life of this process: without it a power cut
+    /// could take the folder away with what is synced in it.
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        let mut made = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if !made.contains(folder) {
+            fs::create_dir_all(folder)?;
+            sync_folder(&self.dir)?;
+            made.insert(folder.to_owned());
+        }
+        Ok(())
     }
 
     /// Makes a written file durable under its final name.

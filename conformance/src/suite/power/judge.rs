@@ -82,9 +82,8 @@ impl Case<'_> {
             }
         }
         let towns = load::towns(folder.path(), &node.native)?;
-        let open = |hub_id: &str| {
-            listed.iter().any(|l| l.hub_id == hub_id && l.state != "acknowledged")
-        };
+        let open =
+            |hub_id: &str| listed.iter().any(|l| l.hub_id == hub_id && l.state != "acknowledged");
         for message in self.sample(|message| open(&message.promise.hub_id)) {
             if let Err(error) = fetched(&towns, message).await {
                 verdict.breaches.push(format!("{error:#} (P1, P4)"));
@@ -159,8 +158,8 @@ async fn repeated(towns: &[Town], message: &load::Message) -> Result<()> {
     }
 }
 
-/// For its owner only, as keys must be.
-fn materialise(image: &Image, folder: &Path) -> Result<()> {
+/// Writes a disk into a new folder, for its owner only, as keys must be.
+pub(super) fn materialise(image: &Image, folder: &Path) -> Result<()> {
     let mut owned = DirBuilder::new();
     owned.mode(0o700).create(folder)?;
     for (path, octets) in image {

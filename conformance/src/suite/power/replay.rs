@@ -209,7 +209,13 @@ impl<'t> Replay<'t> {
         Ok(())
     }
 
-    fn change(&mut self, id: usize, node: Node, change: Change, moves: Option<usize>) -> Result<()> {
+    fn change(
+        &mut self,
+        id: usize,
+        node: Node,
+        change: Change,
+        moves: Option<usize>,
+    ) -> Result<()> {
         let token = self.disk.begin(node, change)?;
         self.running.insert(id, Running::Change { node, token, moves });
         self.changed.insert(self.position);

@@ -302,7 +302,7 @@ impl Reader<'_> {
 /// `\x68\x69`.
 fn unescape(text: &str) -> Result<Vec<u8>> {
     let nibble = |digit: u8| char::from(digit).to_digit(16).context("no hexadecimal digit");
-    ensure!(text.len() % 4 == 0, "octets are not hexadecimal");
+    ensure!(text.len().is_multiple_of(4), "octets are not hexadecimal");
     let mut octets = Vec::with_capacity(text.len() / 4);
     for escaped in text.as_bytes().chunks_exact(4) {
         ensure!(&escaped[..2] == b"\\x", "octets are not hexadecimal");
