@@ -247,7 +247,7 @@ fn event_text(event: &Event) -> Text {
         Event::WayLost => {
             Text { de: "kein Weg mehr im Verzeichnis", en: "no way in the directory any more" }
         }
-        Event::Resubmit => Text { de: "erneut gesendet", en: "sent again" },
+        Event::Resubmit { .. } => Text { de: "erneut gesendet", en: "sent again" },
         Event::Reject => {
             Text { de: "an den Autor zurückgewiesen", en: "rejected back to the Author" }
         }

@@ -122,8 +122,11 @@ pub enum Event {
     DigestMismatch,
     /// The directory has no way any more.
     WayLost,
-    /// A person sends it (again).
-    Resubmit,
+    /// A person sends it (again), or puts it into the inbox again.
+    Resubmit {
+        /// The Reader collects it, instead of the hub sending it.
+        collection: bool,
+    },
     /// A person rejects it back to the Author.
     Reject,
     /// A person knows that it arrived.
@@ -240,8 +243,14 @@ pub fn next(state: State, event: Event, now: Timestamp) -> Result<Next, NotAppli
         }
         (TURN, Event::WayLost) => clearing(ClearingCause::NoWay),
 
-        (S::InClearing { cause }, Event::Resubmit) if cause != ClearingCause::DigestMismatch => {
-            at(TURN, now)
+        (S::InClearing { cause }, Event::Resubmit { collection })
+            if cause != ClearingCause::DigestMismatch =>
+        {
+            if collection {
+                ended(S::Waiting { on: W::Collection })
+            } else {
+                at(TURN, now)
+            }
         }
         (S::InClearing { .. }, Event::Reject) => ended(S::RejectedBack),
         (
@@ -305,7 +314,8 @@ mod tests {
             ("Release", Event::Release),
             ("DigestMismatch", Event::DigestMismatch),
             ("WayLost", Event::WayLost),
-            ("Resubmit", Event::Resubmit),
+            ("Resubmit", Event::Resubmit { collection: false }),
+            ("ResubmitToInbox", Event::Resubmit { collection: true }),
             ("Reject", Event::Reject),
             ("CloseAsDelivered", Event::CloseAsDelivered),
         ]
@@ -349,16 +359,20 @@ mod tests {
         uncertain       OutcomeUnknowable  unknown
         uncertain       Acknowledge        acknowledged
         refused         Resubmit           turn+
+        refused         ResubmitToInbox    collection
         refused         Reject             rejected-back
         refused         CloseAsDelivered   delivered
         exhausted       Resubmit           turn+
+        exhausted       ResubmitToInbox    collection
         exhausted       Reject             rejected-back
         unknown         Acknowledge        acknowledged
         unknown         Resubmit           turn+
+        unknown         ResubmitToInbox    collection
         unknown         Reject             rejected-back
         unknown         CloseAsDelivered   delivered
         mismatch        Reject             rejected-back
         no-way          Resubmit           turn+
+        no-way          ResubmitToInbox    collection
         no-way          Reject             rejected-back
     ";
 
