@@ -2,6 +2,7 @@
 
 mod corpus;
 mod crash;
+mod disk;
 mod native;
 mod power;
 mod relay;
@@ -37,6 +38,8 @@ pub enum Suite {
     Crash,
     /// Power cuts, replayed.
     Power,
+    /// A full disk.
+    Disk,
     /// Two hubs.
     Relay,
     /// Real messages.
@@ -45,7 +48,7 @@ pub enum Suite {
 
 impl Suite {
     /// Every suite.
-    pub const ALL: &'static [Self] = &[Self::Native, Self::Crash, Self::Power, Self::Relay, Self::Corpus];
+    pub const ALL: &'static [Self] = &[Self::Native, Self::Crash, Self::Power, Self::Disk, Self::Relay, Self::Corpus];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Suite {
             Self::Native => "native",
             Self::Crash => "crash",
             Self::Power => "power",
+            Self::Disk => "disk",
             Self::Relay => "relay",
             Self::Corpus => "corpus",
         }
@@ -64,6 +68,7 @@ impl Suite {
             Self::Native => "every ending of a message over the native transport, bad input included",
             Self::Crash => "SIGKILL at random moments under load; nothing accepted is lost or mixed up",
             Self::Power => "writes and syncs replayed with what was not synced dropped; nothing accepted is lost",
+            Self::Disk => "a full disk refuses, settles what was accepted, loses nothing",
             Self::Relay => "one hub forwards to another that goes away, refuses, is killed",
             Self::Corpus => "verdicts over real messages, and their way through a node",
         }
@@ -78,6 +83,7 @@ impl Suite {
                 Self::Native => native::run(settings, &mut report).await,
                 Self::Crash => crash::run(settings, &mut report).await,
                 Self::Power => power::run(settings, &mut report).await,
+                Self::Disk => disk::run(settings, &mut report).await,
                 Self::Relay => relay::run(settings, &mut report).await,
                 Self::Corpus => corpus::run(settings, &mut report).await,
             }

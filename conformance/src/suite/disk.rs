@@ -1,0 +1,153 @@
+//! A full disk refuses new messages with 507 and "later", keeps a reserve to settle what was
+//! accepted, and loses nothing. On a small file system of its own; making one needs root.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::fault::{Code, Retry};
+use amtsbote_domain::identity::HubId;
+use anyhow::{Context, Result, bail, ensure};
+
+use super::Settings;
+use super::native::answer;
+use crate::node::{Folder, Node};
+use crate::operations::Operator;
+use crate::report::Report;
+use crate::town::{Answer, Town};
+
+/// Size of the file system.
+const DISK: &str = "24m";
+/// What the node keeps free for what it has accepted.
+const RESERVE_BYTES: i64 = 6 << 20;
+/// More messages than fit; bounds the case.
+const TOO_MANY: usize = 4_000;
+/// Messages collected and confirmed while the disk is full.
+const SETTLED: usize = 20;
+
+/// Fills a disk, settles on it, makes room, goes on.
+pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let folder = Folder::init(&settings.shipped, &scratch.path().join("node"))?;
+    folder.edit("amtsbote.toml", |table| {
+        let mut limits = toml::Table::new();
+        limits.insert("reserve_bytes".into(), RESERVE_BYTES.into());
+        table.insert("limits".into(), limits.into());
+        Ok(())
+    })?;
+    let Some(disk) = SmallDisk::mount(&folder.path().join("data"))? else {
+        report.skip("full-disk", "a small file system can be mounted by root only");
+        return Ok(());
+    };
+    let node = folder.serve()?;
+    let filled = fill(&folder, &node).await;
+    let full = match filled {
+        Ok(accepted) => {
+            report.add("refused-when-full", Ok(format!("after {} messages", accepted.len())));
+            accepted
+        }
+        Err(error) => {
+            report.add("refused-when-full", Err(error));
+            return Ok(());
+        }
+    };
+    report.add("not-ready-when-full", not_ready(&node).await);
+    report.add("settles-when-full", settle(&folder, &node, &full).await);
+    report.add("starts-and-lost-nothing", restart(&folder, node, &full).await);
+    disk.unmount()
+}
+
+/// Sends until the hub says that it is full; what was accepted before.
+async fn fill(folder: &Folder, node: &Node) -> Result<Vec<(HubId, Digest)>> {
+    let lemgo = Town::load(folder.path(), "05766044", &node.native)?;
+    let reader = amtsbote_domain::party::PartyId::parse("ags:05766020")?;
+    let mut accepted = Vec::new();
+    for _ in 0..TOO_MANY {
+        let (_, wired) = lemgo.notice(&reader)?;
+        match lemgo.post(&wired).await? {
+            Answer::Accepted { hub_id, .. } => {
+                let digest = Digest(openssl::sha::sha256(&wired.parts[0].2));
+                accepted.push((HubId::parse(&hub_id)?, digest));
+            }
+            Answer::Refused(problem) => {
+                ensure!(problem.code() == Some(Code::DiskFull), "{problem:?}");
+                ensure!(problem.status == 507 && problem.retry == Retry::Later, "{problem:?}");
+                ensure!(problem.retry_after.is_some(), "it does not say when to come again");
+                ensure!(accepted.len() >= SETTLED, "full after {}", accepted.len());
+                return Ok(accepted);
+            }
+        }
+    }
+    bail!("{TOO_MANY} messages fit on a disk of {DISK}")
+}
+
+async fn not_ready(node: &Node) -> Result<String> {
+    let client = reqwest::Client::builder()
+        .tls_danger_accept_invalid_certs(true)
+        .no_proxy()
+        .build()?;
+    let ready = client.get(format!("{}/health/ready", node.operations)).send().await?;
+    ensure!(ready.status() == 503, "{}", ready.status());
+    let live = client.get(format!("{}/health/live", node.operations)).send().await?;
+    ensure!(live.status() == 200, "{}", live.status());
+    Ok(String::new())
+}
+
+async fn settle(folder: &Folder, node: &Node, accepted: &[(HubId, Digest)]) -> Result<String> {
+    let detmold = Town::load(folder.path(), "05766020", &node.native)?;
+    for (id, digest) in &accepted[..SETTLED] {
+        let path = format!("/v1/inbox/{id}");
+        let (status, _, payload) = answer(detmold.request(reqwest::Method::GET, &path)).await?;
+        ensure!(status == 200, "{status} {}", String::from_utf8_lossy(&payload));
+        ensure!(Digest(openssl::sha::sha256(&payload)) == *digest, "other octets (P4)");
+        detmold.client.acknowledge(id, digest).await?;
+    }
+    Ok(format!("{SETTLED} messages"))
+}
+
+async fn restart(folder: &Folder, node: Node, accepted: &[(HubId, Digest)]) -> Result<String> {
+    node.kill()?;
+    let node = folder.serve().context("on a full disk")?;
+    let operator = Operator::load(folder.path(), &node.operations)?;
+    let listed = operator.everything().await?;
+    for (id, digest) in accepted {
+        let found = listed.iter().find(|message| message.hub_id == id.as_str());
+        let found = found.with_context(|| format!("{id}: accepted, then lost (P1)"))?;
+        ensure!(found.payload == digest.to_string(), "{id}: other octets (P4)");
+    }
+    let settled = listed.iter().filter(|message| message.state == "acknowledged").count();
+    ensure!(settled == SETTLED, "{settled} of {SETTLED} acknowledgements are kept");
+    node.stop()?;
+    folder.verify_archive()?;
+    Ok(format!("{} messages", accepted.len()))
+}
+
+/// A file system in memory of its own size.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// None where this process may not mount.
+    fn mount(folder: &Path) -> Result<Option<Self>> {
+        let option = format!("size={DISK},mode=0700");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &option, "amtsbote-test"])
+            .arg(folder)
+            .output()
+            .context("mount does not start")?;
+        Ok(mounted.status.success().then(|| Self(folder.to_owned())))
+    }
+
+    fn unmount(self) -> Result<()> {
+        let done = Command::new("umount").arg(&self.0).status()?;
+        ensure!(done.success(), "the small disk is still in use");
+        std::mem::forget(self);
+        Ok(())
+    }
+}
+
+impl Drop for SmallDisk {
+    /// After a failed case: lazily, because a process may still have files open.
+    fn drop(&mut self) {
+        let _tried = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
