@@ -6,7 +6,7 @@ const NOTICE: &str =
     include_str!("../../schemas/packs/xummeldung-1.1/samples/valid/mitteilung-familie.xml");
 
 /// A notice under XUmmeldung 1.1 whose header agrees with the metadata.
-pub fn notice(metadata: &Metadata) -> Vec<u8> {
+pub(crate) fn notice(metadata: &Metadata) -> Vec<u8> {
     let uuid = metadata.business_id.as_ref().map_or("", |uuid| uuid.as_str());
     let created = metadata.created.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
     let text = set(NOTICE, "<nachrichtenUUID>", uuid);

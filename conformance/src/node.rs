@@ -16,14 +16,14 @@ const STOP: Duration = Duration::from_secs(60);
 
 /// A node's folder, made by `amtsbote init --dev`.
 #[derive(Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     shipped: Shipped,
     path: PathBuf,
 }
 
 /// A node at work.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
     /// `https://127.0.0.1:port` of the native transport.
     pub native: String,
@@ -40,7 +40,7 @@ struct ReadyFile {
 
 impl Folder {
     /// Makes a development node with the example region.
-    pub fn init(shipped: &Shipped, path: &Path) -> Result<Self> {
+    pub(crate) fn init(shipped: &Shipped, path: &Path) -> Result<Self> {
         let text = path.to_str().context("the folder's name is no UTF-8")?;
         shipped.must(&["init", text, "--dev"])?;
         let folder = Self { shipped: shipped.clone(), path: path.to_owned() };
@@ -55,17 +55,17 @@ impl Folder {
     }
 
     /// A folder that is there already.
-    pub fn existing(shipped: &Shipped, path: &Path) -> Self {
+    pub(crate) fn existing(shipped: &Shipped, path: &Path) -> Self {
         Self { shipped: shipped.clone(), path: path.to_owned() }
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Changes one of its files.
-    pub fn edit(
+    pub(crate) fn edit(
         &self,
         file: &str,
         change: impl FnOnce(&mut toml::Table) -> Result<()>,
@@ -78,12 +78,12 @@ impl Folder {
     }
 
     /// Starts the node and waits until it is ready. What it logs goes to `log` in the folder.
-    pub fn serve(&self) -> Result<Node> {
+    pub(crate) fn serve(&self) -> Result<Node> {
         self.serve_under(|command| command)
     }
 
     /// The same, with the command changed before it is started.
-    pub fn serve_under(&self, change: impl FnOnce(Command) -> Command) -> Result<Node> {
+    pub(crate) fn serve_under(&self, change: impl FnOnce(Command) -> Command) -> Result<Node> {
         let ready = self.path.join("ready.json");
         match std::fs::remove_file(&ready) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -112,26 +112,26 @@ impl Folder {
     }
 
     /// Where what it logs is kept.
-    pub fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.path.join("node.log")
     }
 
     /// The last lines of the log, for a failure's text.
-    pub fn log_tail(&self) -> String {
+    pub(crate) fn log_tail(&self) -> String {
         let text = std::fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(5)..].join(" | ")
     }
 
     /// Runs a command of the shipped binary with the node's configuration.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.shipped.command(arguments);
         command.arg("--config").arg(self.path.join("amtsbote.toml"));
         command
     }
 
     /// Verifies the whole archive from the files; the node must have stopped.
-    pub fn verify_archive(&self) -> Result<serde_json::Value> {
+    pub(crate) fn verify_archive(&self) -> Result<serde_json::Value> {
         let mut command = self.command(&["archive", "verify", "--offline", "-o", "json"]);
         let output = command.output().context("archive verify does not start")?;
         ensure!(
@@ -148,14 +148,14 @@ impl Folder {
 
 impl Node {
     /// Ends the process at once, as a power cut would end it for the process (SIGKILL).
-    pub fn kill(mut self) -> Result<()> {
+    pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
     /// Asks the process to stop (SIGTERM) and waits until it has.
-    pub fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         let pid = self.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &pid]).status()?;
         ensure!(asked.success(), "the node could not be asked to stop");
@@ -171,7 +171,7 @@ impl Node {
     }
 
     /// The process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 }

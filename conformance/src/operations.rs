@@ -13,7 +13,7 @@ use crate::history::Listed;
 const ANSWER_BYTES: usize = 16 << 20;
 
 /// A person with a certificate.
-pub struct Operator {
+pub(crate) struct Operator {
     client: reqwest::Client,
     url: String,
 }
@@ -27,7 +27,7 @@ struct ClientFile {
 
 impl Operator {
     /// The operator whose client configuration `init --dev` wrote.
-    pub fn load(folder: &Path, operations: &str) -> Result<Self> {
+    pub(crate) fn load(folder: &Path, operations: &str) -> Result<Self> {
         let clients = folder.join("clients");
         let file: ClientFile =
             toml::from_str(&std::fs::read_to_string(clients.join("operator.toml"))?)?;
@@ -47,7 +47,7 @@ impl Operator {
     }
 
     /// A document of the operations API.
-    pub async fn get(&self, path: &str) -> Result<Value> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         let mut answer = self.client.get(format!("{}{path}", self.url)).send().await?;
         let status = answer.status();
         let mut octets = Vec::new();
@@ -64,7 +64,7 @@ impl Operator {
     }
 
     /// Every message of the hub.
-    pub async fn everything(&self) -> Result<Vec<Listed>> {
+    pub(crate) async fn everything(&self) -> Result<Vec<Listed>> {
         let mut listed = Vec::new();
         let mut before = String::new();
         loop {

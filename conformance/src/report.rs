@@ -8,7 +8,7 @@ use serde::Serialize;
 /// How one case ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Ended {
+pub(crate) enum Ended {
     /// As it must.
     Passed,
     /// Otherwise; why.
@@ -19,7 +19,7 @@ pub enum Ended {
 
 /// One case of a suite.
 #[derive(Clone, Debug, Serialize)]
-pub struct Case {
+pub(crate) struct Case {
     /// Its name, unique in the suite.
     pub name: String,
     /// How it ended.
@@ -31,7 +31,7 @@ pub struct Case {
 
 /// The cases of one suite.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub(crate) struct Report {
     suite: &'static str,
     cases: Vec<Case>,
     json: bool,
@@ -39,7 +39,7 @@ pub struct Report {
 
 /// The last line of a suite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// The suite.
     pub suite: &'static str,
     /// All cases.
@@ -54,12 +54,12 @@ pub struct Summary {
 
 impl Report {
     /// An empty one; `json` decides what is printed while it fills.
-    pub fn new(suite: &'static str, json: bool) -> Self {
+    pub(crate) fn new(suite: &'static str, json: bool) -> Self {
         Self { suite, cases: Vec::new(), json }
     }
 
     /// Adds a case and says so at once.
-    pub fn add(&mut self, name: impl Into<String>, result: Result<String, anyhow::Error>) {
+    pub(crate) fn add(&mut self, name: impl Into<String>, result: Result<String, anyhow::Error>) {
         let (ended, note) = match result {
             Ok(note) => (Ended::Passed, note),
             Err(error) => (Ended::Failed(format!("{error:#}")), String::new()),
@@ -68,7 +68,7 @@ impl Report {
     }
 
     /// Adds a case that was not run. It counts as skipped, never as passed.
-    pub fn skip(&mut self, name: impl Into<String>, why: impl Into<String>) {
+    pub(crate) fn skip(&mut self, name: impl Into<String>, why: impl Into<String>) {
         let case =
             Case { name: name.into(), ended: Ended::Skipped(why.into()), note: String::new() };
         self.push(case);
@@ -92,7 +92,7 @@ impl Report {
     }
 
     /// Counts, prints the last line and, where a folder is given, writes `SUITE.jsonl` into it.
-    pub fn finish(self, folder: Option<&Path>) -> anyhow::Result<Summary> {
+    pub(crate) fn finish(self, folder: Option<&Path>) -> anyhow::Result<Summary> {
         let count = |f: fn(&Ended) -> bool| self.cases.iter().filter(|case| f(&case.ended)).count();
         let summary = Summary {
             suite: self.suite,
@@ -122,7 +122,7 @@ impl Report {
 }
 
 /// One line on standard output. Whoever closed it early does not want the rest.
-pub fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let _closed = writeln!(std::io::stdout().lock(), "{line}");
 }
 

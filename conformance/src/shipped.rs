@@ -8,13 +8,13 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// The shipped `amtsbote`.
 #[derive(Clone, Debug)]
-pub struct Shipped {
+pub(crate) struct Shipped {
     path: PathBuf,
 }
 
 impl Shipped {
     /// `AMTSBOTE_BIN`, else the binary beside this one. It must be of the same version.
-    pub fn find() -> Result<Self> {
+    pub(crate) fn find() -> Result<Self> {
         let path = match std::env::var_os("AMTSBOTE_BIN") {
             Some(path) => PathBuf::from(path),
             None => std::env::current_exe()?
@@ -36,12 +36,12 @@ impl Shipped {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// A command of it, without the environment's own configuration.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
         command.args(arguments).stdin(Stdio::null()).env("LC_ALL", "C").env("NO_COLOR", "1");
         for (name, _) in std::env::vars_os() {
@@ -54,14 +54,14 @@ impl Shipped {
     }
 
     /// Runs it to its end, whatever that is.
-    pub fn run(&self, arguments: &[&str]) -> Result<Output> {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<Output> {
         self.command(arguments)
             .output()
             .with_context(|| format!("{} does not start", self.path.display()))
     }
 
     /// Runs it and demands success.
-    pub fn must(&self, arguments: &[&str]) -> Result<Vec<u8>> {
+    pub(crate) fn must(&self, arguments: &[&str]) -> Result<Vec<u8>> {
         let output = self.run(arguments)?;
         if !output.status.success() {
             bail!(

@@ -21,12 +21,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 /// The service that every town of the example region offers.
-pub const SERVICE: &str = "urn:amtsbote:service:xummeldung";
+pub(crate) const SERVICE: &str = "urn:amtsbote:service:xummeldung";
 /// Octets of an answer.
 const ANSWER_BYTES: usize = 1 << 20;
 
 /// One procedure system.
-pub struct Town {
+pub(crate) struct Town {
     /// Its authority.
     pub party: PartyId,
     /// What its Author signs with.
@@ -50,7 +50,7 @@ struct ClientFile {
 
 /// What the hub answered to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// 201 or 200 with a receipt.
     Accepted {
         /// The hub's id, from `Location`.
@@ -66,7 +66,7 @@ pub enum Answer {
 
 impl Answer {
     /// The code of a refusal.
-    pub fn code(&self) -> Option<Code> {
+    pub(crate) fn code(&self) -> Option<Code> {
         match self {
             Self::Refused(problem) => problem.code(),
             Self::Accepted { .. } => None,
@@ -76,7 +76,7 @@ impl Answer {
 
 impl Town {
     /// The town with this key, speaking to a node at `native`.
-    pub fn load(folder: &Path, ags: &str, native: &str) -> Result<Self> {
+    pub(crate) fn load(folder: &Path, ags: &str, native: &str) -> Result<Self> {
         let clients = folder.join("clients");
         let text = std::fs::read_to_string(clients.join(format!("{ags}.toml")))
             .with_context(|| format!("client of {ags}"))?;
@@ -88,8 +88,7 @@ impl Town {
             PKey::private_key_from_pem(&read(&file.signing_key)?)?,
             &X509::from_pem(&read(&file.signing_certificate)?)?,
         )?;
-        let (ca, certificate, key) =
-            (read(&file.ca)?, read(&file.certificate)?, read(&file.key)?);
+        let (ca, certificate, key) = (read(&file.ca)?, read(&file.certificate)?, read(&file.key)?);
         let raw = reqwest::Client::builder()
             .tls_certs_only([reqwest::Certificate::from_pem(&ca)?])
             .identity(reqwest::Identity::from_pkcs8_pem(&certificate, &key)?)
@@ -109,7 +108,7 @@ impl Town {
     }
 
     /// Metadata for a message to `reader` under a fresh transport id.
-    pub fn metadata(&self, reader: &PartyId) -> Metadata {
+    pub(crate) fn metadata(&self, reader: &PartyId) -> Metadata {
         let created = amtsbote_broker::clock::SystemClock.now();
         Metadata {
             author: self.party.clone(),
@@ -129,21 +128,21 @@ impl Town {
     }
 
     /// A good notice to `reader`, signed.
-    pub fn notice(&self, reader: &PartyId) -> Result<(Metadata, Wired)> {
+    pub(crate) fn notice(&self, reader: &PartyId) -> Result<(Metadata, Wired)> {
         let metadata = self.metadata(reader);
         let draft = Draft { metadata: metadata.clone(), content: &crate::content::notice };
         Ok((metadata, draft.sign(&self.signer)?))
     }
 
     /// Hands a message over as it is.
-    pub async fn post(&self, wired: &Wired) -> Result<Answer> {
+    pub(crate) async fn post(&self, wired: &Wired) -> Result<Answer> {
         let boundary = format!("b-{}", Uuid::new_v4().simple());
         let (content_type, body) = wired.body(&boundary)?;
         self.post_body(&content_type, body).await
     }
 
     /// Hands any body over.
-    pub async fn post_body(&self, content_type: &str, body: Vec<u8>) -> Result<Answer> {
+    pub(crate) async fn post_body(&self, content_type: &str, body: Vec<u8>) -> Result<Answer> {
         let mut answer = self
             .raw
             .post(format!("{}/v1/messages", self.url))
@@ -177,7 +176,7 @@ impl Town {
     }
 
     /// A plain request under the town's certificate.
-    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.raw.request(method, format!("{}{path}", self.url))
     }
 }

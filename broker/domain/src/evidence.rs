@@ -18,7 +18,7 @@ use crate::state::{Event, State};
 pub enum Evidence {
     /// A message was accepted.
     Accepted(Box<Accepted>),
-    /// A message of an authenticated party was refused.
+    /// A message or another request of an authenticated party was refused.
     Refused(Box<Refused>),
     /// An attempt to deliver was begun.
     Attempt {
@@ -110,15 +110,18 @@ pub struct Accepted {
     pub same_business_id: Vec<HubId>,
 }
 
-/// A message of an authenticated party was refused.
+/// A message of an authenticated party was refused, or what it asked about one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Refused {
     /// What links log, answer and evidence.
     pub error_id: String,
-    /// Who handed it in.
+    /// Who handed it in, or asked.
     pub account: AccountId,
     /// Why.
     pub code: Code,
+    /// The message that was asked about, where there is one; a message that is refused gets none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub_id: Option<HubId>,
     /// The codes of the findings, each once, at most twenty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,

@@ -3,7 +3,7 @@
 //! A name is reserved durably before its file may exist, and the reservation is removed by the
 //! acceptance that refers to the file. So whatever a crash leaves behind is known by name.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -154,6 +154,13 @@ impl Files {
                 return Err(StoreError::Corrupt("a reserved file name".to_owned()));
             }
             self.remove(name).map_err(file_error)?;
+        }
+        // A removal that a power cut could undo must not lose its name first: then nobody would
+        // ever find the file again.
+        let folders: BTreeSet<PathBuf> =
+            names.iter().filter_map(|name| Some(self.path(name).parent()?.to_owned())).collect();
+        for folder in folders.iter().filter(|folder| folder.is_dir()) {
+            sync_folder(folder).map_err(file_error)?;
         }
         db.execute("DELETE FROM reserved_file", []).map_err(database_error)?;
         if !names.is_empty() {

@@ -1,8 +1,8 @@
 //! SIGKILL at random moments under load, again and again on the same node; afterwards the history
 //! must hold (P1, P2, P3, P4) and the archive verify (P5).
 //!
-//! A killed process loses no write that the kernel has; what a power cut would lose is not shown
-//! here (see docs/ARCHITECTURE.md, open promises).
+//! A killed process loses no write that the kernel has; what a power cut would lose is
+//! shown by the suite `power`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -45,7 +45,7 @@ struct Seenings {
 type Shared = Arc<Mutex<Seenings>>;
 
 /// Runs the rounds on one node.
-pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
+pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let folder = Folder::init(&settings.shipped, &scratch.path().join("node"))?;
     let mut random = Random(settings.seed);
@@ -165,7 +165,11 @@ async fn read(towns: Arc<Vec<Town>>, number: usize, shared: Shared) -> Result<()
                 payload: digest.to_string(),
                 acknowledged: confirmed,
             };
-            shared.lock().expect("no client panics while it writes down").collected.insert(id, collected);
+            shared
+                .lock()
+                .expect("no client panics while it writes down")
+                .collected
+                .insert(id, collected);
         }
     }
     Ok(())
@@ -193,7 +197,11 @@ async fn compare(folder: &Folder, node: &Node, shared: &Shared) -> Result<Tally>
     let sent: Vec<Sent> = seen.sent.values().cloned().collect();
     let collected: Vec<Collected> = seen.collected.values().cloned().collect();
     history::check(&sent, &collected, &listed).map_err(|breaches| {
-        anyhow!("{} breaches, first: {}", breaches.len(), breaches[..breaches.len().min(5)].join("; "))
+        anyhow!(
+            "{} breaches, first: {}",
+            breaches.len(),
+            breaches[..breaches.len().min(5)].join("; ")
+        )
     })
 }
 

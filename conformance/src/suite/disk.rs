@@ -26,7 +26,7 @@ const TOO_MANY: usize = 4_000;
 const SETTLED: usize = 20;
 
 /// Fills a disk, settles on it, makes room, goes on.
-pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
+pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let folder = Folder::init(&settings.shipped, &scratch.path().join("node"))?;
     folder.edit("amtsbote.toml", |table| {
@@ -82,10 +82,8 @@ async fn fill(folder: &Folder, node: &Node) -> Result<Vec<(HubId, Digest)>> {
 }
 
 async fn not_ready(node: &Node) -> Result<String> {
-    let client = reqwest::Client::builder()
-        .tls_danger_accept_invalid_certs(true)
-        .no_proxy()
-        .build()?;
+    let client =
+        reqwest::Client::builder().tls_danger_accept_invalid_certs(true).no_proxy().build()?;
     let ready = client.get(format!("{}/health/ready", node.operations)).send().await?;
     ensure!(ready.status() == 503, "{}", ready.status());
     let live = client.get(format!("{}/health/live", node.operations)).send().await?;

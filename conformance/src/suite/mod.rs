@@ -16,7 +16,7 @@ use crate::report::{Report, Summary};
 use crate::shipped::Shipped;
 
 /// What all suites are told.
-pub struct Settings {
+pub(crate) struct Settings {
     /// The binary under test.
     pub shipped: Shipped,
     /// Makes random choices repeatable.
@@ -31,7 +31,7 @@ pub struct Settings {
 
 /// One suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suite {
+pub(crate) enum Suite {
     /// Every ending of a message.
     Native,
     /// SIGKILL under load.
@@ -48,10 +48,11 @@ pub enum Suite {
 
 impl Suite {
     /// Every suite.
-    pub const ALL: &'static [Self] = &[Self::Native, Self::Crash, Self::Power, Self::Disk, Self::Relay, Self::Corpus];
+    pub(crate) const ALL: &'static [Self] =
+        &[Self::Native, Self::Crash, Self::Power, Self::Disk, Self::Relay, Self::Corpus];
 
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Crash => "crash",
@@ -63,11 +64,17 @@ impl Suite {
     }
 
     /// What it shows.
-    pub fn about(self) -> &'static str {
+    pub(crate) fn about(self) -> &'static str {
         match self {
-            Self::Native => "every ending of a message over the native transport, bad input included",
-            Self::Crash => "SIGKILL at random moments under load; nothing accepted is lost or mixed up",
-            Self::Power => "writes and syncs replayed with what was not synced dropped; nothing accepted is lost",
+            Self::Native => {
+                "every ending of a message over the native transport, bad input included"
+            }
+            Self::Crash => {
+                "SIGKILL at random moments under load; nothing accepted is lost or mixed up"
+            }
+            Self::Power => {
+                "writes and syncs replayed with what was not synced dropped; nothing accepted is lost"
+            }
             Self::Disk => "a full disk refuses, settles what was accepted, loses nothing",
             Self::Relay => "one hub forwards to another that goes away, refuses, is killed",
             Self::Corpus => "verdicts over real messages, and their way through a node",
@@ -75,7 +82,7 @@ impl Suite {
     }
 
     /// Runs it.
-    pub fn run(self, settings: &Settings) -> Result<Summary> {
+    pub(crate) fn run(self, settings: &Settings) -> Result<Summary> {
         let mut report = Report::new(self.name(), settings.json);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {

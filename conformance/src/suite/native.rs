@@ -25,7 +25,7 @@ use crate::town::{Answer, Town};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node with two towns and an operator.
-pub struct World {
+pub(crate) struct World {
     folder: Folder,
     node: Node,
     lemgo: Town,
@@ -34,7 +34,7 @@ pub struct World {
 }
 
 /// Runs all cases against one node, then stops it and verifies its archive.
-pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
+pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let world = World::start(settings, &scratch.path().join("node"))?;
     endings::run(&world, report).await;
@@ -139,7 +139,9 @@ async fn case(report: &mut Report, name: &str, case: impl Future<Output = Result
 }
 
 /// A status and a body, bounded.
-pub(super) async fn answer(request: reqwest::RequestBuilder) -> Result<(u16, reqwest::header::HeaderMap, Vec<u8>)> {
+pub(super) async fn answer(
+    request: reqwest::RequestBuilder,
+) -> Result<(u16, reqwest::header::HeaderMap, Vec<u8>)> {
     let mut answer = request.send().await?;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let mut octets = Vec::new();

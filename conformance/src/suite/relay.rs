@@ -33,7 +33,7 @@ struct Pair {
 }
 
 /// Runs the cases, each on the same pair.
-pub async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
+pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let pair = Pair::init(settings, scratch.path())?;
     report.add("forwarded", pair.forwarded().await);
@@ -220,10 +220,7 @@ fn party<'a>(table: &'a mut Table, id: &str) -> Result<&'a mut Table> {
 }
 
 fn array<'a>(table: &'a mut Table, key: &str) -> Result<&'a mut Vec<toml::Value>> {
-    table
-        .get_mut(key)
-        .and_then(toml::Value::as_array_mut)
-        .with_context(|| format!("no list {key}"))
+    table.get_mut(key).and_then(toml::Value::as_array_mut).with_context(|| format!("no list {key}"))
 }
 
 fn accepted(answer: Answer) -> Result<HubId> {

@@ -180,7 +180,10 @@ pub async fn a_failed_attempt_waits_for_its_time<S: Subject>(dir: &Path) {
         matches!(evidence, Evidence::Changed { code: Some(Code::NotPermitted), .. }),
         "{evidence:?}"
     );
-    store.apply(&draft.hub_id(), Event::Resubmit { collection: false }, None, None).await.expect("goes again");
+    store
+        .apply(&draft.hub_id(), Event::Resubmit { collection: false }, None, None)
+        .await
+        .expect("goes again");
     assert_eq!(lease_one(&store).await.attempts, 2);
 }
 

@@ -141,6 +141,7 @@ pub async fn acts_without_a_delivery_are_recorded<S: Subject>(dir: &Path) {
         error_id: "e-1".to_owned(),
         account: account("lage"),
         code: Code::ContentInvalid,
+        hub_id: None,
         findings: vec!["XS-1".to_owned()],
         transport_id: None,
         parties: None,

@@ -34,10 +34,8 @@ async fn whole_way(world: &World) -> Result<String> {
     ensure!(kept.octets == receipt, "the stored receipt is another one");
     let envelope = world.detmold.client.fetch_envelope(&hub_id).await?;
     ensure!(envelope == wired.envelope, "the envelope was altered (P4)");
-    let (_, _, payload) = answer(
-        world.detmold.request(reqwest::Method::GET, &format!("/v1/inbox/{hub_id}")),
-    )
-    .await?;
+    let (_, _, payload) =
+        answer(world.detmold.request(reqwest::Method::GET, &format!("/v1/inbox/{hub_id}"))).await?;
     ensure!(payload == wired.parts[0].2, "the payload was altered (P4)");
     let digest = amtsbote_wire::native::digest::sha256(&payload);
     let first = world.detmold.client.acknowledge(&hub_id, &digest).await?;

@@ -34,7 +34,8 @@ async fn media_type(world: &World) -> Result<String> {
 
 async fn no_parts(world: &World) -> Result<String> {
     let kind = "multipart/related; boundary=b";
-    for body in ["", "nothing", "--b\r\n", "--b--\r\n", "--b\r\nContent-ID: <x>\r\n\r\nx\r\n--b--"] {
+    for body in ["", "nothing", "--b\r\n", "--b--\r\n", "--b\r\nContent-ID: <x>\r\n\r\nx\r\n--b--"]
+    {
         let refused = world.lemgo.post_body(kind, body.into()).await?;
         let code = refused.code();
         ensure!(matches!(code, Some(Code::MalformedRequest | Code::Truncated)), "{refused:?}");
@@ -125,11 +126,8 @@ async fn attachment(world: &World) -> Result<String> {
             sha256: amtsbote_wire::native::digest::sha256(octets),
         })
         .collect();
-    let envelope = amtsbote_wire::native::envelope::write_signed(
-        &metadata,
-        &listed,
-        &world.lemgo.signer,
-    )?;
+    let envelope =
+        amtsbote_wire::native::envelope::write_signed(&metadata, &listed, &world.lemgo.signer)?;
     let wired = amtsbote_adapters::probe::Wired { envelope, parts };
     let (hub_id, _) = world.accept(&wired).await?;
     let path = format!("/v1/inbox/{hub_id}/parts/anlage.bin");
@@ -139,10 +137,8 @@ async fn attachment(world: &World) -> Result<String> {
 }
 
 async fn stranger(world: &World) -> Result<String> {
-    let client = reqwest::Client::builder()
-        .tls_danger_accept_invalid_certs(true)
-        .no_proxy()
-        .build()?;
+    let client =
+        reqwest::Client::builder().tls_danger_accept_invalid_certs(true).no_proxy().build()?;
     let native = client.get(format!("{}/v1/limits", world.node.native)).send().await;
     ensure!(native.is_err(), "served without a client certificate");
     let open = format!("{}/health/ready", world.node.operations);
@@ -169,9 +165,11 @@ async fn canary(world: &World) -> Result<String> {
     }
     let open = world.operator.get("/ops/v1/messages?limit=100").await?.to_string();
     let log = std::fs::read_to_string(world.folder.path().join("node.log"))?;
-    for (place, text) in
-        [("an answer", String::from_utf8_lossy(&answers).into_owned()), ("a list", open), ("the log", log)]
-    {
+    for (place, text) in [
+        ("an answer", String::from_utf8_lossy(&answers).into_owned()),
+        ("a list", open),
+        ("the log", log),
+    ] {
         ensure!(!text.contains(CANARY), "a value came out in {place}");
     }
     Ok(String::new())

@@ -1,6 +1,5 @@
 //! The inbox: order, pages, ranges, digests, and who may not look.
 
-
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::identity::HubId;
 use anyhow::{Result, ensure};
@@ -28,11 +27,8 @@ async fn pages(world: &World) -> Result<String> {
     let mut seen: Vec<HubId> = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let page = world
-            .detmold
-            .client
-            .inbox_page(&world.detmold.party, after.as_deref(), 3, 0)
-            .await?;
+        let page =
+            world.detmold.client.inbox_page(&world.detmold.party, after.as_deref(), 3, 0).await?;
         ensure!(page.entries.len() <= 3, "more than asked for");
         seen.extend(page.entries.into_iter().map(|entry| entry.id));
         match page.next {
@@ -52,9 +48,7 @@ async fn wait(world: &World) -> Result<String> {
     let (_, _, last, _) = world.accepted().await?;
     let mut after = page.next;
     loop {
-        let page = client
-            .inbox_page(&world.detmold.party, after.as_deref(), 1_000, 20)
-            .await?;
+        let page = client.inbox_page(&world.detmold.party, after.as_deref(), 1_000, 20).await?;
         if page.entries.iter().any(|entry| entry.id == last) {
             return Ok(String::new());
         }
@@ -112,10 +106,7 @@ async fn wrong_digest(world: &World) -> Result<String> {
 async fn not_yours(world: &World) -> Result<String> {
     let (_, _, hub_id, _) = world.accepted().await?;
     // The Reader is not the sender, and the sender is not the Reader.
-    for path in [
-        format!("/v1/messages/{hub_id}"),
-        format!("/v1/messages/{hub_id}/receipt"),
-    ] {
+    for path in [format!("/v1/messages/{hub_id}"), format!("/v1/messages/{hub_id}/receipt")] {
         let (status, ..) = answer(world.detmold.request(Method::GET, &path)).await?;
         ensure!(status == 404, "{path}: {status}");
     }

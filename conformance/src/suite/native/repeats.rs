@@ -102,11 +102,7 @@ async fn business_id(world: &World) -> Result<String> {
     repeat.business_id = metadata.business_id;
     let wired = Draft { metadata: repeat, content: &notice }.sign(&world.lemgo.signer)?;
     let (second, _) = world.accept(&wired).await?;
-    let page = world
-        .detmold
-        .client
-        .inbox_page(&world.detmold.party, None, 1_000, 0)
-        .await?;
+    let page = world.detmold.client.inbox_page(&world.detmold.party, None, 1_000, 0).await?;
     let entry = page.entries.iter().find(|entry| entry.id == second).context("not in the inbox")?;
     ensure!(entry.same_business_id == [first], "not flagged: {:?}", entry.same_business_id);
     Ok(String::new())
