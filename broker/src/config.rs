@@ -88,15 +88,17 @@ pub struct Limits {
     pub parts: usize,
     /// Messages of one account that may be on their way in at the same time.
     pub account_concurrency: usize,
-    /// Messages that one account may begin to send in a minute.
+    /// Messages that one account may begin to send in a minute; after so many refusals in a minute
+    /// each further one takes a second.
     pub account_messages_per_minute: u32,
-    /// Requests that may be served at the same time.
+    /// Connections that may be served at the same time; one certificate gets a quarter of them, and
+    /// as many again may be in their handshake.
     pub connections: usize,
     /// Time for the TLS handshake, in milliseconds.
     pub handshake_ms: u64,
     /// Time for the head of a request, in milliseconds.
     pub request_head_ms: u64,
-    /// Longest silence while a body is received, in milliseconds.
+    /// Longest silence while a body is received, or while an answer is not taken, in milliseconds.
     pub body_idle_ms: u64,
     /// Slowest body that is put up with, in octets per second, over the whole body; the first
     /// ten seconds are free.
@@ -126,6 +128,35 @@ impl Default for Limits {
             reserve_bytes: 64 << 20,
         }
     }
+}
+
+impl Limits {
+    /// What of it cannot work.
+    pub(crate) fn contradiction(&self) -> Option<Contradiction> {
+        [
+            ("limits.parts", self.parts == 0),
+            ("limits.account_concurrency", self.account_concurrency == 0),
+            ("limits.account_messages_per_minute", self.account_messages_per_minute == 0),
+            ("limits.connections", self.connections == 0),
+            ("limits.handshake_ms", self.handshake_ms == 0),
+            ("limits.request_head_ms", self.request_head_ms == 0),
+            ("limits.body_idle_ms", self.body_idle_ms == 0),
+            ("limits.validation_ms", self.validation_ms == 0),
+        ]
+        .into_iter()
+        .find_map(|(name, zero)| zero.then_some(Contradiction::Zero(name)))
+    }
+}
+
+/// Settings that cannot work, alone or together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    /// With nought nothing would ever happen, or the hub would never rest.
+    #[error("{0} must be more than 0")]
+    Zero(&'static str),
+    /// A lease that ends before an attempt must end would let two attempts overlap.
+    #[error("delivery.lease_ms must be longer than delivery.attempt_ms")]
+    LeaseWithinAttempt,
 }
 
 /// How deliveries to other hubs are tried.
@@ -158,5 +189,40 @@ impl Default for DeliveryPolicy {
             parallel: 16,
             idle: Duration::from_secs(1),
         }
+    }
+}
+
+impl DeliveryPolicy {
+    /// What of it cannot work.
+    pub(crate) fn contradiction(&self) -> Option<Contradiction> {
+        let zero = [
+            ("delivery.max_attempts", self.max_attempts == 0),
+            ("delivery.first_wait_ms", self.first_wait.is_zero()),
+            ("delivery.longest_wait_ms", self.longest_wait.is_zero()),
+            ("delivery.attempt_ms", self.attempt.is_zero()),
+            ("delivery.parallel", self.parallel == 0),
+            ("delivery.idle_ms", self.idle.is_zero()),
+        ]
+        .into_iter()
+        .find_map(|(name, zero)| zero.then_some(Contradiction::Zero(name)));
+        zero.or((self.lease <= self.attempt).then_some(Contradiction::LeaseWithinAttempt))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_found() {
+        assert_eq!(Limits::default().contradiction(), None);
+        assert_eq!(DeliveryPolicy::default().contradiction(), None);
+        let none = Limits { connections: 0, ..Limits::default() };
+        assert_eq!(none.contradiction(), Some(Contradiction::Zero("limits.connections")));
+        let restless = DeliveryPolicy { idle: Duration::ZERO, ..DeliveryPolicy::default() };
+        assert_eq!(restless.contradiction(), Some(Contradiction::Zero("delivery.idle_ms")));
+        let attempt = DeliveryPolicy::default().lease;
+        let overlapping = DeliveryPolicy { attempt, ..DeliveryPolicy::default() };
+        assert_eq!(overlapping.contradiction(), Some(Contradiction::LeaseWithinAttempt));
     }
 }

@@ -1,25 +1,36 @@
-//! What all steps share: the tables in force, the store, the clock.
+//! What all steps share: the tables in force, the store, the clock, the signs they give each other.
 
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use amtsbote_archive::note::VerifierKey;
+use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::Directory;
 use amtsbote_domain::identity::HubId;
+use amtsbote_domain::party::PartyId;
 use amtsbote_domain::policy::Permissions;
 use amtsbote_domain::ports::{Clock, Store};
 use amtsbote_schemas::pack::PackSet;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::config::{DeliveryPolicy, Limits, Operator};
 use crate::quota::Quotas;
+use crate::stop::Stop;
+
+/// Validations at the same time. They keep a thread each that may block, and others need such
+/// threads as well (the runtime has 512): to read the store, to give octets out.
+const VALIDATIONS: usize = 256;
 
 /// One running hub.
 pub struct Hub {
     /// Its name.
     pub name: String,
     /// Where its data lie.
-    pub data_dir: std::path::PathBuf,
+    pub data_dir: PathBuf,
     /// Durability.
     pub store: Arc<dyn Store>,
     /// The time.
@@ -40,10 +51,18 @@ pub struct Hub {
     pub verifier: VerifierKey,
     /// What each account has under way.
     pub(crate) quotas: Quotas,
+    /// Places for validations.
+    pub(crate) validations: Semaphore,
     /// Rings when there is new work for the worker.
     pub(crate) work: Notify,
     /// Rings when something new lies in an inbox.
-    pub(crate) mail: Notify,
+    pub(crate) mail: Mail,
+    /// That the worker is alive.
+    pub(crate) pulse: Pulse,
+    /// What strangers do.
+    pub(crate) noise: Arc<Noise>,
+    /// Whether the node stops.
+    pub(crate) stop: Stop,
 }
 
 impl Hub {
@@ -60,5 +79,71 @@ impl Hub {
     /// The operator with this certificate.
     pub(crate) fn operator(&self, certificate: &Digest) -> Option<&Operator> {
         self.operators.iter().find(|operator| operator.certificate == *certificate)
+    }
+
+    /// Places for validations, all free.
+    pub(crate) fn validation_places() -> Semaphore {
+        Semaphore::new(VALIDATIONS)
+    }
+}
+
+/// One bell per inbox: a message wakes those who wait for its Reader, and nobody else.
+pub(crate) struct Mail(HashMap<PartyId, Notify>);
+
+impl Mail {
+    /// Bells for all parties of a directory; no other party gets a message.
+    pub(crate) fn new(directory: &Directory) -> Self {
+        Self(directory.parties().map(|party| (party.id.clone(), Notify::new())).collect())
+    }
+
+    /// Something new lies in this inbox.
+    pub(crate) fn ring(&self, reader: &PartyId) {
+        if let Some(bell) = self.0.get(reader) {
+            bell.notify_waiters();
+        }
+    }
+
+    /// Returns when something new lies in this inbox. Counts from the call, not from the first
+    /// poll.
+    pub(crate) fn sign<'a>(&'a self, reader: &PartyId) -> impl Future<Output = ()> + Send + 'a {
+        let sign = self.0.get(reader).map(Notify::notified);
+        async {
+            match sign {
+                Some(sign) => sign.await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// When the worker last went round.
+#[derive(Default)]
+pub(crate) struct Pulse(AtomicI64);
+
+impl Pulse {
+    /// It goes round now.
+    pub(crate) fn beat(&self, now: Timestamp) {
+        self.0.store(now.as_second(), Ordering::Relaxed);
+    }
+
+    /// Seconds since it last did.
+    pub(crate) fn silence(&self, now: Timestamp) -> i64 {
+        now.as_second().saturating_sub(self.0.load(Ordering::Relaxed)).max(0)
+    }
+}
+
+/// How often strangers knocked: handshakes that failed, certificates of no account (P8).
+#[derive(Default)]
+pub(crate) struct Noise(AtomicU64);
+
+impl Noise {
+    /// Once more.
+    pub(crate) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So often since the node started.
+    pub(crate) fn counted(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }

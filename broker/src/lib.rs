@@ -12,5 +12,8 @@ pub mod pipeline;
 mod quota;
 pub mod server;
 mod step;
+mod stop;
+#[cfg(test)]
+mod testing;
 mod transport;
 mod worker;

@@ -5,13 +5,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::Channel;
 use amtsbote_domain::evidence::Accepted;
 use amtsbote_domain::fault::Code;
-use amtsbote_domain::ports::{Lease, Pending, Store, StoreError};
+use amtsbote_domain::identity::HubId;
+use amtsbote_domain::message::Metadata;
+use amtsbote_domain::ports::{Delivery, Lease, Pending, Store, StoreError};
 use amtsbote_domain::state::Event;
 
 use crate::config::DeliveryPolicy;
@@ -53,6 +56,9 @@ pub(crate) trait Outlet: Send + Sync {
     fn is_idempotent(&self) -> bool;
 }
 
+/// Longest wait that a peer may ask for: one that is mistaken must not park a message for years.
+const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3_600);
+
 /// All ways out, by the name of the peer.
 pub(crate) type Outlets = HashMap<String, Arc<dyn Outlet>>;
 
@@ -90,11 +96,17 @@ pub(crate) async fn prepare<'a>(
     Ok(Some(Ready { parcel, outlet: outlet.as_ref() }))
 }
 
-/// Lets the outlet try, for as long as one attempt may take.
-pub(crate) async fn deliver(hub: &Hub, outlet: &dyn Outlet, parcel: Parcel) -> Outcome {
-    tokio::time::timeout(hub.delivery.attempt, outlet.deliver(&parcel))
-        .await
-        .unwrap_or(Outcome::Lost)
+/// Lets the outlet try, for as long as one attempt may take and never beyond the lease: after it
+/// somebody else may try.
+pub(crate) async fn deliver(
+    hub: &Hub,
+    lease: &Lease,
+    outlet: &dyn Outlet,
+    parcel: Parcel,
+) -> Outcome {
+    let left = lease.until.duration_since(hub.clock.now());
+    let time = hub.delivery.attempt.min(Duration::try_from(left).unwrap_or_default());
+    tokio::time::timeout(time, outlet.deliver(&parcel)).await.unwrap_or(Outcome::Lost)
 }
 
 /// Records what became of the attempt.
@@ -108,12 +120,9 @@ pub(crate) async fn settle(
     tracing::info!(hub_id = %lease.hub_id, peer = lease.peer, attempt, ?outcome, "attempt ended");
     let (event, code, proof) = match outcome {
         Outcome::Confirmed(proof) => (Event::AttemptConfirmed, None, Some(proof)),
-        Outcome::NotNow(_) if attempt >= hub.delivery.max_attempts => {
-            (Event::AttemptsExhausted, None, None)
-        }
         Outcome::NotNow(after) => {
-            let retry_at = retry_at(&hub.delivery, lease, attempt, after, now);
-            (Event::AttemptFailed { retry_at }, None, None)
+            let retry_at = retry_at(&hub.delivery, &lease.hub_id, attempt, after, now);
+            (not_now(&hub.delivery, lease, attempt, retry_at), None, None)
         }
         Outcome::Refused(code) => (Event::AttemptRefused, code, None),
         Outcome::Lost => (Event::AttemptLost, None, None),
@@ -123,56 +132,99 @@ pub(crate) async fn settle(
     Ok(())
 }
 
+/// That this attempt did not arrive says nothing about an earlier one that may have (P2): when no
+/// further one can follow, such a delivery is as uncertain as before.
+fn not_now(policy: &DeliveryPolicy, lease: &Lease, attempt: u32, retry_at: Timestamp) -> Event {
+    let last = attempt >= policy.max_attempts;
+    match lease.repeated {
+        true if last || expires_by(&lease.metadata, retry_at) => Event::AttemptLost,
+        false if last => Event::AttemptsExhausted,
+        _ => Event::AttemptFailed { retry_at },
+    }
+}
+
+/// What becomes of an uncertain delivery (P2): it is sent again where the peer is idempotent and
+/// there is an attempt and time left for it; else a person decides.
+pub(crate) fn resolve(
+    policy: &DeliveryPolicy,
+    outlets: &Outlets,
+    delivery: &Delivery,
+    now: Timestamp,
+) -> Event {
+    let record = &delivery.record;
+    let peer = record.channel.strip_prefix("peer:").and_then(|name| outlets.get(name));
+    let idempotent = peer.is_some_and(|outlet| outlet.is_idempotent());
+    let retry_at = retry_at(policy, &record.hub_id, delivery.attempts.max(1), None, now);
+    let possible =
+        delivery.attempts < policy.max_attempts && !expires_by(&record.metadata, retry_at);
+    if idempotent && possible {
+        Event::ResendAllowed { retry_at }
+    } else {
+        Event::OutcomeUnknowable
+    }
+}
+
+/// Whether the expiry has passed by then: a delivery that waits for its turn is ended by it, and
+/// one that may have arrived must not be.
+fn expires_by(metadata: &Metadata, at: Timestamp) -> bool {
+    metadata.expires.is_some_and(|expires| expires <= at)
+}
+
 /// Doubling waits with up to a quarter of jitter, so that what failed together does not return
 /// together; never before the peer asked for it. The jitter comes from the id: no randomness.
 pub(crate) fn retry_at(
     policy: &DeliveryPolicy,
-    lease: &Lease,
+    hub_id: &HubId,
     attempt: u32,
     after: Option<u32>,
     now: Timestamp,
 ) -> Timestamp {
     let doubled = policy.first_wait.saturating_mul(1 << attempt.saturating_sub(1).min(20));
     let wait = doubled.min(policy.longest_wait);
-    let spread = lease
-        .hub_id
+    let spread = hub_id
         .as_str()
         .bytes()
         .fold(attempt, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
         % 256;
     let wait = wait + wait / 4 * spread / 256;
-    let asked = std::time::Duration::from_secs(after.unwrap_or(0).into());
+    let asked = Duration::from_secs(after.unwrap_or(0).into()).min(LONGEST_ASKED);
     now.checked_add(wait.max(asked)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use amtsbote_domain::state::State;
 
-    fn lease(id: &str) -> Lease {
-        use amtsbote_domain::identity::{HubId, ServiceUri, TransportId};
-        use amtsbote_domain::message::Metadata;
-        use amtsbote_domain::party::PartyId;
+    use crate::testing::{self, PEER};
+
+    fn lease() -> Lease {
         Lease {
-            hub_id: HubId::parse(id).expect("an id"),
+            hub_id: HubId::parse("0197a2c4-0000-7000-8000-000000000001").expect("an id"),
             number: 1,
             until: Timestamp::MAX,
             attempts: 0,
             repeated: false,
-            peer: "p".into(),
-            metadata: Metadata {
-                author: PartyId::parse("ags:05766044").expect("a party"),
-                reader: PartyId::parse("ags:05766020").expect("a party"),
-                service: ServiceUri::parse("urn:a").expect("a service"),
-                message_type: None,
-                transport_id: TransportId::parse("t").expect("an id"),
-                business_id: None,
-                created: Timestamp::UNIX_EPOCH,
-                not_before: None,
-                expires: None,
-                test: false,
-            },
+            peer: PEER.to_owned(),
+            metadata: testing::metadata(),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("an instant")
+    }
+
+    struct Peer {
+        idempotent: bool,
+    }
+
+    impl Outlet for Peer {
+        fn deliver<'a>(&'a self, _: &'a Parcel) -> Pending<'a, Outcome> {
+            Box::pin(async { Outcome::Lost })
+        }
+
+        fn is_idempotent(&self) -> bool {
+            self.idempotent
         }
     }
 
@@ -183,14 +235,71 @@ mod tests {
             longest_wait: Duration::from_secs(60),
             ..DeliveryPolicy::default()
         };
-        let lease = lease("0197a2c4-0000-7000-8000-000000000001");
+        let id = lease().hub_id;
         let wait = |attempt, after| {
-            retry_at(&policy, &lease, attempt, after, Timestamp::UNIX_EPOCH).as_second()
+            retry_at(&policy, &id, attempt, after, Timestamp::UNIX_EPOCH).as_second()
         };
         assert!((4..=5).contains(&wait(1, None)));
         assert!((8..=10).contains(&wait(2, None)));
         assert!((60..=75).contains(&wait(9, None)));
         assert!((60..=75).contains(&wait(u32::MAX, None)));
         assert_eq!(wait(1, Some(90)), 90);
+        assert_eq!(wait(1, Some(u32::MAX)), 24 * 3_600, "nobody may ask for ever");
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_never_called_exhausted_or_left_to_expire() {
+        let policy = DeliveryPolicy { max_attempts: 3, ..DeliveryPolicy::default() };
+        let mut lease = lease();
+        lease.metadata.expires = Some(at(50));
+        let event = |lease: &Lease, attempt, second| not_now(&policy, lease, attempt, at(second));
+        assert_eq!(event(&lease, 2, 10), Event::AttemptFailed { retry_at: at(10) });
+        assert_eq!(event(&lease, 2, 60), Event::AttemptFailed { retry_at: at(60) });
+        assert_eq!(event(&lease, 3, 10), Event::AttemptsExhausted);
+        lease.repeated = true;
+        assert_eq!(event(&lease, 2, 10), Event::AttemptFailed { retry_at: at(10) });
+        assert_eq!(event(&lease, 2, 50), Event::AttemptLost);
+        assert_eq!(event(&lease, 3, 10), Event::AttemptLost);
+    }
+
+    #[test]
+    fn doubt_is_resolved_by_capability_while_attempts_and_time_are_left() {
+        let policy = DeliveryPolicy { max_attempts: 3, ..DeliveryPolicy::default() };
+        let outlets = |idempotent| -> Outlets {
+            let peer: Arc<dyn Outlet> = Arc::new(Peer { idempotent });
+            [(PEER.to_owned(), peer)].into()
+        };
+        let event = |outlets: &Outlets, attempts, expires| {
+            let mut record = testing::record(vec![], Digest([0; 32]));
+            record.metadata.expires = expires;
+            let (state, since) = (State::Uncertain, at(0));
+            let delivery = Delivery {
+                record,
+                accepted_at: since,
+                state,
+                since,
+                due: None,
+                revision: 3,
+                attempts,
+            };
+            resolve(&policy, outlets, &delivery, at(100))
+        };
+        let again = |outlets: &Outlets, attempts, expires| {
+            matches!(
+                event(outlets, attempts, expires),
+                Event::ResendAllowed { retry_at } if retry_at > at(100)
+            )
+        };
+        assert!(again(&outlets(true), 1, None));
+        assert!(again(&outlets(true), 2, Some(at(1_000))));
+        for (peers, attempts, expires) in [
+            (outlets(false), 1, None),
+            (Outlets::new(), 1, None),
+            (outlets(true), 3, None),
+            (outlets(true), 1, Some(at(99))),
+            (outlets(true), 1, Some(at(101))),
+        ] {
+            assert_eq!(event(&peers, attempts, expires), Event::OutcomeUnknowable, "{attempts}");
+        }
     }
 }

@@ -49,11 +49,7 @@ async fn take_in(hub: &Hub, door: Door<'_>, seen: &mut Seen) -> Result<Answer, F
 }
 
 /// Delivers one leased message to its next node and records what became of it (P2).
-pub(crate) async fn dispatch(
-    hub: &Hub,
-    outlets: &Outlets,
-    lease: Lease,
-) -> Result<(), StoreError> {
+pub(crate) async fn dispatch(hub: &Hub, outlets: &Outlets, lease: Lease) -> Result<(), StoreError> {
     // The way is judged again, now; without one the lease goes back and a person decides.
     let Ready { parcel, outlet } = match prepare(hub, outlets, &lease).await? {
         Some(ready) => ready,
@@ -61,6 +57,6 @@ pub(crate) async fn dispatch(
     };
     // Durable before the first byte leaves.
     let attempt = hub.store.begin_attempt(&lease).await?;
-    let outcome = deliver(hub, outlet, parcel).await;
+    let outcome = deliver(hub, &lease, outlet, parcel).await;
     settle(hub, &lease, attempt, outcome).await
 }

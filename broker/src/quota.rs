@@ -18,9 +18,21 @@ pub(crate) struct Quotas {
 #[derive(Default)]
 struct Tally {
     under_way: usize,
-    /// Messages begun in the minute that began at `minute`.
-    begun: u32,
+    /// Which minute the following two count.
     minute: i64,
+    begun: u32,
+    refused: u32,
+}
+
+impl Tally {
+    /// Begins to count anew in a new minute; says how many seconds of it are left.
+    fn turn_to(&mut self, now: Timestamp) -> u32 {
+        let (minute, second) = (now.as_second().div_euclid(60), now.as_second().rem_euclid(60));
+        if self.minute != minute {
+            (self.minute, self.begun, self.refused) = (minute, 0, 0);
+        }
+        u32::try_from(60 - second).unwrap_or(60)
+    }
 }
 
 /// The right to send one message; gives its place back when dropped.
@@ -36,24 +48,14 @@ impl Quotas {
         limits: &Limits,
         now: Timestamp,
     ) -> Result<Turn, Fault> {
-        let tally = self
-            .tallies
-            .lock()
-            .expect("no code panics while it counts")
-            .entry(account.clone())
-            .or_default()
-            .clone();
+        let tally = self.tally(account);
         {
             let mut counted = tally.lock().expect("no code panics while it counts");
-            let (minute, second) = (now.as_second().div_euclid(60), now.as_second().rem_euclid(60));
-            if counted.minute != minute {
-                (counted.minute, counted.begun) = (minute, 0);
-            }
+            let wait = counted.turn_to(now);
             if counted.under_way >= limits.account_concurrency {
                 return Err(Fault::new(Code::TooMany).because("account_concurrency").after(1));
             }
             if counted.begun >= limits.account_messages_per_minute {
-                let wait = u32::try_from(60 - second).unwrap_or(60);
                 return Err(Fault::new(Code::TooMany)
                     .because("account_messages_per_minute")
                     .after(wait));
@@ -62,6 +64,26 @@ impl Quotas {
             counted.begun += 1;
         }
         Ok(Turn { tally })
+    }
+
+    /// Counts a refusal; whether the account has had more in this minute than it may begin
+    /// messages.
+    pub(crate) fn one_refusal_too_many(
+        &self,
+        account: &AccountId,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> bool {
+        let tally = self.tally(account);
+        let mut counted = tally.lock().expect("no code panics while it counts");
+        counted.turn_to(now);
+        counted.refused = counted.refused.saturating_add(1);
+        counted.refused > limits.account_messages_per_minute
+    }
+
+    fn tally(&self, account: &AccountId) -> Arc<Mutex<Tally>> {
+        let mut tallies = self.tallies.lock().expect("no code panics while it counts");
+        tallies.entry(account.clone()).or_default().clone()
     }
 }
 
@@ -108,5 +130,20 @@ mod tests {
         let fault = quotas.begin(&a, &limits, at(110)).err().expect("over the rate");
         assert_eq!((fault.code, fault.retry_after), (Code::TooMany, Some(10)));
         assert!(quotas.begin(&a, &limits, at(120)).is_ok());
+    }
+
+    #[test]
+    fn whoever_heaps_up_refusals_is_told_apart() {
+        let quotas = Quotas::default();
+        let (a, b) = (AccountId::parse("a").expect("id"), AccountId::parse("b").expect("id"));
+        let limits = limits(1, 2);
+        let too_many = |account, second| {
+            let now = Timestamp::from_second(second).expect("an instant");
+            quotas.one_refusal_too_many(account, &limits, now)
+        };
+        assert!(!too_many(&a, 0) && !too_many(&a, 1));
+        assert!(too_many(&a, 59));
+        assert!(!too_many(&b, 59), "others are not slowed down");
+        assert!(!too_many(&a, 60), "nor is it in the next minute");
     }
 }

@@ -1,118 +1,242 @@
 //! The worker: looks for what is due, hands it to the pipeline, mends what was left open.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use amtsbote_domain::ports::{Delivery, StoreError};
-use amtsbote_domain::state::Event;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::hub::Hub;
-use crate::outlet::Outlets;
+use crate::outlet::{Outlets, resolve};
 use crate::pipeline::dispatch;
+use crate::stop::Stop;
 
 /// Most deliveries that one sweep changes.
 const SWEEP: u32 = 500;
+/// Uncertain deliveries that are resolved at the same time, in one commit if the store likes.
+const TOGETHER: usize = 64;
+/// Longest pause while the store fails.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Runs until `stop` says so; then lets attempts under way end.
-pub(crate) async fn run(hub: Arc<Hub>, outlets: Arc<Outlets>, mut stop: watch::Receiver<bool>) {
-    let slots = Arc::new(Semaphore::new(hub.delivery.parallel as usize));
-    let mut under_way = JoinSet::new();
-    while !*stop.borrow() {
-        if let Err(error) = mend(&hub, &outlets).await {
-            tracing::error!(%error, "sweep failed; it is tried again");
-        }
-        let leased = match lease(&hub, &outlets, &slots, &mut under_way).await {
-            Ok(leased) => leased,
+type Ended = Result<Result<(), StoreError>, JoinError>;
+
+/// Runs until `stop` says so; then lets attempts under way end, for `grace` at most.
+pub(crate) async fn run(hub: Arc<Hub>, outlets: Arc<Outlets>, stop: Stop, grace: Duration) {
+    let mut worker = Worker { hub, outlets, under_way: JoinSet::new(), mend_at: Instant::now() };
+    let mut failures = 0;
+    loop {
+        let pause = match worker.go_round().await {
+            Ok(more) => {
+                failures = 0;
+                if more { Duration::ZERO } else { worker.hub.delivery.idle }
+            }
             Err(error) => {
-                tracing::error!(%error, "nothing could be leased; it is tried again");
-                0
+                tracing::error!(%error, "the worker could not go round; it tries again");
+                failures = (failures + 1).min(16);
+                let pause = worker.hub.delivery.idle.saturating_mul(1 << failures);
+                pause.min(LONGEST_PAUSE)
             }
         };
-        while let Some(ended) = under_way.try_join_next() {
-            report(ended);
-        }
-        if leased > 0 {
-            continue;
-        }
         tokio::select! {
-            () = hub.work.notified() => {}
-            () = tokio::time::sleep(hub.delivery.idle) => {}
-            _ = stop.changed() => {}
+            // While the store fails nobody's bell makes it better.
+            () = worker.hub.work.notified(), if failures == 0 => {}
+            Some(ended) = worker.under_way.join_next() => report(ended),
+            () = tokio::time::sleep(pause) => {}
+            () = stop.said() => break,
         }
     }
-    while let Some(ended) = under_way.join_next().await {
-        report(ended);
+    worker.end(grace).await;
+}
+
+struct Worker {
+    hub: Arc<Hub>,
+    outlets: Arc<Outlets>,
+    under_way: JoinSet<Result<(), StoreError>>,
+    mend_at: Instant,
+}
+
+impl Worker {
+    /// Mends if it is time to, starts what is due. Says whether there may be more at once.
+    async fn go_round(&mut self) -> Result<bool, StoreError> {
+        self.hub.pulse.beat(self.hub.clock.now());
+        let mut more = false;
+        if Instant::now() >= self.mend_at {
+            more = mend(&self.hub, &self.outlets).await?;
+            if !more {
+                self.mend_at = Instant::now() + self.hub.delivery.idle;
+            }
+        }
+        self.lease().await?;
+        Ok(more)
+    }
+
+    /// Leases as many as there are free slots and starts them. Each one that ends wakes the worker
+    /// again: what finds no slot now is not forgotten.
+    async fn lease(&mut self) -> Result<(), StoreError> {
+        while let Some(ended) = self.under_way.try_join_next() {
+            report(ended);
+        }
+        let slots = self.hub.delivery.parallel as usize;
+        let free = u32::try_from(slots.saturating_sub(self.under_way.len())).unwrap_or(u32::MAX);
+        if free == 0 || self.outlets.is_empty() {
+            return Ok(());
+        }
+        let leases = self.hub.store.lease_due(free, self.hub.delivery.lease).await?;
+        for lease in leases {
+            let (hub, outlets) = (self.hub.clone(), self.outlets.clone());
+            self.under_way.spawn(async move { dispatch(&hub, &outlets, lease).await });
+        }
+        Ok(())
+    }
+
+    /// What outlasts the grace is broken off: the attempt stays open, and the next start makes the
+    /// delivery uncertain, which is the truth (P2).
+    async fn end(mut self, grace: Duration) {
+        let ended = async {
+            while let Some(ended) = self.under_way.join_next().await {
+                report(ended);
+            }
+        };
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            tracing::warn!(open = self.under_way.len(), "attempts outlast the grace period");
+            self.under_way.shutdown().await;
+        }
     }
 }
 
 /// An attempt that could not be settled keeps its lease; when that ends, the sweep makes the
 /// delivery uncertain. Nothing is guessed here.
-fn report(ended: Result<Result<(), StoreError>, tokio::task::JoinError>) {
+fn report(ended: Ended) {
     match ended {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "an attempt could not be settled"),
+        // Cancelled, expired or held between lease and attempt.
+        Ok(Err(error @ (StoreError::NotApplicable(_) | StoreError::LeaseLost))) => {
+            tracing::debug!(%error, "somebody was faster");
+        }
+        Ok(Err(error)) => tracing::error!(%error, "an attempt could not be begun or settled"),
         Err(error) => tracing::error!(%error, "an attempt ended in a fault of the program"),
     }
 }
 
-/// Leases as many as there are free slots and starts them.
-async fn lease(
-    hub: &Arc<Hub>,
-    outlets: &Arc<Outlets>,
-    slots: &Arc<Semaphore>,
-    under_way: &mut JoinSet<Result<(), StoreError>>,
-) -> Result<usize, StoreError> {
-    if outlets.is_empty() {
-        return Ok(0);
-    }
-    let free = u32::try_from(slots.available_permits()).unwrap_or(u32::MAX);
-    if free == 0 {
-        return Ok(0);
-    }
-    let leases = hub.store.lease_due(free, hub.delivery.lease).await?;
-    let leased = leases.len();
-    for lease in leases {
-        let slot = slots.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let (hub, outlets) = (hub.clone(), outlets.clone());
-        under_way.spawn(async move {
-            let ended = dispatch(&hub, &outlets, lease).await;
-            drop(slot);
-            hub.work.notify_one();
-            ended
-        });
-    }
-    Ok(leased)
+/// Ends what has expired, makes uncertain what was left open, and resolves what is uncertain by
+/// declared capability. Says whether there may be more.
+async fn mend(hub: &Hub, outlets: &Outlets) -> Result<bool, StoreError> {
+    let swept = hub.store.sweep(SWEEP).await?;
+    let uncertain = hub.store.uncertain(SWEEP).await?;
+    let more = swept >= SWEEP || uncertain.len() >= SWEEP as usize;
+    stream::iter(uncertain)
+        .map(Ok)
+        .try_for_each_concurrent(TOGETHER, |delivery| settle_doubt(hub, outlets, delivery))
+        .await?;
+    Ok(more)
 }
 
-/// Ends what has expired, makes uncertain what was left open, and resolves what is uncertain by
-/// declared capability.
-async fn mend(hub: &Hub, outlets: &Outlets) -> Result<(), StoreError> {
-    hub.store.sweep(SWEEP).await?;
-    for delivery in hub.store.uncertain(SWEEP).await? {
-        let event = resolve(hub, outlets, &delivery);
-        match hub.store.apply(&delivery.record.hub_id, event, None, None).await {
-            Ok((state, _)) => {
-                tracing::warn!(hub_id = %delivery.record.hub_id, ?state, "uncertain delivery resolved");
-            }
-            // Somebody was faster, e.g. a late acknowledgement.
-            Err(StoreError::NotApplicable(_)) => {}
-            Err(error) => return Err(error),
-        }
+async fn settle_doubt(hub: &Hub, outlets: &Outlets, delivery: Delivery) -> Result<(), StoreError> {
+    let hub_id = &delivery.record.hub_id;
+    let event = resolve(&hub.delivery, outlets, &delivery, hub.clock.now());
+    match hub.store.apply(hub_id, event, None, None).await {
+        Ok((state, _)) => tracing::warn!(%hub_id, ?state, "uncertain delivery resolved"),
+        // Somebody was faster, e.g. a late acknowledgement.
+        Err(StoreError::NotApplicable(_)) => {}
+        Err(error) => return Err(error),
     }
     Ok(())
 }
 
-/// P2: send again where the peer is idempotent, else a person decides.
-fn resolve(hub: &Hub, outlets: &Outlets, delivery: &Delivery) -> Event {
-    let peer = delivery.record.channel.strip_prefix("peer:").and_then(|name| outlets.get(name));
-    match peer {
-        Some(outlet) if outlet.is_idempotent() => {
-            let wait = hub.delivery.first_wait;
-            Event::ResendAllowed {
-                retry_at: hub.clock.now().checked_add(wait).unwrap_or(amtsbote_domain::Timestamp::MAX),
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amtsbote_domain::identity::HubId;
+    use amtsbote_domain::ports::Pending;
+    use amtsbote_domain::state::State;
+    use tempfile::tempdir;
+    use tokio::sync::Notify;
+
+    use crate::config::DeliveryPolicy;
+    use crate::outlet::{Outcome, Outlet, Parcel};
+    use crate::{stop, testing};
+
+    /// Longest that a test waits for what must come.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Takes a message and never answers; the peer of that name is not idempotent.
+    #[derive(Default)]
+    struct Silent {
+        begun: Notify,
+    }
+
+    impl Outlet for Silent {
+        fn deliver<'a>(&'a self, _: &'a Parcel) -> Pending<'a, Outcome> {
+            self.begun.notify_one();
+            Box::pin(std::future::pending())
         }
-        _ => Event::OutcomeUnknowable,
+
+        fn is_idempotent(&self) -> bool {
+            false
+        }
+    }
+
+    fn outlets(silent: &Arc<Silent>) -> Arc<Outlets> {
+        let outlet: Arc<dyn Outlet> = silent.clone();
+        Arc::new([(testing::PEER.to_owned(), outlet)].into())
+    }
+
+    async fn state(hub: &Hub, hub_id: &HubId) -> State {
+        hub.store.delivery(hub_id).await.expect("is there").state
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_outlasts_the_grace_does_not_hold_the_node_up() {
+        let dir = tempdir().expect("a folder");
+        let policy = DeliveryPolicy {
+            attempt: Duration::from_secs(3_600),
+            lease: Duration::from_secs(7_200),
+            ..DeliveryPolicy::default()
+        };
+        let (hub, _stopper) = testing::hub(dir.path(), policy);
+        let hub_id = testing::accepted(&hub).await;
+        let silent = Arc::new(Silent::default());
+        let (stopper, stop) = stop::channel();
+        let grace = Duration::from_millis(10);
+        let running = tokio::spawn(run(hub.clone(), outlets(&silent), stop, grace));
+        tokio::time::timeout(PATIENCE, silent.begun.notified()).await.expect("it is tried");
+        stopper.stop();
+        let ended = tokio::time::timeout(PATIENCE, running).await;
+        ended.expect("it stops").expect("it does not panic");
+        // The truth: octets may have left, and nobody has settled it.
+        assert_eq!(state(&hub, &hub_id).await, State::InDelivery);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_ends_before_its_lease() {
+        let dir = tempdir().expect("a folder");
+        let policy = DeliveryPolicy {
+            attempt: Duration::from_secs(3_600),
+            lease: Duration::from_millis(50),
+            ..DeliveryPolicy::default()
+        };
+        let (hub, _stopper) = testing::hub(dir.path(), policy);
+        let hub_id = testing::accepted(&hub).await;
+        let silent = Arc::new(Silent::default());
+        let outlets = outlets(&silent);
+        let lease = hub.store.lease_due(1, policy.lease).await.expect("a lease").remove(0);
+        let dispatched = tokio::time::timeout(PATIENCE, dispatch(&hub, &outlets, lease)).await;
+        dispatched.expect("it does not outlast its lease").expect("settled");
+        assert_eq!(state(&hub, &hub_id).await, State::Uncertain);
+        // Not idempotent, and nobody can be asked: a person decides.
+        assert!(!mend(&hub, &outlets).await.expect("mends"));
+        assert!(matches!(state(&hub, &hub_id).await, State::InClearing { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_was_dropped_does_not_spin() {
+        let dir = tempdir().expect("a folder");
+        let (hub, stopper) = testing::hub(dir.path(), DeliveryPolicy::default());
+        let stop = hub.stop.clone();
+        drop(stopper);
+        let worker = run(hub, Arc::default(), stop, PATIENCE);
+        tokio::time::timeout(PATIENCE, worker).await.expect("it ends");
     }
 }

@@ -46,6 +46,11 @@ impl Operator {
         Ok(Self { client, url: operations.to_owned() })
     }
 
+    /// A plain request under the operator's certificate.
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
     /// A document of the operations API.
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         let mut answer = self.client.get(format!("{}{path}", self.url)).send().await?;

@@ -1,7 +1,7 @@
 //! The binary under test: the one that is shipped, started as a process. A missing or different
 //! build fails; nothing is skipped for it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -33,11 +33,6 @@ impl Shipped {
             shipped.path.display()
         );
         Ok(shipped)
-    }
-
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// A command of it, without the environment's own configuration.

@@ -54,9 +54,10 @@ impl Answer {
 pub(crate) async fn accept(hub: &Hub, routed: Routed) -> Result<Accepted, Fault> {
     let acceptance = acceptance(hub, routed);
     let for_inbox = acceptance.record.channel == Channel::Inbox.as_str();
+    let reader = acceptance.record.metadata.reader.clone();
     let receipt = hub.store.accept(acceptance).await.map_err(|error| store_fault(&error))?;
     if for_inbox {
-        hub.mail.notify_waiters();
+        hub.mail.ring(&reader);
     } else {
         hub.work.notify_one();
     }
@@ -67,8 +68,7 @@ pub(crate) async fn accept(hub: &Hub, routed: Routed) -> Result<Accepted, Fault>
 fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
     let Routed { message, facts, verdict, way, test } = routed;
     let uuid: Option<MessageUuid> = facts.uuid.or_else(|| message.metadata.business_id.clone());
-    let business_id =
-        uuid.map(|uuid| BusinessId { author: message.metadata.author.clone(), uuid });
+    let business_id = uuid.map(|uuid| BusinessId { author: message.metadata.author.clone(), uuid });
     let (state, channel) = match &way.channel {
         Channel::Inbox => (WaitingFor::Collection, way.channel.as_str().to_owned()),
         Channel::Peer(name) => (WaitingFor::Turn, format!("{}:{name}", way.channel.as_str())),

@@ -41,9 +41,6 @@ pub(crate) enum Arrived {
     Again(Answer),
 }
 
-/// Above this many octets of a part, writing may touch the disk.
-const SMALL_PART: u64 = 64 << 10;
-
 /// Verifies the envelope, then permission, then takes the parts in and compares them.
 pub(crate) async fn authenticate(
     hub: &Hub,
@@ -69,7 +66,7 @@ pub(crate) async fn authenticate(
         if prior.content_digest != content_digest {
             return Err(Fault::new(Code::SameIdOtherContent));
         }
-        compare_only(hub, door.inbound, verified.parts()).await?;
+        take_parts(hub, door.inbound, verified.parts(), None).await?;
         return Ok(Arrived::Again(Answer::repeated(AcceptedReceipt {
             hub_id: prior.hub_id,
             receipt: prior.receipt,
@@ -84,9 +81,9 @@ pub(crate) async fn authenticate(
     if verified.metadata().expires.is_some_and(|expires| expires <= door.arrival) {
         return Err(Fault::new(Code::ExpiredAtArrival));
     }
-    let mut intake = hub.store.intake().map_err(|error| store_fault(&error))?;
-    let envelope_sha256 = store_envelope(intake.as_mut(), &octets)?;
-    take_parts(hub, door.inbound, verified.parts(), Some(intake.as_mut())).await?;
+    let mut keeper = Keeper::new(hub, octets.len() as u64, verified.parts())?;
+    let envelope_sha256 = keeper.envelope(&octets)?;
+    take_parts(hub, door.inbound, verified.parts(), Some(&mut keeper)).await?;
 
     let (metadata, parts, signature) = verified.into_parts();
     Ok(Arrived::New(Box::new(Authenticated {
@@ -99,7 +96,7 @@ pub(crate) async fn authenticate(
         envelope_sha256,
         content_digest,
         permit,
-        intake,
+        intake: keeper.intake,
         _turn: turn,
     })))
 }
@@ -120,30 +117,51 @@ fn verify(
     envelope.verify(octets, trusted, door.arrival).map_err(in_envelope)
 }
 
-fn store_envelope(intake: &mut dyn Intake, octets: &[u8]) -> Result<Digest, Fault> {
-    let stored = (|| {
-        intake.begin(ENVELOPE_CID, "application/xml")?;
-        intake.write(octets)?;
-        intake.end()
-    })();
-    stored.map(|part: Part| part.sha256).map_err(|error: StoreError| store_fault(&error))
+/// Octets of a whole message up to which all of it stays in memory while it comes in.
+const SMALL_MESSAGE: u64 = 64 << 10;
+
+/// Hands the octets of a message to the store as they come.
+struct Keeper {
+    intake: Box<dyn Intake>,
+    /// None of it goes to the disk yet, so nothing of it may block.
+    small: bool,
 }
 
-async fn compare_only(
-    hub: &Hub,
-    inbound: &mut dyn Inbound,
-    parts: &[Part],
-) -> Result<(), Fault> {
-    take_parts(hub, inbound, parts, None).await
+impl Keeper {
+    fn new(hub: &Hub, envelope: u64, parts: &[Part]) -> Result<Self, Fault> {
+        let size = parts.iter().fold(envelope, |sum, part| sum.saturating_add(part.size));
+        let intake = hub.store.intake().map_err(|error| store_fault(&error))?;
+        Ok(Self { intake, small: size <= SMALL_MESSAGE })
+    }
+
+    fn envelope(&mut self, octets: &[u8]) -> Result<Digest, Fault> {
+        self.keep(|intake| {
+            intake.begin(ENVELOPE_CID, "application/xml")?;
+            intake.write(octets)?;
+            intake.end().map(|part| part.sha256)
+        })
+    }
+
+    fn keep<T>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Intake) -> Result<T, StoreError>,
+    ) -> Result<T, Fault> {
+        let kept = if self.small {
+            work(self.intake.as_mut())
+        } else {
+            tokio::task::block_in_place(|| work(self.intake.as_mut()))
+        };
+        kept.map_err(|error| store_fault(&error))
+    }
 }
 
 /// Reads exactly the parts that the envelope names, in that order, and compares size and digest
-/// with what it states; keeps them where there is an intake.
+/// with what it states; keeps them where there is a keeper.
 async fn take_parts(
     hub: &Hub,
     inbound: &mut dyn Inbound,
     parts: &[Part],
-    mut intake: Option<&mut (dyn Intake + 'static)>,
+    mut keeper: Option<&mut Keeper>,
 ) -> Result<(), Fault> {
     if parts.len() > hub.limits.parts {
         return Err(Fault::new(Code::TooLarge).because("parts"));
@@ -163,7 +181,7 @@ async fn take_parts(
         if head.is_none_or(|head| head.cid != part.cid) {
             return Err(Fault::new(Code::PartMissing).at(place));
         }
-        take_part(inbound, part, &place, intake.as_deref_mut()).await?;
+        take_part(inbound, part, &place, keeper.as_deref_mut()).await?;
     }
     match inbound.next_part().await? {
         None => Ok(()),
@@ -175,11 +193,11 @@ async fn take_part(
     inbound: &mut dyn Inbound,
     part: &Part,
     place: &str,
-    mut intake: Option<&mut (dyn Intake + 'static)>,
+    mut keeper: Option<&mut Keeper>,
 ) -> Result<(), Fault> {
     let mismatch = |what: &str| Fault::new(Code::PartMismatch).at(place).because(what);
-    if let Some(intake) = intake.as_deref_mut() {
-        intake.begin(&part.cid, &part.media_type).map_err(|error| store_fault(&error))?;
+    if let Some(keeper) = keeper.as_deref_mut() {
+        keeper.keep(|intake| intake.begin(&part.cid, &part.media_type))?;
     }
     let mut hash = openssl::sha::Sha256::new();
     let mut size = 0u64;
@@ -189,14 +207,8 @@ async fn take_part(
             return Err(mismatch("size"));
         }
         hash.update(&chunk);
-        if let Some(intake) = intake.as_deref_mut() {
-            // A small part stays in memory; a large one may wait for the disk.
-            let written = if part.size <= SMALL_PART {
-                intake.write(&chunk)
-            } else {
-                tokio::task::block_in_place(|| intake.write(&chunk))
-            };
-            written.map_err(|error| store_fault(&error))?;
+        if let Some(keeper) = keeper.as_deref_mut() {
+            keeper.keep(|intake| intake.write(&chunk))?;
         }
     }
     if size != part.size {
@@ -205,13 +217,8 @@ async fn take_part(
     if Digest(hash.finish()) != part.sha256 {
         return Err(mismatch("SHA-256"));
     }
-    if let Some(intake) = intake {
-        let kept = if part.size <= SMALL_PART {
-            intake.end()
-        } else {
-            tokio::task::block_in_place(|| intake.end())
-        };
-        let kept = kept.map_err(|error| store_fault(&error))?;
+    if let Some(keeper) = keeper {
+        let kept = keeper.keep(|intake| intake.end())?;
         // The store counted and hashed what it sealed; P4 begins here.
         if (kept.size, kept.sha256) != (part.size, part.sha256) {
             tracing::error!(cid = part.cid, "the store sealed other octets than it was given");

@@ -1,9 +1,11 @@
 //! A refusal: recorded for an authenticated party, explained to whoever asked.
 
+use std::time::Duration;
+
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::{self, Evidence};
-use amtsbote_domain::fault::{Code, Fault};
-use amtsbote_domain::identity::{AccountId, TransportId};
+use amtsbote_domain::fault::{Code, Fault, Retry};
+use amtsbote_domain::identity::{AccountId, HubId, TransportId};
 use amtsbote_domain::message::Metadata;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::StoreError;
@@ -11,9 +13,10 @@ use amtsbote_domain::ports::StoreError;
 use crate::hub::Hub;
 use crate::step::received::Door;
 
-/// What has become known about a message so far, for the record of a refusal.
+/// What has become known about a request so far, for the record of a refusal.
 pub(crate) struct Seen {
     account: AccountId,
+    about: Option<HubId>,
     envelope_sha256: Option<Digest>,
     transport_id: Option<TransportId>,
     parties: Option<(PartyId, PartyId)>,
@@ -22,8 +25,14 @@ pub(crate) struct Seen {
 impl Seen {
     /// Nothing but who is there.
     pub(crate) fn at(door: &Door<'_>) -> Self {
+        Self::of(&door.account.id, None)
+    }
+
+    /// Who asked, and about which message, if one.
+    pub(crate) fn of(account: &AccountId, about: Option<HubId>) -> Self {
         Self {
-            account: door.account.id.clone(),
+            account: account.clone(),
+            about,
             envelope_sha256: None,
             transport_id: None,
             parties: None,
@@ -42,7 +51,7 @@ impl Seen {
     }
 }
 
-/// A message was refused. Nothing of it is kept but this record, and it used up no id (P3).
+/// A request was refused. Nothing of it is kept but this record, and it used up no id (P3).
 #[derive(Debug)]
 pub(crate) struct Refused {
     /// Why.
@@ -53,20 +62,27 @@ pub(crate) struct Refused {
 
 /// Most finding codes that a record lists.
 const RECORDED_FINDINGS: usize = 20;
+/// Pause before one more refusal of an account that has had too many in this minute.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Makes a refusal final: evidence first (P5), then the answer. A refusal that cannot be recorded
 /// because storage is full or away is answered all the same, as unavailable: whoever asked loses
-/// nothing and comes again.
+/// nothing and comes again. As every refusal is kept for good, an account that heaps them up is
+/// slowed down (P8).
 pub(crate) async fn refuse(hub: &Hub, seen: Seen, fault: Fault) -> Refused {
+    if hub.quotas.one_refusal_too_many(&seen.account, &hub.limits, hub.clock.now()) {
+        tokio::time::sleep(PAUSE).await;
+    }
     let error_id = hub.new_error_id();
     tracing::info!(
         %error_id, account = %seen.account, code = %fault.code, place = fault.place,
-        detail = fault.detail, "message refused"
+        detail = fault.detail, "request refused"
     );
     let record = Evidence::Refused(Box::new(evidence::Refused {
         error_id: error_id.clone(),
         account: seen.account,
         code: fault.code,
+        hub_id: seen.about,
         findings: finding_codes(&fault),
         transport_id: seen.transport_id,
         parties: seen.parties,
@@ -95,11 +111,7 @@ fn finding_codes(fault: &Fault) -> Vec<String> {
 
 /// A final refusal must be evidence; one that says "later" anyway may stand.
 fn unrecorded(fault: Fault, error: &StoreError) -> Fault {
-    if fault.code.retry() == amtsbote_domain::fault::Retry::Later {
-        fault
-    } else {
-        store_fault(error)
-    }
+    if fault.code.retry() == Retry::Later { fault } else { store_fault(error) }
 }
 
 /// What a partner is told of a trouble in the store.

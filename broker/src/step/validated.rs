@@ -62,7 +62,8 @@ impl Opaque {
 /// Reads the payload through the one reader, with every limit, away from the threads that serve
 /// connections.
 pub(crate) async fn validate(hub: &Hub, message: Authenticated) -> Result<Content, Fault> {
-    let opaque = |message| Content::Opaque(Box::new(Opaque { message, reason: OpaqueReason::NoStandard }));
+    let opaque =
+        |message| Content::Opaque(Box::new(Opaque { message, reason: OpaqueReason::NoStandard }));
     if !is_xml(&message.parts[0].media_type) {
         return Ok(opaque(message));
     }
@@ -90,18 +91,23 @@ fn is_xml(media_type: &str) -> bool {
 }
 
 /// One pass over the payload on a thread that may block, within `validation_ms`.
-async fn check(
-    hub: &Hub,
-    message: Authenticated,
-) -> Result<(Authenticated, PackVerdict), Fault> {
+async fn check(hub: &Hub, message: Authenticated) -> Result<(Authenticated, PackVerdict), Fault> {
     let packs = hub.packs.clone();
     let limits = xml::Limits { document_bytes: hub.limits.payload_bytes, ..xml::Limits::default() };
-    let end = Instant::now() + Duration::from_millis(hub.limits.validation_ms);
+    let time = Duration::from_millis(hub.limits.validation_ms);
+    let _place = hub.validations.acquire().await.expect("the semaphore is never closed");
     let work = tokio::task::spawn_blocking(move || {
+        // The message's own time; that others were before it is not its fault.
+        let end = Instant::now() + time;
         let cid = &message.parts[0].cid;
         let checked = message.intake.open(cid).map(|payload| {
             let expired = || Instant::now() >= end;
-            packs.check(BufReader::with_capacity(64 << 10, payload), message.arrival, &limits, &expired)
+            packs.check(
+                BufReader::with_capacity(64 << 10, payload),
+                message.arrival,
+                &limits,
+                &expired,
+            )
         });
         (message, checked)
     });
@@ -124,7 +130,9 @@ fn unreadable(checked: &PackVerdict) -> Code {
 fn agree(message: &Authenticated, checked: &PackVerdict) -> Result<ContentFacts, Fault> {
     let contradiction = |field| Fault::new(Code::HeaderContradiction).at(field);
     let stated = message.metadata.message_type.as_ref().map(|stated| stated.as_str());
-    if stated.is_some() && checked.message_type.is_some() && stated != checked.message_type.as_deref()
+    if stated.is_some()
+        && checked.message_type.is_some()
+        && stated != checked.message_type.as_deref()
     {
         return Err(contradiction("nachrichtentyp"));
     }

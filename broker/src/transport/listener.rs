@@ -15,11 +15,20 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use openssl::ssl::{Ssl, SslAcceptor};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio_openssl::SslStream;
 
 use crate::config::Limits;
+use crate::hub::Noise;
+use crate::stop::Stop;
+use crate::transport::patient::Patient;
+use crate::transport::places::Places;
+
+/// Octets of a request's head, and of what is read ahead on a connection.
+const HEAD_BYTES: usize = 64 << 10;
+/// Pause after a connection could not be accepted.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -27,23 +36,36 @@ pub(crate) struct Visitor {
     /// SHA-256 over the DER of the client certificate; none where none was shown (which only the
     /// operations listener lets in).
     pub(crate) certificate: Option<Digest>,
+    /// There was no place for one more connection: one request is answered, with a refusal.
+    pub(crate) crowded: bool,
 }
 
 /// A bound listener.
 pub(crate) struct Listener {
     socket: TcpListener,
+    door: Door,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Door {
     acceptor: SslAcceptor,
     limits: Limits,
+    places: Arc<Places>,
+    noise: Arc<Noise>,
 }
 
 impl Listener {
-    /// Binds; port 0 lets the system choose.
+    /// Binds; port 0 lets the system choose. Nobody is answered before [`Listener::serve`].
     pub(crate) async fn bind(
         address: SocketAddr,
         acceptor: SslAcceptor,
         limits: Limits,
+        noise: Arc<Noise>,
     ) -> std::io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind(address).await?, acceptor, limits })
+        let socket = TcpListener::bind(address).await?;
+        let places = Arc::new(Places::new(limits.connections));
+        Ok(Self { socket, door: Door { acceptor, limits, places, noise } })
     }
 
     /// Where it listens.
@@ -52,86 +74,116 @@ impl Listener {
     }
 
     /// Serves until `stop` says so; then lets requests under way end, for `grace` at most.
-    pub(crate) async fn serve(
-        self,
-        router: Router,
-        mut stop: watch::Receiver<bool>,
-        grace: Duration,
-    ) {
-        let places = Arc::new(Semaphore::new(self.limits.connections));
+    pub(crate) async fn serve(self, router: Router, stop: Stop, grace: Duration) {
         let mut connections = JoinSet::new();
-        while !*stop.borrow() {
-            let place = tokio::select! {
-                place = places.clone().acquire_owned() => {
-                    place.expect("the semaphore is never closed")
-                }
-                _ = stop.changed() => break,
+        loop {
+            let next = async {
+                let place = self.door.places.at_the_door().await;
+                self.socket.accept().await.map(|(stream, from)| (stream, from, place))
             };
             tokio::select! {
-                accepted = self.socket.accept() => match accepted {
-                    Ok((stream, from)) => {
-                        let visit = visit(
-                            stream, from, self.acceptor.clone(), router.clone(), self.limits,
-                            stop.clone(), place,
+                accepted = next => match accepted {
+                    Ok((stream, from, place)) => {
+                        let visit = self.door.clone().visit(
+                            stream, from, place, router.clone(), stop.clone(),
                         );
                         connections.spawn(visit);
                     }
                     Err(error) => {
                         // Out of descriptors, or the peer is gone already: wait a little, go on.
                         tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        tokio::time::sleep(PAUSE).await;
                     }
                 },
-                _ = stop.changed() => break,
+                () = stop.said() => break,
             }
-            while connections.try_join_next().is_some() {}
+            while let Some(ended) = connections.try_join_next() {
+                report(ended);
+            }
         }
         drop(self.socket);
-        let drained = async { while connections.join_next().await.is_some() {} };
+        let drained = async {
+            while let Some(ended) = connections.join_next().await {
+                report(ended);
+            }
+        };
         if tokio::time::timeout(grace, drained).await.is_err() {
-            tracing::warn!("connections were still open at the end of the grace period");
+            tracing::warn!(open = connections.len(), "connections outlast the grace period");
+            connections.shutdown().await;
         }
     }
 }
 
-/// One connection from handshake to end. Noise of strangers is a debug line, never evidence (P8).
-async fn visit(
-    stream: TcpStream,
-    from: SocketAddr,
-    acceptor: SslAcceptor,
-    router: Router,
-    limits: Limits,
-    mut stop: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
-) {
-    let handshake = shake_hands(stream, &acceptor);
-    let limit = Duration::from_millis(limits.handshake_ms);
-    let stream = match tokio::time::timeout(limit, handshake).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%from, %error, "TLS handshake failed"),
-        Err(_) => return tracing::debug!(%from, "TLS handshake took too long"),
-    };
-    let visitor = Visitor { certificate: fingerprint(&stream) };
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(visitor);
-        router.call(request)
-    });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(limits.request_head_ms))
-        .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        _ = stop.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
+fn report(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
-        tracing::debug!(%from, %error, "connection ended early");
+        tracing::error!(%error, "a connection ended in a fault of the program");
+    }
+}
+
+impl Door {
+    /// One connection from handshake to end. Noise of strangers is counted, never evidence (P8).
+    async fn visit(
+        self,
+        stream: TcpStream,
+        from: SocketAddr,
+        at_the_door: OwnedSemaphorePermit,
+        router: Router,
+        stop: Stop,
+    ) {
+        let patience = self.places.patience(Duration::from_millis(self.limits.handshake_ms));
+        let stream = tokio::select! {
+            shaken = shake_hands(stream, &self.acceptor) => match shaken {
+                Ok(stream) => stream,
+                Err(error) => {
+                    self.noise.count();
+                    return tracing::debug!(%from, %error, "TLS handshake failed");
+                }
+            },
+            () = patience => {
+                self.noise.count();
+                return tracing::debug!(%from, "TLS handshake took too long");
+            }
+        };
+        let certificate = fingerprint(&stream);
+        let place = self.places.inside(certificate);
+        let crowded = place.is_none();
+        // Whoever finds no place inside keeps the one at the door, for one short answer.
+        let at_the_door = crowded.then_some(at_the_door);
+
+        let router = TowerToHyperService::new(router);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Visitor { certificate, crowded });
+            router.call(request)
+        });
+        let stalled = Duration::from_millis(self.limits.body_idle_ms);
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            // Runs between two requests as well: it ends idle connections.
+            .header_read_timeout(Duration::from_millis(self.limits.request_head_ms))
+            .max_buf_size(HEAD_BYTES)
+            .keep_alive(!crowded)
+            .serve_connection(TokioIo::new(Patient::new(stream, stalled)), service);
+        let mut connection = std::pin::pin!(connection);
+        let patience = async {
+            match &at_the_door {
+                Some(_) => {
+                    self.places.patience(Duration::from_millis(self.limits.handshake_ms)).await
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = patience => return tracing::debug!(%from, "no place, and no request in time"),
+            () = stop.said() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        drop(place);
+        if let Err(error) = ended {
+            tracing::debug!(%from, %error, "connection ended early");
+        }
     }
 }
 

@@ -3,4 +3,8 @@
 
 pub(crate) mod listener;
 pub(crate) mod native;
+mod octets;
 pub(crate) mod operations;
+mod patient;
+mod places;
+mod refusal;

@@ -75,6 +75,11 @@ impl Readers {
         .map_err(|_| StoreError::Unavailable("a read was broken off".to_owned()))?
     }
 
+    /// Closes the connections that are idle.
+    pub(crate) fn close(&self) {
+        self.connections().clear();
+    }
+
     fn connections(&self) -> MutexGuard<'_, Vec<Connection>> {
         // A panic elsewhere cannot leave the list half changed.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)

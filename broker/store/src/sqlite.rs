@@ -144,6 +144,9 @@ impl SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
+        // Before the writer: whoever closes last merges the write-ahead log into the database and
+        // removes it, and a connection that only reads cannot.
+        self.readers.close();
         self.queue = None;
         if let Some(writer) = self.writer.take()
             && writer.join().is_err()

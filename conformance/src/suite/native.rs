@@ -1,9 +1,11 @@
 //! Every ending of a message over the native transport, as cases against one running node.
 
+mod crowd;
 mod endings;
 mod hostile;
 mod inbox;
 mod repeats;
+mod requests;
 
 use std::future::Future;
 use std::path::Path;
@@ -11,7 +13,9 @@ use std::time::Duration;
 
 use amtsbote_adapters::probe::Wired;
 use amtsbote_domain::identity::HubId;
-use amtsbote_domain::message::Metadata;
+use amtsbote_domain::message::{Metadata, Part};
+use amtsbote_wire::native::digest::sha256;
+use amtsbote_wire::native::envelope::write_signed;
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
@@ -23,6 +27,9 @@ use crate::town::{Answer, Town};
 
 /// Longest that a case waits for something that must come.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longest that a node may take to stop when nothing but waiting is under way.
+const STOPPED: Duration = Duration::from_secs(10);
 
 /// A node with two towns and an operator.
 pub(crate) struct World {
@@ -41,8 +48,28 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     repeats::run(&world, report).await;
     inbox::run(&world, report).await;
     hostile::run(&world, report).await;
-    report.add("archive-holds-afterwards", world.end());
+    requests::run(&world, report).await;
+    crowd::run(&world, report).await;
+    let World { folder, node, lemgo, .. } = world;
+    report.add("stops-although-somebody-waits", stop(&folder, node, &lemgo).await);
+    report.add("archive-holds-afterwards", folder.verify_archive().map(|found| found.to_string()));
     Ok(())
+}
+
+/// Somebody who waits for mail does not hold the node up, and what is left is one database.
+async fn stop(folder: &Folder, node: Node, lemgo: &Town) -> Result<String> {
+    let path = format!("/v1/inbox?party={}&wait=60&after=7fffffffffffffff", lemgo.party);
+    let waiting = tokio::spawn(answer(lemgo.request(reqwest::Method::GET, &path)));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let begun = tokio::time::Instant::now();
+    tokio::task::block_in_place(|| node.stop())?;
+    let took = begun.elapsed();
+    ensure!(took < STOPPED, "it took {took:?}");
+    let (status, ..) = waiting.await??;
+    ensure!(status == 200, "whoever waited got {status}");
+    let left = folder.path().join("data/hub.db-wal");
+    ensure!(!left.exists(), "the write-ahead log was not merged into the database");
+    Ok(format!("{} ms", took.as_millis()))
 }
 
 impl World {
@@ -51,7 +78,10 @@ impl World {
         folder.edit("amtsbote.toml", |table| {
             // A stalled sender is to be seen within a test.
             let mut limits = toml::Table::new();
-            limits.insert("body_idle_ms".into(), 2_000.into());
+            limits.insert("body_idle_ms".into(), i64::from(crowd::IDLE_MS).into());
+            // And that places run out; strangers may take their time.
+            limits.insert("connections".into(), i64::try_from(crowd::CONNECTIONS)?.into());
+            limits.insert("handshake_ms".into(), 60_000.into());
             table.insert("limits".into(), limits.into());
             Ok(())
         })?;
@@ -60,12 +90,6 @@ impl World {
         let detmold = Town::load(path, "05766020", &node.native)?;
         let operator = Operator::load(path, &node.operations)?;
         Ok(Self { folder, node, lemgo, detmold, operator })
-    }
-
-    fn end(self) -> Result<String> {
-        self.node.stop()?;
-        let verified = self.folder.verify_archive()?;
-        Ok(verified.to_string())
     }
 
     /// A good notice from Lemgo to Detmold.
@@ -78,6 +102,24 @@ impl World {
         let (metadata, wired) = self.notice()?;
         let (hub_id, receipt) = self.accept(&wired).await?;
         Ok((metadata, wired, hub_id, receipt))
+    }
+
+    /// Sends a good notice with an attachment `anlage.bin` and demands acceptance.
+    async fn accept_attachment(&self, octets: &[u8]) -> Result<HubId> {
+        let (metadata, good) = self.notice()?;
+        let mut parts = good.parts;
+        parts.push(("anlage.bin".into(), "application/octet-stream".into(), octets.to_vec()));
+        let listed: Vec<_> = parts
+            .iter()
+            .map(|(cid, media_type, octets)| Part {
+                cid: cid.clone(),
+                media_type: media_type.clone(),
+                size: octets.len() as u64,
+                sha256: sha256(octets),
+            })
+            .collect();
+        let envelope = write_signed(&metadata, &listed, &self.lemgo.signer)?;
+        Ok(self.accept(&Wired { envelope, parts }).await?.0)
     }
 
     /// Demands that the hub accepts this for the first time.

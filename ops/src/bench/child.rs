@@ -46,7 +46,10 @@ impl Hub {
         while !ready.exists() {
             let ended = hub.child.try_wait().or_not_now("Knoten", "hub")?;
             if ended.is_some() || begun.elapsed() > READY {
-                return Err(Failure::not_now("Der Knoten startet nicht.", "The hub does not start."));
+                return Err(Failure::not_now(
+                    "Der Knoten startet nicht.",
+                    "The hub does not start.",
+                ));
             }
             std::thread::sleep(Duration::from_millis(10));
         }

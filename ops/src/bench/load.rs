@@ -145,11 +145,7 @@ where
 }
 
 /// The floor of durability: appending so many octets to a file and syncing it, one after the other.
-pub(crate) fn synced_appends(
-    folder: &Path,
-    count: usize,
-    octets: usize,
-) -> Result<Timed, Failure> {
+pub(crate) fn synced_appends(folder: &Path, count: usize, octets: usize) -> Result<Timed, Failure> {
     let path = folder.join("floor");
     let mut file = std::fs::File::create(&path).or_not_now_at(&path)?;
     let block = vec![b'.'; octets];

@@ -3,43 +3,29 @@
 use std::sync::Arc;
 
 use amtsbote_archive::tile::TilePath;
-use amtsbote_domain::fault::{Code, Fault};
-use axum::body::Body;
-use axum::extract::{Path, State};
+use amtsbote_domain::fault::Code;
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use super::Wanted;
-use super::answer::Problem;
 use crate::hub::Hub;
+use crate::transport::refusal::{Named, Refusal};
 
 /// `GET /log/checkpoint`.
-pub(super) async fn checkpoint(
-    State(hub): State<Arc<Hub>>,
-    language: Wanted,
-) -> Result<Response, Problem> {
-    let head = hub.store.head().await.map_err(|error| Problem::store(&error, language))?;
-    let mut response = Body::from(head).into_response();
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, plain);
-    Ok(response)
+pub(super) async fn checkpoint(State(hub): State<Arc<Hub>>) -> Result<Response, Refusal> {
+    Ok(answer(hub.store.head().await?.into_bytes(), "text/plain; charset=utf-8"))
 }
 
 /// `GET /log/tile/<level>/<index>[.p/<width>]`.
 pub(super) async fn tile(
     State(hub): State<Arc<Hub>>,
-    language: Wanted,
-    Path(path): Path<String>,
-) -> Result<Response, Problem> {
-    let tile = TilePath::parse(&format!("tile/{path}"))
-        .map_err(|_| Problem::new(Fault::new(Code::NotFound), language))?;
-    let octets = hub
-        .store
-        .tile(tile.level(), tile.index(), tile.width())
-        .await
-        .map_err(|error| Problem::store(&error, language))?;
-    let mut response = Body::from(octets).into_response();
-    let binary = HeaderValue::from_static("application/octet-stream");
-    response.headers_mut().insert(header::CONTENT_TYPE, binary);
-    Ok(response)
+    Named(path): Named<String>,
+) -> Result<Response, Refusal> {
+    let tile = TilePath::parse(&format!("tile/{path}")).map_err(|_| Code::NotFound)?;
+    let octets = hub.store.tile(tile.level(), tile.index(), tile.width()).await?;
+    Ok(answer(octets, "application/octet-stream"))
+}
+
+fn answer(octets: Vec<u8>, media_type: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))], octets).into_response()
 }

@@ -2,34 +2,38 @@
 
 use std::sync::Arc;
 
-use amtsbote_domain::fault::{Code, Fault};
+use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::HubId;
-use amtsbote_domain::ports::{Delivery, StoreError};
-use amtsbote_domain::state::Event;
+use amtsbote_domain::ports::Delivery;
+use amtsbote_domain::state::{Event, State as DeliveryState};
 use amtsbote_schemas::xml;
 use amtsbote_wire::native::status::{
     LimitsDocument, MAX_PAGE_ENTRIES, MessageStatus, SCHEMA_VERSION,
 };
 use amtsbote_wire::signature::{DigestAlgorithm, SignatureAlgorithm};
 use axum::Extension;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::answer::{self, Problem};
+use super::Caller;
 use super::inbox::LONGEST_WAIT_SECONDS;
-use super::{Caller, Wanted};
 use crate::hub::Hub;
+use crate::transport::refusal::{Asked, Named, Refusal};
 
-/// `GET /v1/messages/{id}`.
+/// `GET /v1/messages/{id}`; 304 while it is as the caller knows it (`If-None-Match`).
 pub(super) async fn status(
     State(hub): State<Arc<Hub>>,
     Extension(caller): Extension<Caller>,
-    language: Wanted,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let delivery = own(&hub, &caller, &id, language).await?;
+    headers: HeaderMap,
+    Named(id): Named<String>,
+) -> Result<Response, Refusal> {
+    let delivery = own(&hub, &caller, &id).await?;
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known.is_some_and(|known| names(known, &tag(&delivery))) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag(&delivery))]).into_response());
+    }
     Ok(status_document(&delivery))
 }
 
@@ -37,16 +41,13 @@ pub(super) async fn status(
 pub(super) async fn receipt(
     State(hub): State<Arc<Hub>>,
     Extension(caller): Extension<Caller>,
-    language: Wanted,
-    Path(id): Path<String>,
-    Query(asked): Query<ReceiptQuery>,
-) -> Result<Response, Problem> {
-    let delivery = own(&hub, &caller, &id, language).await?;
+    Named(id): Named<String>,
+    Asked(asked): Asked<ReceiptQuery>,
+) -> Result<Response, Refusal> {
+    let delivery = own(&hub, &caller, &id).await?;
     let kind = asked.kind.as_deref().unwrap_or("accepted");
-    let receipt = hub.store.receipt(&delivery.record.hub_id, kind).await;
-    receipt
-        .map(|octets| answer::json(StatusCode::OK, octets))
-        .map_err(|error| Problem::store(&error, language))
+    let receipt = hub.store.receipt(&delivery.record.hub_id, kind).await?;
+    Ok(super::json(StatusCode::OK, receipt))
 }
 
 /// What may be asked about receipts.
@@ -59,21 +60,16 @@ pub(super) struct ReceiptQuery {
 pub(super) async fn cancel(
     State(hub): State<Arc<Hub>>,
     Extension(caller): Extension<Caller>,
-    language: Wanted,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let delivery = own(&hub, &caller, &id, language).await?;
+    Named(id): Named<String>,
+) -> Result<Response, Refusal> {
+    let delivery = own(&hub, &caller, &id).await?;
     let hub_id = &delivery.record.hub_id;
-    if delivery.state != amtsbote_domain::state::State::Cancelled {
+    if delivery.state != DeliveryState::Cancelled {
         let by = format!("account:{}", caller.0.id);
-        hub.store
-            .apply(hub_id, Event::Cancel, Some(by), None)
-            .await
-            .map_err(|error| Problem::store(&error, language))?;
+        let cancelled = hub.store.apply(hub_id, Event::Cancel, Some(by), None).await;
+        cancelled.map_err(|error| Refusal::from(error).about(hub_id))?;
     }
-    let delivery =
-        hub.store.delivery(hub_id).await.map_err(|error| Problem::store(&error, language))?;
-    Ok(status_document(&delivery))
+    Ok(status_document(&hub.store.delivery(hub_id).await?))
 }
 
 /// `GET /v1/limits`.
@@ -93,39 +89,50 @@ pub(super) async fn limits(State(hub): State<Arc<Hub>>) -> Response {
         signature_algorithms: SignatureAlgorithm::ALL.iter().map(|a| a.uri().to_owned()).collect(),
         digest_algorithms: DigestAlgorithm::ALL.iter().map(|a| a.uri().to_owned()).collect(),
     };
-    let octets = serde_json::to_vec(&document).expect("strings and numbers can be written");
-    answer::json(StatusCode::OK, octets)
+    super::document(&document)
 }
 
 fn status_document(delivery: &Delivery) -> Response {
-    let document = MessageStatus::new(delivery);
-    let octets = serde_json::to_vec(&document).expect("strings and numbers can be written");
-    let mut response = answer::json(StatusCode::OK, octets);
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", delivery.revision)) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
+    ([(header::ETAG, tag(delivery))], super::document(&MessageStatus::new(delivery)))
+        .into_response()
+}
+
+/// The entity tag: the revision, which grows with every change.
+fn tag(delivery: &Delivery) -> String {
+    format!("\"{}\"", delivery.revision)
+}
+
+/// Whether a list of entity tags names this one; compared weakly (RFC 9110, 13.1.2).
+fn names(list: &str, tag: &str) -> bool {
+    list.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }
 
 /// The delivery under a hub id, if the caller's account sent it. What is not yours does not exist.
-async fn own(
-    hub: &Hub,
-    caller: &Caller,
-    id: &str,
-    language: Wanted,
-) -> Result<Delivery, Problem> {
-    let delivery = delivery(hub, id, language).await?;
+async fn own(hub: &Hub, caller: &Caller, id: &str) -> Result<Delivery, Refusal> {
+    let delivery = delivery(hub, id).await?;
     if delivery.record.account != caller.0.id {
-        return Err(Problem::new(Fault::new(Code::NotFound), language));
+        return Err(Refusal::from(Code::NotFound).about(&delivery.record.hub_id));
     }
     Ok(delivery)
 }
 
 /// The delivery under a hub id.
-pub(super) async fn delivery(hub: &Hub, id: &str, language: Wanted) -> Result<Delivery, Problem> {
-    let found = match HubId::parse(id) {
-        Ok(id) => hub.store.delivery(&id).await,
-        Err(_) => Err(StoreError::NotFound),
-    };
-    found.map_err(|error| Problem::store(&error, language))
+pub(super) async fn delivery(hub: &Hub, id: &str) -> Result<Delivery, Refusal> {
+    let id = HubId::parse(id).map_err(|_| Code::NotFound)?;
+    Ok(hub.store.delivery(&id).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entity_tags_are_compared_as_the_rfc_says() {
+        for known in ["\"7\"", "W/\"7\"", "\"6\", \"7\"", "*"] {
+            assert!(names(known, "\"7\""), "{known}");
+        }
+        for other in ["", "\"70\"", "7", "\"6\""] {
+            assert!(!names(other, "\"7\""), "{other}");
+        }
+    }
 }

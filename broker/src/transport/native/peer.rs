@@ -1,28 +1,31 @@
 //! The way out to another hub: the same envelope, the same octets, the same transport id, under
 //! this hub's own client certificate.
 
-use std::io::Read;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use amtsbote_domain::digest::Digest;
-use amtsbote_domain::fault::{Code, Retry};
-use amtsbote_domain::ports::{ENVELOPE_CID, Pending};
+use amtsbote_domain::fault::Retry;
+use amtsbote_domain::identity::HubId;
+use amtsbote_domain::message::Part;
+use amtsbote_domain::ports::{ENVELOPE_CID, Pending, Store, StoreError};
 use amtsbote_wire::native::multipart::{PartHeaders, TransferEncoding, Writer};
 use amtsbote_wire::native::problem::{self, Problem};
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use reqwest::{Body, Certificate, Client, Identity, StatusCode};
 
 use crate::config::PeerConfig;
 use crate::outlet::{Outcome, Outlet, Parcel};
+use crate::transport::octets;
 
 /// Time for connecting, TLS included.
 const CONNECT: Duration = Duration::from_secs(15);
 /// Longest silence of the peer.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Octets of an answer.
-const ANSWER_BYTES: usize = 1 << 20;
-/// Octets read from the store at a time.
-const CHUNK_BYTES: usize = 64 << 10;
 
 /// Another hub that speaks the native transport.
 pub(crate) struct NativePeer {
@@ -48,7 +51,6 @@ impl NativePeer {
 
     async fn send(&self, parcel: &Parcel) -> Result<Outcome, Failure> {
         let framed = frame(parcel).await?;
-        let corrupt = framed.corrupt.clone();
         let answer = self
             .client
             .post(&self.url)
@@ -57,11 +59,10 @@ impl NativePeer {
             .body(framed.body)
             .send()
             .await;
-        if corrupt.load(std::sync::atomic::Ordering::Acquire) {
-            return Ok(Outcome::Corrupt);
+        if framed.corrupt.load(Ordering::Acquire) {
+            return Err(Failure::Corrupt);
         }
-        let answer = answer.map_err(Failure::from)?;
-        judge(answer).await
+        judge(answer?).await
     }
 }
 
@@ -80,6 +81,10 @@ impl Outlet for NativePeer {
                         tracing::warn!(%hub_id, repeated, reason, "no answer from the peer");
                         Outcome::Lost
                     }
+                    Failure::Corrupt => {
+                        tracing::error!(%hub_id, "octets at rest were changed; delivery stops");
+                        Outcome::Corrupt
+                    }
                 }
             })
         })
@@ -97,6 +102,8 @@ enum Failure {
     NothingLeft(String),
     /// The peer may have it.
     NoAnswer(String),
+    /// The octets at rest were changed; the peer cannot have taken them for whole.
+    Corrupt,
 }
 
 impl From<reqwest::Error> for Failure {
@@ -122,24 +129,23 @@ async fn judge(answer: reqwest::Response) -> Result<Outcome, Failure> {
     Ok(match (status, retry) {
         // An error inside the peer says nothing about acceptance.
         (StatusCode::INTERNAL_SERVER_ERROR, _) => Outcome::Lost,
-        (_, Some(Retry::Later)) => {
-            Outcome::NotNow(problem.and_then(|problem| problem.retry_after))
+        (_, Some(Retry::Later)) => Outcome::NotNow(problem.and_then(|problem| problem.retry_after)),
+        (_, Some(Retry::Never | Retry::AfterFix)) => {
+            Outcome::Refused(problem.and_then(|problem| problem.code()))
         }
-        (_, Some(Retry::Never | Retry::AfterFix)) => Outcome::Refused(problem.and_then(code)),
+        // Whoever answers without a document is no hub but a gateway in between: what it refused
+        // it did not pass on; of everything else nobody knows.
+        (StatusCode::TOO_MANY_REQUESTS, None) => Outcome::NotNow(None),
+        (StatusCode::REQUEST_TIMEOUT, None) => Outcome::Lost,
         (status, None) if status.is_client_error() => Outcome::Refused(None),
-        // Whoever answered was no hub: a gateway in between, perhaps after it passed things on.
         (_, None) => Outcome::Lost,
     })
-}
-
-fn code(problem: Problem) -> Option<Code> {
-    problem.code()
 }
 
 async fn bounded(mut answer: reqwest::Response) -> Result<Vec<u8>, Failure> {
     let mut octets = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
-        if octets.len() + chunk.len() > ANSWER_BYTES.min(problem::MAX_BYTES) {
+        if octets.len() + chunk.len() > problem::MAX_BYTES {
             return Err(Failure::NoAnswer("the answer is too long".to_owned()));
         }
         octets.extend_from_slice(&chunk);
@@ -152,14 +158,18 @@ struct Framed {
     length: u64,
     body: Body,
     /// Set when the octets at rest were found changed while they were sent.
-    corrupt: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    corrupt: Arc<AtomicBool>,
 }
 
-/// The parts as they came in, streamed from the store. The reader compares size and digest with
-/// those taken at the door before it gives the last octets out (P4).
+/// The parts as they came in, streamed from the store. A part that was changed at rest breaks the
+/// body off before its last octets (P4).
 async fn frame(parcel: &Parcel) -> Result<Framed, Failure> {
     let record = &parcel.record;
-    let envelope = read_envelope(parcel).await?;
+    let envelope = octets::whole(parcel.store.as_ref(), &record.hub_id, ENVELOPE_CID).await;
+    let envelope = envelope.map_err(|error| match error {
+        StoreError::Corrupt(_) => Failure::Corrupt,
+        other => Failure::NothingLeft(format!("envelope: {other}")),
+    })?;
     let head = |cid: &str, media_type: &str| PartHeaders {
         content_id: cid.to_owned(),
         content_type: media_type.to_owned(),
@@ -171,90 +181,50 @@ async fn frame(parcel: &Parcel) -> Result<Framed, Failure> {
     let writer = Writer::new(&boundary, &parts)
         .map_err(|error| Failure::NothingLeft(format!("cannot be framed: {error}")))?;
 
-    let corrupt = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(4);
-    let (store, hub_id) = (parcel.store.clone(), record.hub_id.clone());
-    let cids: Vec<String> = record.parts.iter().map(|part| part.cid.clone()).collect();
-    let (framing, flag) = (writer.clone(), corrupt.clone());
-    tokio::spawn(async move {
-        let sent = async {
-            send(&sender, framing.heads()[0].clone()).await?;
-            send(&sender, envelope).await?;
-            for (cid, head) in cids.iter().zip(&framing.heads()[1..]) {
-                send(&sender, head.clone()).await?;
-                let reader = store
-                    .open_part(&hub_id, cid)
-                    .await
-                    .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
-                let sender = sender.clone();
-                tokio::task::spawn_blocking(move || pump(reader, &sender))
-                    .await
-                    .map_err(std::io::Error::other)??;
+    let mut heads = writer.heads().iter().map(|head| Piece::Octets(head.clone().into()));
+    let mut pieces: Vec<Piece> = heads.next().into_iter().collect();
+    pieces.push(Piece::Octets(envelope.into()));
+    for (head, part) in heads.zip(&record.parts) {
+        pieces.extend([head, Piece::Part(part.clone())]);
+    }
+    pieces.push(Piece::Octets(writer.tail().to_vec().into()));
+    let corrupt = Arc::new(AtomicBool::new(false));
+    let (flag, store, hub_id) = (corrupt.clone(), parcel.store.clone(), record.hub_id.clone());
+    let body = stream::iter(pieces)
+        .then(move |piece| open(store.clone(), hub_id.clone(), piece))
+        .try_flatten()
+        .inspect_err(move |error| {
+            if error.kind() == ErrorKind::InvalidData {
+                flag.store(true, Ordering::Release);
             }
-            send(&sender, framing.tail().to_vec()).await
-        };
-        if let Err(error) = sent.await {
-            if error.kind() == std::io::ErrorKind::InvalidData {
-                tracing::error!(%hub_id, %error, "octets at rest were changed; delivery stops");
-                flag.store(true, std::sync::atomic::Ordering::Release);
-            }
-            // The body fails, so the peer cannot take what it got for whole. Nobody may listen.
-            let _gone = sender.send(Err(error)).await;
-        }
-    });
-    let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|chunk| (chunk, receiver))
-    });
+        });
     Ok(Framed {
         content_type: writer.content_type().to_owned(),
         length: writer.content_length(),
-        body: Body::wrap_stream(stream),
+        body: Body::wrap_stream(body),
         corrupt,
     })
 }
 
-async fn read_envelope(parcel: &Parcel) -> Result<Vec<u8>, Failure> {
-    let trouble = |error: String| Failure::NothingLeft(format!("envelope: {error}"));
-    let reader = parcel
-        .store
-        .open_part(&parcel.record.hub_id, ENVELOPE_CID)
-        .await
-        .map_err(|error| trouble(error.to_string()))?;
-    let read = tokio::task::spawn_blocking(move || {
-        let mut octets = Vec::new();
-        reader.take(ANSWER_BYTES as u64).read_to_end(&mut octets).map(|_| octets)
-    });
-    read.await
-        .map_err(|error| trouble(error.to_string()))?
-        .map_err(|error| trouble(error.to_string()))
+/// A piece of the body.
+enum Piece {
+    /// Ready octets.
+    Octets(Bytes),
+    /// A part, to be read from the store.
+    Part(Part),
 }
 
-async fn send(
-    sender: &tokio::sync::mpsc::Sender<std::io::Result<Bytes>>,
-    octets: Vec<u8>,
-) -> std::io::Result<()> {
-    let gone = |_| std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-    sender.send(Ok(octets.into())).await.map_err(gone)
-}
+type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
-/// Moves a part into the body, one chunk late: the last one leaves only when the reader has said
-/// that all of it is as it was at the door.
-fn pump(
-    mut reader: Box<dyn Read + Send>,
-    sender: &tokio::sync::mpsc::Sender<std::io::Result<Bytes>>,
-) -> std::io::Result<()> {
-    let gone = |_| std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-    let mut held: Option<Vec<u8>> = None;
-    loop {
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let read = reader.read(&mut chunk)?;
-        chunk.truncate(read);
-        if let Some(ready) = held.take() {
-            sender.blocking_send(Ok(ready.into())).map_err(gone)?;
-        }
-        if read == 0 {
-            return Ok(());
-        }
-        held = Some(chunk);
+async fn open(store: Arc<dyn Store>, hub_id: HubId, piece: Piece) -> io::Result<Pieces> {
+    match piece {
+        Piece::Octets(octets) => Ok(Box::pin(stream::iter([Ok(octets)]))),
+        Piece::Part(part) => match store.open_part(&hub_id, &part.cid).await {
+            Ok(reader) => Ok(Box::pin(octets::stream(reader, 0, part.size, part.size).await?)),
+            Err(error @ StoreError::Corrupt(_)) => {
+                Err(io::Error::new(ErrorKind::InvalidData, error))
+            }
+            Err(error) => Err(io::Error::other(error)),
+        },
     }
 }

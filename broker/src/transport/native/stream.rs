@@ -40,7 +40,11 @@ enum Found {
 
 impl BodyMessage {
     /// Looks at the headers; reads nothing of the body.
-    pub(super) fn new(headers: &HeaderMap, body: Body, limits: Limits) -> Result<Self, (Fault, Body)> {
+    pub(super) fn new(
+        headers: &HeaderMap,
+        body: Body,
+        limits: Limits,
+    ) -> Result<Self, (Fault, Body)> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
         let parser = match Parser::new(content_type) {
@@ -100,10 +104,9 @@ impl BodyMessage {
         let mut input: &[u8] = &data;
         while let Some(event) = self.parser.next_event(&mut input)? {
             self.found.push_back(match event {
-                Event::PartBegin(head) => Found::Begin(PartHead {
-                    cid: head.content_id,
-                    media_type: head.content_type,
-                }),
+                Event::PartBegin(head) => {
+                    Found::Begin(PartHead { cid: head.content_id, media_type: head.content_type })
+                }
                 // Octets that the parser held back at the border of two frames are its own.
                 Event::Data(octets) if within(&data, octets) => Found::Data(data.slice_ref(octets)),
                 Event::Data(octets) => Found::Data(Bytes::copy_from_slice(octets)),
@@ -138,7 +141,9 @@ impl Inbound for BodyMessage {
             let place = "part 1";
             match self.next().await? {
                 Found::Begin(head) if head.cid == ENVELOPE_CID => {}
-                _ => return Err(Fault::new(Code::MalformedRequest).at(place).because(ENVELOPE_CID)),
+                _ => {
+                    return Err(Fault::new(Code::MalformedRequest).at(place).because(ENVELOPE_CID));
+                }
             }
             let mut octets = Vec::new();
             while let Some(chunk) = self.chunk().await? {

@@ -6,28 +6,28 @@ use amtsbote_domain::identity::Transport;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::answer::{self, Problem};
+use super::Caller;
+use super::linger::linger;
 use super::stream::BodyMessage;
-use super::{Caller, Wanted};
 use crate::hub::Hub;
 use crate::pipeline;
 use crate::step::received::Door;
+use crate::transport::refusal::Refusal;
 
 /// Takes a message in. 201 with the receipt, 200 with the same receipt for an identical repeat.
 pub(super) async fn submit(
     State(hub): State<Arc<Hub>>,
     Extension(Caller(account)): Extension<Caller>,
-    language: Wanted,
     request: Request,
-) -> Response {
+) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
     let mut message = match BodyMessage::new(&head.headers, body, hub.limits) {
         Ok(message) => message,
         Err((fault, body)) => {
-            answer::linger(body).await;
-            return Problem::new(fault, language).into_response();
+            linger(body).await;
+            return Err(fault.into());
         }
     };
     let door = Door {
@@ -36,20 +36,17 @@ pub(super) async fn submit(
         arrival: hub.clock.now(),
         inbound: &mut message,
     };
-    match pipeline::ingest(&hub, door).await {
-        Ok(accepted) => {
-            let status =
-                if accepted.is_repeat() { StatusCode::OK } else { StatusCode::CREATED };
-            let location = format!("/v1/messages/{}", accepted.hub_id());
-            let mut response = answer::json(status, accepted.into_receipt());
-            if let Ok(location) = HeaderValue::from_str(&location) {
-                response.headers_mut().insert(header::LOCATION, location);
-            }
-            response
-        }
+    let accepted = match pipeline::ingest(&hub, door).await {
+        Ok(accepted) => accepted,
         Err(refused) => {
-            answer::linger(message.into_body()).await;
-            Problem::recorded(refused, language).into_response()
+            linger(message.into_body()).await;
+            return Err(refused.into());
         }
-    }
+    };
+    let status = if accepted.is_repeat() { StatusCode::OK } else { StatusCode::CREATED };
+    let location = format!("/v1/messages/{}", accepted.hub_id());
+    let location = HeaderValue::from_str(&location).expect("a hub id is visible ASCII");
+    let mut response = super::json(status, accepted.into_receipt());
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
 }

@@ -6,14 +6,14 @@ use amtsbote_domain::directory::{Directory, Party};
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::{MessageType, ServiceUri};
 use amtsbote_domain::party::PartyId;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Refusal;
 use crate::hub::Hub;
 use crate::step::routed::no_way;
+use crate::transport::refusal::{Asked, Named, Refusal};
 
 /// `GET /ops/v1/directory`.
 pub(super) async fn directory(State(hub): State<Arc<Hub>>) -> Response {
@@ -25,7 +25,7 @@ pub(super) async fn directory(State(hub): State<Arc<Hub>>) -> Response {
 /// `GET /ops/v1/directory/{party}`.
 pub(super) async fn party(
     State(hub): State<Arc<Hub>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Refusal> {
     let id = PartyId::parse(&id).map_err(|_| Refusal::from(Code::NotFound))?;
     let party = hub.directory.party(&id).ok_or(Refusal::from(Code::UnknownReader))?;
@@ -88,7 +88,10 @@ struct Step {
 }
 
 /// The same tables and the same functions as for a message, in the same order.
-pub(super) async fn route(State(hub): State<Arc<Hub>>, Query(asked): Query<RouteQuery>) -> Response {
+pub(super) async fn route(
+    State(hub): State<Arc<Hub>>,
+    Asked(asked): Asked<RouteQuery>,
+) -> Response {
     let now = hub.clock.now();
     let permit = hub.permissions.explain(
         &asked.from,

@@ -11,8 +11,8 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Refusal;
 use crate::hub::Hub;
+use crate::transport::refusal::Refusal;
 
 /// `GET /health/live`: the process answers.
 pub(super) async fn live() -> &'static str {
@@ -33,11 +33,11 @@ pub(super) async fn ready(State(hub): State<Arc<Hub>>) -> (StatusCode, &'static 
 /// `GET /metrics`, in the text format of Prometheus. No label holds a value from a message.
 pub(super) async fn metrics(State(hub): State<Arc<Hub>>) -> Result<Response, Refusal> {
     let figures = hub.store.figures().await?;
-    let octets = render(&figures, hub.clock.now()).into_bytes();
+    let octets = render(&figures, hub.noise.counted(), hub.clock.now()).into_bytes();
     Ok(super::answer(StatusCode::OK, octets, "text/plain; version=0.0.4; charset=utf-8"))
 }
 
-fn render(figures: &Figures, now: Timestamp) -> String {
+fn render(figures: &Figures, strangers: u64, now: Timestamp) -> String {
     let mut text = String::from(
         "# HELP amtsbote_deliveries Deliveries by state.\n# TYPE amtsbote_deliveries gauge\n",
     );
@@ -45,10 +45,13 @@ fn render(figures: &Figures, now: Timestamp) -> String {
         // Writing into a String cannot fail.
         let _ok = writeln!(text, "amtsbote_deliveries{{state=\"{state}\"}} {count}");
     }
-    let oldest = figures.oldest_open.map_or(0, |since| (now.as_second() - since.as_second()).max(0));
+    let oldest =
+        figures.oldest_open.map_or(0, |since| (now.as_second() - since.as_second()).max(0));
     let _ok = write!(
         text,
-        "# HELP amtsbote_log_leaves Leaves of the evidence log.\n\
+        "# HELP amtsbote_strangers Failed handshakes and certificates of no account.\n\
+         # TYPE amtsbote_strangers counter\namtsbote_strangers {strangers}\n\
+         # HELP amtsbote_log_leaves Leaves of the evidence log.\n\
          # TYPE amtsbote_log_leaves counter\namtsbote_log_leaves {}\n\
          # HELP amtsbote_oldest_open_seconds Age of the oldest delivery that has not ended.\n\
          # TYPE amtsbote_oldest_open_seconds gauge\namtsbote_oldest_open_seconds {oldest}\n",
@@ -81,7 +84,14 @@ const CERTIFICATE_DAYS: i64 = 30;
 pub(super) async fn checks(State(hub): State<Arc<Hub>>) -> Result<Response, Refusal> {
     let now = hub.clock.now();
     let figures = hub.store.figures().await?;
-    let checks = vec![storage(&hub), clearing(&figures), certificates(&hub, now), packs(&hub), table(&hub)];
+    let checks = vec![
+        storage(&hub),
+        worker(&hub, now),
+        clearing(&figures),
+        certificates(&hub, now),
+        packs(&hub),
+        table(&hub),
+    ];
     Ok(super::json(&json!({ "schema_version": 1, "checks": checks })))
 }
 
@@ -99,6 +109,20 @@ fn storage(hub: &Hub) -> Check {
             text_de: "Speicher nimmt nichts an: Platz schaffen, dann erneut prüfen".into(),
             text_en: format!("storage accepts nothing ({error}): make room, then check again"),
         },
+    }
+}
+
+/// Seconds without a sign of the worker that are worth waking somebody.
+const WORKER_SILENCE: i64 = 90;
+
+fn worker(hub: &Hub, now: Timestamp) -> Check {
+    let silence = hub.pulse.silence(now);
+    let status = if silence < WORKER_SILENCE { Status::Ok } else { Status::Critical };
+    Check {
+        name: "worker",
+        status,
+        text_de: format!("letzte Runde der Zustellung vor {silence} s"),
+        text_en: format!("the worker last went round {silence} s ago"),
     }
 }
 
@@ -147,7 +171,11 @@ fn certificates(hub: &Hub, now: Timestamp) -> Check {
             list(&ended),
             list(&ending)
         ),
-        text_en: format!("ended: {}; within {CERTIFICATE_DAYS} days: {}", list(&ended), list(&ending)),
+        text_en: format!(
+            "ended: {}; within {CERTIFICATE_DAYS} days: {}",
+            list(&ended),
+            list(&ending)
+        ),
     }
 }
 
@@ -182,9 +210,10 @@ mod tests {
             leaves: 12,
             oldest_open: Some(Timestamp::UNIX_EPOCH),
         };
-        let text = render(&figures, Timestamp::from_second(90).expect("an instant"));
+        let text = render(&figures, 7, Timestamp::from_second(90).expect("an instant"));
         assert!(text.contains("amtsbote_deliveries{state=\"waiting\"} 3\n"), "{text}");
         assert!(text.contains("\namtsbote_log_leaves 12\n"), "{text}");
+        assert!(text.contains("\namtsbote_strangers 7\n"), "{text}");
         assert!(text.ends_with("amtsbote_oldest_open_seconds 90\n"), "{text}");
     }
 }

@@ -12,7 +12,6 @@ use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::text::Language;
-use amtsbote_wire::native::problem;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -23,8 +22,8 @@ use serde::Serialize;
 
 use crate::config::Operator;
 use crate::hub::Hub;
-use crate::step::refused::store_fault;
 use crate::transport::listener::Visitor;
+use crate::transport::refusal::{Refusal, keep_private};
 
 /// All routes of the operations address.
 pub(crate) fn router(hub: Arc<Hub>) -> Router {
@@ -46,7 +45,9 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
         .nest("/ops/v1", people)
-        .fallback(|| async { Refusal::from(Code::NotFound) })
+        .fallback(async || Refusal::from(Code::NotFound))
+        .method_not_allowed_fallback(async || Refusal::method())
+        .layer(axum::middleware::from_fn_with_state(hub.clone(), door))
         .with_state(hub)
 }
 
@@ -63,36 +64,36 @@ async fn identify(
             request.extensions_mut().insert(operator);
             next.run(request).await
         }
-        None => Refusal::from(Code::OperatorOnly).into_response(),
-    }
-}
-
-/// A refusal for an operator; texts are English here, the command line translates by code.
-pub(super) struct Refusal(Fault);
-
-impl From<Code> for Refusal {
-    fn from(code: Code) -> Self {
-        Self(Fault::new(code))
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        if !matches!(error, StoreError::NotFound) {
-            tracing::error!(%error, "the store failed while an operator asked");
+        None => {
+            hub.noise.count();
+            Refusal::from(Code::OperatorOnly).into_response()
         }
-        Self(store_fault(&error))
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let error_id = uuid::Uuid::new_v4().simple().to_string();
-        let status = StatusCode::from_u16(self.0.code.status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let document = problem::Problem::new(&self.0, Language::En, &error_id);
-        answer(status, document.to_bytes(), problem::MEDIA_TYPE)
+/// Makes every refusal a problem document. Texts are English here, the command line translates by
+/// code.
+async fn door(
+    State(hub): State<Arc<Hub>>,
+    Extension(visitor): Extension<Visitor>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = match visitor.crowded {
+        true => {
+            Refusal::from(Fault::new(Code::TooMany).because("connections").after(1)).into_response()
+        }
+        false => next.run(request).await,
+    };
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        let error_id = hub.new_error_id();
+        if let Some(cause) = &refusal.cause {
+            tracing::warn!(error_id, cause, "a request of an operator failed");
+        }
+        refusal.fill(&mut response, Language::En, &error_id);
     }
+    keep_private(&mut response);
+    response
 }
 
 /// A JSON document.
@@ -116,10 +117,7 @@ pub(super) async fn note(
     hub_id: Option<HubId>,
 ) -> Result<(), StoreError> {
     tracing::info!(operator = operator.name, act, hub_id = hub_id.as_ref().map(HubId::as_str));
-    let record = Evidence::Operator {
-        certificate: operator.certificate,
-        act: act.to_owned(),
-        hub_id,
-    };
+    let record =
+        Evidence::Operator { certificate: operator.certificate, act: act.to_owned(), hub_id };
     hub.store.record(record).await.map(|_| ())
 }

@@ -1,6 +1,5 @@
 //! Messages as operators see them: metadata, states, evidence; never content.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use amtsbote_archive::dossier::Dossier;
@@ -9,20 +8,22 @@ use amtsbote_domain::Timestamp;
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::party::PartyId;
-use amtsbote_domain::ports::{Delivery, ENVELOPE_CID, Query as Asked, StoreError};
+use amtsbote_domain::ports::{Delivery, ENVELOPE_CID, Query, StoreError};
 use amtsbote_domain::state::{State as DeliveryState, WaitingFor};
 use amtsbote_domain::text::Text;
 use amtsbote_wire::native::status::{MessageStatus, TimelineEntry};
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Refusal, note};
+use super::note;
 use crate::config::Operator;
 use crate::hub::Hub;
+use crate::transport::octets;
+use crate::transport::refusal::{Asked, Named, Refusal};
 
 /// Messages of a list where the request names no number, and at most.
 const LIST: (u32, u32) = (50, 1_000);
@@ -51,11 +52,11 @@ pub(super) struct ListQuery {
 pub(super) async fn list(
     State(hub): State<Arc<Hub>>,
     Extension(operator): Extension<Operator>,
-    Query(query): Query<ListQuery>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Refusal> {
     note(&hub, &operator, "message list", None).await?;
     let limit = query.limit.unwrap_or(LIST.0).clamp(1, LIST.1);
-    let asked = Asked {
+    let asked = Query {
         party: query.party,
         service: query.service,
         state: query.state,
@@ -74,11 +75,10 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(hub): State<Arc<Hub>>,
     Extension(operator): Extension<Operator>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Refusal> {
     let mut messages = Vec::new();
-    for hub_id in find(&hub, &id).await? {
-        note(&hub, &operator, "message show", Some(hub_id.clone())).await?;
+    for hub_id in find(&hub, &operator, "message show", &id).await? {
         let delivery = hub.store.delivery(&hub_id).await?;
         messages.push(json!({
             "status": MessageStatus::new(&delivery), "record": delivery.record,
@@ -91,11 +91,10 @@ pub(super) async fn show(
 pub(super) async fn why(
     State(hub): State<Arc<Hub>>,
     Extension(operator): Extension<Operator>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Refusal> {
     let mut messages = Vec::new();
-    for hub_id in find(&hub, &id).await? {
-        note(&hub, &operator, "why", Some(hub_id.clone())).await?;
+    for hub_id in find(&hub, &operator, "why", &id).await? {
         messages.push(explain(&hub, &hub_id).await?);
     }
     Ok(super::json(&json!({ "schema_version": 1, "messages": messages })))
@@ -112,9 +111,17 @@ async fn explain(hub: &Hub, hub_id: &HubId) -> Result<Value, Refusal> {
     }))
 }
 
-async fn find(hub: &Hub, id: &str) -> Result<Vec<HubId>, Refusal> {
+/// The messages under an id. That they were looked at is evidence, and that there are none as well.
+async fn find(hub: &Hub, operator: &Operator, act: &str, id: &str) -> Result<Vec<HubId>, Refusal> {
     let found = hub.store.find(id).await?;
-    if found.is_empty() { Err(Code::NotFound.into()) } else { Ok(found) }
+    if found.is_empty() {
+        note(hub, operator, act, None).await?;
+        return Err(Code::NotFound.into());
+    }
+    for hub_id in &found {
+        note(hub, operator, act, Some(hub_id.clone())).await?;
+    }
+    Ok(found)
 }
 
 /// `GET /ops/v1/messages/{id}/dossier`: every leaf about one message, proven under the newest
@@ -122,33 +129,24 @@ async fn find(hub: &Hub, id: &str) -> Result<Vec<HubId>, Refusal> {
 pub(super) async fn dossier(
     State(hub): State<Arc<Hub>>,
     Extension(operator): Extension<Operator>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Refusal> {
-    let found = find(&hub, &id).await?;
+    let found = find(&hub, &operator, "archive prove", &id).await?;
     let [hub_id] = found.as_slice() else {
         // Several messages under one id: the hub's id says which.
         return Err(Code::StateForbids.into());
     };
-    note(&hub, &operator, "archive prove", Some(hub_id.clone())).await?;
     let mut receipts = Vec::new();
     for entry in hub.store.timeline(hub_id).await? {
         let receipt = hub.store.prove(entry.index).await?;
         receipts.push(Receipt::parse(&receipt).map_err(unreadable)?);
     }
-    let envelope = hub.store.open_part(hub_id, ENVELOPE_CID).await?;
-    let envelope = tokio::task::spawn_blocking(move || {
-        let mut octets = Vec::new();
-        envelope.take(ENVELOPE_BYTES).read_to_end(&mut octets).map(|_| octets)
-    });
-    let envelope = envelope.await.map_err(unreadable)?.map_err(unreadable)?;
+    let envelope = octets::whole(hub.store.as_ref(), hub_id, ENVELOPE_CID).await?;
     let mut dossier = Dossier::new(hub_id.to_string(), vec![hub.verifier.clone()], receipts);
     dossier.envelope = Some(envelope);
     let octets = dossier.to_bytes().map_err(unreadable)?;
     Ok(super::answer(StatusCode::OK, octets, "application/json"))
 }
-
-/// More than any envelope that was accepted.
-const ENVELOPE_BYTES: u64 = 1 << 20;
 
 /// What the store gave out cannot be used: it is damaged.
 fn unreadable(error: impl std::fmt::Display) -> Refusal {
@@ -188,10 +186,9 @@ fn next_step(delivery: &Delivery) -> Text {
             de: "Angehalten. Jemand muss freigeben.",
             en: "On hold. Somebody must release it.",
         },
-        DeliveryState::InDelivery => Text {
-            de: "Eine Zustellung läuft.",
-            en: "A delivery is under way.",
-        },
+        DeliveryState::InDelivery => {
+            Text { de: "Eine Zustellung läuft.", en: "A delivery is under way." }
+        }
         DeliveryState::Uncertain => Text {
             de: "Ob es ankam, ist ungewiss. Der Knoten klärt es, wo er darf; sonst ein Mensch.",
             en: "Whether it arrived is uncertain. The hub finds out where it may; else a person does.",

@@ -28,6 +28,18 @@ fn put_back(dir: &Path, database: &[u8]) {
     fs::write(database_path(dir), database).expect("writes");
 }
 
+/// The database file alone is then the whole truth: it can be copied, and read by anybody.
+#[tokio::test]
+async fn a_closed_store_leaves_no_write_ahead_log() {
+    let dir = tempdir().expect("a folder");
+    let store = open(dir.path()).expect("opens");
+    Draft::inbox(1).accepted(&store).await;
+    store.figures().await.expect("a reading connection was used");
+    drop(store);
+    let beside = dir.path().join("hub.db-wal");
+    assert!(!beside.exists(), "hub.db-wal is left behind");
+}
+
 #[tokio::test]
 async fn one_process_at_a_time() {
     let dir = tempdir().expect("a folder");

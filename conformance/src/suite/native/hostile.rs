@@ -6,7 +6,7 @@ use std::time::Duration;
 use amtsbote_adapters::probe::{Draft, Flaw};
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::message::Metadata;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 
 use super::{World, answer, case};
@@ -22,6 +22,7 @@ pub(super) async fn run(world: &World, report: &mut Report) {
     case(report, "announced-too-large", announced(world)).await;
     case(report, "stalled-sender", stalled(world)).await;
     case(report, "large-attachment", attachment(world)).await;
+    case(report, "octets-changed-at-rest", changed_at_rest(world)).await;
     case(report, "no-client-certificate", stranger(world)).await;
     case(report, "canary-values-stay-inside", canary(world)).await;
 }
@@ -110,29 +111,38 @@ async fn stalled(world: &World) -> Result<String> {
 }
 
 async fn attachment(world: &World) -> Result<String> {
-    let (metadata, good) = world.notice()?;
-    let mut octets = vec![0u8; 8 << 20];
-    for (n, octet) in octets.iter_mut().enumerate() {
-        *octet = (n * 31 % 251) as u8;
-    }
-    let mut parts = good.parts.clone();
-    parts.push(("anlage.bin".into(), "application/octet-stream".into(), octets.clone()));
-    let listed: Vec<_> = parts
-        .iter()
-        .map(|(cid, media_type, octets)| amtsbote_domain::message::Part {
-            cid: cid.clone(),
-            media_type: media_type.clone(),
-            size: octets.len() as u64,
-            sha256: amtsbote_wire::native::digest::sha256(octets),
-        })
-        .collect();
-    let envelope =
-        amtsbote_wire::native::envelope::write_signed(&metadata, &listed, &world.lemgo.signer)?;
-    let wired = amtsbote_adapters::probe::Wired { envelope, parts };
-    let (hub_id, _) = world.accept(&wired).await?;
+    let octets: Vec<u8> = (0..8usize << 20).map(|n| (n * 31 % 251) as u8).collect();
+    let hub_id = world.accept_attachment(&octets).await?;
     let path = format!("/v1/inbox/{hub_id}/parts/anlage.bin");
     let (status, _, back) = answer(world.detmold.request(reqwest::Method::GET, &path)).await?;
     ensure!(status == 200 && back == octets, "the attachment was altered (P4)");
+    Ok(String::new())
+}
+
+/// P4: what is no longer as it was at the door is not handed out, and a person must decide.
+async fn changed_at_rest(world: &World) -> Result<String> {
+    let hub_id = world.accept_attachment(&vec![7; 3 << 20]).await?;
+    // The newest file at rest is that of the attachment; put back in the end.
+    let mut newest = None;
+    for folder in std::fs::read_dir(world.folder.path().join("data/payload"))? {
+        for entry in std::fs::read_dir(folder?.path())? {
+            let entry = entry?;
+            newest = newest.max(Some((entry.metadata()?.modified()?, entry.path())));
+        }
+    }
+    let (_, path) = newest.context("no file at rest")?;
+    let good = std::fs::read(&path)?;
+    let mut changed = good.clone();
+    changed[1_000] ^= 1;
+    std::fs::write(&path, &changed)?;
+    let part = format!("/v1/inbox/{hub_id}/parts/anlage.bin");
+    let (status, ..) = answer(world.detmold.request(reqwest::Method::GET, &part)).await?;
+    std::fs::write(&path, &good)?;
+    ensure!(status == 500, "{status}");
+    ensure!(world.state(&hub_id).await? == "in-clearing", "the delivery was not stopped");
+    let whole = format!("/v1/inbox/{hub_id}");
+    let (status, ..) = answer(world.detmold.request(reqwest::Method::GET, &whole)).await?;
+    ensure!(status == 409, "it is still handed out: {status}");
     Ok(String::new())
 }
 

@@ -1,0 +1,133 @@
+//! A hub on a store of its own, for tests.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use amtsbote_archive::note::LogKey;
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::directory::{Channel, Directory, Party, Service};
+use amtsbote_domain::evidence::Accepted;
+use amtsbote_domain::identity::{AccountId, HubId, ServiceUri, Transport, TransportId};
+use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, Part, SignatureFacts};
+use amtsbote_domain::party::PartyId;
+use amtsbote_domain::policy::Permissions;
+use amtsbote_domain::ports::{Acceptance, ENVELOPE_CID};
+use amtsbote_domain::state::{State, WaitingFor};
+use amtsbote_domain::validity::Validity;
+use amtsbote_store::{MasterKey, SqliteStore, StoreOptions};
+use tokio::sync::Notify;
+
+use crate::clock::SystemClock;
+use crate::config::{DeliveryPolicy, Limits};
+use crate::hub::{Hub, Mail, Noise, Pulse};
+use crate::quota::Quotas;
+use crate::stop::{self, Stopper};
+
+/// The one peer of the directory.
+pub(crate) const PEER: &str = "far";
+const SERVICE: &str = "urn:example:test";
+const READER: &str = "ags:05766020";
+
+/// What a message says about itself.
+pub(crate) fn metadata() -> Metadata {
+    Metadata {
+        author: PartyId::parse("ags:05766044").expect("a party"),
+        reader: PartyId::parse(READER).expect("a party"),
+        service: ServiceUri::parse(SERVICE).expect("a service"),
+        message_type: None,
+        transport_id: TransportId::parse("t-1").expect("an id"),
+        business_id: None,
+        created: Timestamp::UNIX_EPOCH,
+        not_before: None,
+        expires: None,
+        test: false,
+    }
+}
+
+/// The record of a message for [`PEER`].
+pub(crate) fn record(parts: Vec<Part>, envelope_sha256: Digest) -> Accepted {
+    Accepted {
+        hub_id: HubId::parse("0197a2c4-0000-7000-8000-000000000001").expect("an id"),
+        account: AccountId::parse("lemgo").expect("an account"),
+        metadata: metadata(),
+        business_id: None,
+        content_digest: Digest([1; 32]),
+        envelope_sha256,
+        parts,
+        signature: SignatureFacts {
+            certificate: Digest([3; 32]),
+            subject: "CN=TEST".to_owned(),
+            algorithm: "urn:example:none".to_owned(),
+        },
+        verdict: ContentVerdict::Opaque { reason: OpaqueReason::NoStandard },
+        rule: "permissions.toml:1".to_owned(),
+        channel: format!("peer:{PEER}"),
+        test: false,
+        same_business_id: vec![],
+    }
+}
+
+/// A hub whose directory has one reader, behind [`PEER`].
+pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy) -> (Arc<Hub>, Stopper) {
+    let reader = Party {
+        id: PartyId::parse(READER).expect("a party"),
+        name: "Detmold".to_owned(),
+        services: vec![Service {
+            uri: ServiceUri::parse(SERVICE).expect("a service"),
+            channel: Channel::Peer(PEER.to_owned()),
+            validity: Validity::default(),
+            opaque: true,
+            test: false,
+        }],
+        certificates: vec![],
+    };
+    let directory = Directory::new(vec![reader], vec![]).expect("consistent");
+    let clock = Arc::new(SystemClock);
+    let log_key = LogKey::generate("amtsbote/test/1").expect("a key");
+    let verifier = log_key.verifier().clone();
+    let mut options = StoreOptions::new(dir, MasterKey::new([42; 32]), log_key, clock.clone());
+    options.reserve_bytes = 1 << 20;
+    let (stopper, stop) = stop::channel();
+    let hub = Hub {
+        name: "test".to_owned(),
+        data_dir: dir.to_owned(),
+        store: Arc::new(SqliteStore::open(options).expect("opens")),
+        clock,
+        mail: Mail::new(&directory),
+        directory,
+        permissions: Permissions::default(),
+        packs: Arc::default(),
+        operators: vec![],
+        limits: Limits::default(),
+        delivery,
+        verifier,
+        quotas: Quotas::default(),
+        validations: Hub::validation_places(),
+        work: Notify::new(),
+        pulse: Pulse::default(),
+        noise: Arc::new(Noise::default()),
+        stop,
+    };
+    (Arc::new(hub), stopper)
+}
+
+/// A message for [`PEER`], accepted.
+pub(crate) async fn accepted(hub: &Hub) -> HubId {
+    let mut intake = hub.store.intake().expect("room");
+    let mut part = |cid, octets: &[u8]| {
+        intake.begin(cid, "application/xml").expect("begins");
+        intake.write(octets).expect("takes it");
+        intake.end().expect("ends")
+    };
+    let envelope = part(ENVELOPE_CID, b"<envelope/>");
+    let payload = part("payload", b"<payload/>");
+    let acceptance = Acceptance {
+        record: record(vec![payload], envelope.sha256),
+        transport: Transport::Native,
+        intake,
+        state: State::Waiting { on: WaitingFor::Turn },
+        due: None,
+    };
+    hub.store.accept(acceptance).await.expect("accepted").hub_id
+}
