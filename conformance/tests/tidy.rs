@@ -39,7 +39,9 @@ fn files() -> Vec<(String, String)> {
             let (path, name) = (entry.path(), entry.file_name());
             let kind = entry.file_type().expect("a file type");
             if kind.is_dir() {
-                if name != "target" && name != ".git" {
+                let made = ["fuzz/corpus", "fuzz/artifacts", "fuzz/coverage"];
+                let made_by_fuzzing = made.iter().any(|end| path.ends_with(end));
+                if name != "target" && name != ".git" && !made_by_fuzzing {
                     walk(root, &path, found);
                 }
             } else if kind.is_file() {

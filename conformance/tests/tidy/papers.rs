@@ -101,7 +101,7 @@ pub(crate) fn places(path: &str, text: &str) -> Vec<String> {
                 found.push(format!("{path}:{}: {bad}... is a path of one machine", n + 1));
             }
         }
-        if path != "Cargo.lock" {
+        if !path.ends_with("Cargo.lock") {
             for host in REGISTRY_HOSTS.iter().filter(|host| line.contains(**host)) {
                 found.push(format!("{path}:{}: {host} is a registry's host", n + 1));
             }

@@ -74,7 +74,7 @@ async fn door(
     let account = visitor.certificate.and_then(|certificate| hub.directory.account(&certificate));
     let mut response = match account {
         Some(_) if visitor.crowded => {
-            linger::linger(request.into_body()).await;
+            linger::unread(request).await;
             Refusal::from(Fault::new(Code::TooMany).because("connections").after(1)).into_response()
         }
         Some(account) => {
@@ -83,7 +83,7 @@ async fn door(
         }
         None => {
             hub.noise.count();
-            linger::linger(request.into_body()).await;
+            linger::unread(request).await;
             Refusal::from(Code::UnknownAccount).into_response()
         }
     };
@@ -103,7 +103,7 @@ async fn record(hub: &Hub, account: Option<&Account>, refusal: Refusal) -> (Refu
     };
     let Refused { fault: told, error_id } =
         refuse(hub, Seen::of(&account.id, about), fault.clone()).await;
-    if let Some(cause) = cause {
+    if let Some(cause) = cause.filter(|_| fault.code.status() >= 500) {
         tracing::warn!(error_id, cause, "a request failed");
     }
     // One that could not be recorded is told as another.

@@ -67,6 +67,11 @@ impl BodyMessage {
         })
     }
 
+    /// Whether nothing of the body was read.
+    pub(super) fn is_unread(&self) -> bool {
+        self.octets == 0
+    }
+
     /// The rest of the body, for whoever wants to read it off.
     pub(super) fn into_body(self) -> Body {
         self.body

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::Caller;
-use super::linger::linger;
+use super::linger::{linger, unread_body};
 use super::stream::BodyMessage;
 use crate::hub::Hub;
 use crate::pipeline;
@@ -26,7 +26,7 @@ pub(super) async fn submit(
     let mut message = match BodyMessage::new(&head.headers, body, hub.limits) {
         Ok(message) => message,
         Err((fault, body)) => {
-            linger(body).await;
+            unread_body(&head.headers, body).await;
             return Err(fault.into());
         }
     };
@@ -39,7 +39,10 @@ pub(super) async fn submit(
     let accepted = match pipeline::ingest(&hub, door).await {
         Ok(accepted) => accepted,
         Err(refused) => {
-            linger(message.into_body()).await;
+            match message.is_unread() {
+                true => unread_body(&head.headers, message.into_body()).await,
+                false => linger(message.into_body()).await,
+            }
             return Err(refused.into());
         }
     };

@@ -87,7 +87,7 @@ async fn door(
     };
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         let error_id = hub.new_error_id();
-        if let Some(cause) = &refusal.cause {
+        if let Some(cause) = refusal.cause.as_ref().filter(|_| refusal.fault.code.status() >= 500) {
             tracing::warn!(error_id, cause, "a request of an operator failed");
         }
         refusal.fill(&mut response, Language::En, &error_id);

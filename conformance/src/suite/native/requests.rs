@@ -1,6 +1,8 @@
 //! HTTP as such: what no route expects is answered as everything else is, and refused requests of
 //! those who are known are evidence (P5).
 
+use std::time::Duration;
+
 use amtsbote_wire::native::problem::Problem;
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
@@ -12,6 +14,7 @@ pub(super) async fn run(world: &World, report: &mut Report) {
     case(report, "malformed-requests-are-explained", malformed(world)).await;
     case(report, "wrong-methods-are-explained", methods(world)).await;
     case(report, "asking-for-the-head-hands-nothing-out", head(world)).await;
+    case(report, "who-asks-before-sending-is-told-no", expect(world)).await;
     case(report, "answers-are-private", private(world)).await;
     case(report, "unchanged-state-is-not-sent-again", unchanged(world)).await;
     case(report, "range-of-something-else", if_range(world)).await;
@@ -79,6 +82,22 @@ async fn head(world: &World) -> Result<String> {
     }
     // Nothing left, so it can still be withdrawn.
     ensure!(world.lemgo.client.cancel(&hub_id).await?.state == "cancelled");
+    Ok(String::new())
+}
+
+/// A sender who waits for "100 Continue" gets its refusal at once and writes nothing in vain.
+async fn expect(world: &World) -> Result<String> {
+    let begun = tokio::time::Instant::now();
+    let body = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>>>());
+    let request = world
+        .lemgo
+        .request(Method::POST, "/v1/messages")
+        .header("content-type", "multipart/related; boundary=b")
+        .header("content-length", u64::from(u32::MAX) * 2)
+        .header("expect", "100-continue")
+        .body(body);
+    refused(request, 413).await?;
+    ensure!(begun.elapsed() < Duration::from_secs(4), "the hub wanted to read it first");
     Ok(String::new())
 }
 
