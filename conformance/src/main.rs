@@ -1,5 +1,6 @@
 //! The proof: suites that drive the shipped `amtsbote` as a process and judge what it does.
 
+mod client_file;
 mod content;
 mod history;
 mod node;

@@ -1,12 +1,11 @@
 //! An operator of the node under test, through its operations API.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
 use serde_json::Value;
 
+use crate::client_file::ClientFile;
 use crate::history::Listed;
 
 /// Octets of an answer.
@@ -18,31 +17,10 @@ pub(crate) struct Operator {
     url: String,
 }
 
-#[derive(Deserialize)]
-struct ClientFile {
-    ca: String,
-    certificate: String,
-    key: String,
-}
-
 impl Operator {
     /// The operator whose client configuration `init --dev` wrote.
     pub(crate) fn load(folder: &Path, operations: &str) -> Result<Self> {
-        let clients = folder.join("clients");
-        let file: ClientFile =
-            toml::from_str(&std::fs::read_to_string(clients.join("operator.toml"))?)?;
-        let read = |name: &str| {
-            std::fs::read(clients.join(name)).with_context(|| format!("operator file {name}"))
-        };
-        let client = reqwest::Client::builder()
-            .tls_certs_only([reqwest::Certificate::from_pem(&read(&file.ca)?)?])
-            .identity(reqwest::Identity::from_pkcs8_pem(
-                &read(&file.certificate)?,
-                &read(&file.key)?,
-            )?)
-            .no_proxy()
-            .timeout(Duration::from_secs(60))
-            .build()?;
+        let client = ClientFile::load(folder, "operator")?.http()?;
         Ok(Self { client, url: operations.to_owned() })
     }
 

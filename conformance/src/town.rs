@@ -1,7 +1,6 @@
 //! A procedure system of a town, with the keys that `init --dev` gave it.
 
 use std::path::Path;
-use std::time::Duration;
 
 use amtsbote_adapters::probe::{Draft, Wired};
 use amtsbote_adapters::{ClientOptions, NativeClient, Timeouts};
@@ -17,8 +16,9 @@ use amtsbote_wire::signature::OpensslSigner;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use openssl::pkey::PKey;
 use openssl::x509::X509;
-use serde::Deserialize;
 use uuid::Uuid;
+
+use crate::client_file::ClientFile;
 
 /// The service that every town of the example region offers.
 pub(crate) const SERVICE: &str = "urn:amtsbote:service:xummeldung";
@@ -35,17 +35,6 @@ pub(crate) struct Town {
     pub client: NativeClient,
     raw: reqwest::Client,
     url: String,
-}
-
-#[derive(Deserialize)]
-struct ClientFile {
-    ca: String,
-    certificate: String,
-    key: String,
-    signing_certificate: String,
-    signing_key: String,
-    party: PartyId,
-    verifier: String,
 }
 
 /// What the hub answered to a message.
@@ -77,34 +66,27 @@ impl Answer {
 impl Town {
     /// The town with this key, speaking to a node at `native`.
     pub(crate) fn load(folder: &Path, ags: &str, native: &str) -> Result<Self> {
-        let clients = folder.join("clients");
-        let text = std::fs::read_to_string(clients.join(format!("{ags}.toml")))
-            .with_context(|| format!("client of {ags}"))?;
-        let file: ClientFile = toml::from_str(&text)?;
-        let read = |name: &str| {
-            std::fs::read(clients.join(name)).with_context(|| format!("client file {name}"))
+        let file = ClientFile::load(folder, ags)?;
+        let named = |name: &Option<String>| {
+            file.read(name.as_deref().with_context(|| format!("{ags} signs nothing"))?)
         };
         let signer = OpensslSigner::new(
-            PKey::private_key_from_pem(&read(&file.signing_key)?)?,
-            &X509::from_pem(&read(&file.signing_certificate)?)?,
+            PKey::private_key_from_pem(&named(&file.signing_key)?)?,
+            &X509::from_pem(&named(&file.signing_certificate)?)?,
         )?;
-        let (ca, certificate, key) = (read(&file.ca)?, read(&file.certificate)?, read(&file.key)?);
-        let raw = reqwest::Client::builder()
-            .tls_certs_only([reqwest::Certificate::from_pem(&ca)?])
-            .identity(reqwest::Identity::from_pkcs8_pem(&certificate, &key)?)
-            .no_proxy()
-            .timeout(Duration::from_secs(60))
-            .build()?;
+        let [ca_pem, certificate_pem, key_pem] = file.tls()?;
         let client = NativeClient::new(ClientOptions {
             base_url: native.to_owned(),
-            ca_pem: ca,
-            certificate_pem: certificate,
-            key_pem: key,
+            ca_pem,
+            certificate_pem,
+            key_pem,
             hub_key: VerifierKey::parse(&file.verifier).map_err(|e| anyhow!("{e}"))?,
             timeouts: Timeouts::default(),
             language: Language::En,
         })?;
-        Ok(Self { party: file.party, signer, client, raw, url: native.to_owned() })
+        let raw = file.http()?;
+        let party = file.party.with_context(|| format!("{ags} is nobody's client"))?;
+        Ok(Self { party, signer, client, raw, url: native.to_owned() })
     }
 
     /// Metadata for a message to `reader` under a fresh transport id.

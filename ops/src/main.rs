@@ -24,6 +24,7 @@ use outcome::Outcome;
 use ui::Ui;
 
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| say_where(panic.location())));
     let cli = Cli::parse();
     let global = &cli.global;
     let ui = Ui::new(global.output, global.lang, global.quiet, global.verbose);
@@ -34,6 +35,15 @@ fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// A fault of the program says where it happened and nothing else: the message of a panic may hold
+/// a value from a message (P7). The XSD engine is caught when it panics; the hub lives on.
+fn say_where(location: Option<&std::panic::Location<'_>>) {
+    use std::io::Write as _;
+    let place = location.map_or_else(|| "unknown place".to_owned(), ToString::to_string);
+    // There is nowhere else to say it.
+    let _closed = writeln!(std::io::stderr(), "amtsbote: fault of the program at {place}");
 }
 
 fn run(ui: &Ui, cli: Cli) -> Outcome {
