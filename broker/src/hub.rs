@@ -15,15 +15,43 @@ use amtsbote_domain::party::PartyId;
 use amtsbote_domain::policy::Permissions;
 use amtsbote_domain::ports::{Clock, Store};
 use amtsbote_schemas::pack::PackSet;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::config::{DeliveryPolicy, Limits, Operator};
 use crate::quota::Quotas;
 use crate::stop::Stop;
 
-/// Validations at the same time. They keep a thread each that may block, and others need such
-/// threads as well (the runtime has 512): to read the store, to give octets out.
-const VALIDATIONS: usize = 256;
+/// Validations of small payloads at the same time. They need a processor and a compiled schema set
+/// each; more of them at once only make every one slower.
+const SMALL_VALIDATIONS: usize = 4;
+/// Validations of large payloads at the same time; they take seconds and must not keep the small
+/// ones waiting.
+const LARGE_VALIDATIONS: usize = 2;
+/// Octets of a payload from which it is a large one.
+const LARGE_PAYLOAD: u64 = 1 << 20;
+
+/// Places for validations; whoever finds none free waits.
+pub(crate) struct Validations {
+    small: Semaphore,
+    large: Semaphore,
+}
+
+impl Default for Validations {
+    fn default() -> Self {
+        Self {
+            small: Semaphore::new(SMALL_VALIDATIONS),
+            large: Semaphore::new(LARGE_VALIDATIONS),
+        }
+    }
+}
+
+impl Validations {
+    /// A place for a payload of so many octets, given back when dropped.
+    pub(crate) async fn place(&self, octets: u64) -> SemaphorePermit<'_> {
+        let places = if octets < LARGE_PAYLOAD { &self.small } else { &self.large };
+        places.acquire().await.expect("the semaphores are never closed")
+    }
+}
 
 /// One running hub.
 pub struct Hub {
@@ -52,7 +80,7 @@ pub struct Hub {
     /// What each account has under way.
     pub(crate) quotas: Quotas,
     /// Places for validations.
-    pub(crate) validations: Semaphore,
+    pub(crate) validations: Validations,
     /// Rings when there is new work for the worker.
     pub(crate) work: Notify,
     /// Rings when something new lies in an inbox.
@@ -79,11 +107,6 @@ impl Hub {
     /// The operator with this certificate.
     pub(crate) fn operator(&self, certificate: &Digest) -> Option<&Operator> {
         self.operators.iter().find(|operator| operator.certificate == *certificate)
-    }
-
-    /// Places for validations, all free.
-    pub(crate) fn validation_places() -> Semaphore {
-        Semaphore::new(VALIDATIONS)
     }
 }
 

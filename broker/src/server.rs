@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::config::{Contradiction, NodeConfig, PeerConfig};
-use crate::hub::{Hub, Mail, Noise, Pulse};
+use crate::hub::{Hub, Mail, Noise, Pulse, Validations};
 use crate::outlet::Outlets;
 use crate::quota::Quotas;
 use crate::stop::{self, Stopper};
@@ -127,7 +127,7 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
         delivery: config.delivery,
         verifier,
         quotas: Quotas::default(),
-        validations: Hub::validation_places(),
+        validations: Validations::default(),
         work: Notify::new(),
         pulse: Pulse::default(),
         noise,

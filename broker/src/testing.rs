@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use crate::clock::SystemClock;
 use crate::config::{DeliveryPolicy, Limits};
-use crate::hub::{Hub, Mail, Noise, Pulse};
+use crate::hub::{Hub, Mail, Noise, Pulse, Validations};
 use crate::quota::Quotas;
 use crate::stop::{self, Stopper};
 
@@ -103,7 +103,7 @@ pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy) -> (Arc<Hub>, Stopper) {
         delivery,
         verifier,
         quotas: Quotas::default(),
-        validations: Hub::validation_places(),
+        validations: Validations::default(),
         work: Notify::new(),
         pulse: Pulse::default(),
         noise: Arc::new(Noise::default()),

@@ -95,7 +95,7 @@ async fn check(hub: &Hub, message: Authenticated) -> Result<(Authenticated, Pack
     let packs = hub.packs.clone();
     let limits = xml::Limits { document_bytes: hub.limits.payload_bytes, ..xml::Limits::default() };
     let time = Duration::from_millis(hub.limits.validation_ms);
-    let _place = hub.validations.acquire().await.expect("the semaphore is never closed");
+    let _place = hub.validations.place(message.parts[0].size).await;
     let work = tokio::task::spawn_blocking(move || {
         // The message's own time; that others were before it is not its fault.
         let end = Instant::now() + time;

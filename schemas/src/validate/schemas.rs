@@ -21,7 +21,7 @@ use super::verdict::Checked;
 use crate::xml::Limits;
 
 /// Most compiled sets kept ready; one more than that is compiled when needed and dropped after.
-const MAX_IDLE: usize = 4;
+const MAX_IDLE: usize = 6;
 /// Bytes of names from messages after which a set is not used again.
 const MAX_LEARNT: usize = 1024 * 1024;
 
