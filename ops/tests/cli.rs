@@ -417,6 +417,7 @@ fn every_command_has_help_with_an_example() {
         "archive verify",
         "archive prove",
         "archive check-dossier",
+        "bench",
         "completion",
         "version",
     ] {
