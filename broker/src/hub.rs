@@ -38,10 +38,7 @@ pub(crate) struct Validations {
 
 impl Default for Validations {
     fn default() -> Self {
-        Self {
-            small: Semaphore::new(SMALL_VALIDATIONS),
-            large: Semaphore::new(LARGE_VALIDATIONS),
-        }
+        Self { small: Semaphore::new(SMALL_VALIDATIONS), large: Semaphore::new(LARGE_VALIDATIONS) }
     }
 }
 

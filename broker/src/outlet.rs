@@ -13,7 +13,6 @@ use amtsbote_domain::directory::Channel;
 use amtsbote_domain::evidence::Accepted;
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::HubId;
-use amtsbote_domain::message::Metadata;
 use amtsbote_domain::ports::{Delivery, Lease, Pending, Store, StoreError};
 use amtsbote_domain::state::Event;
 
@@ -122,7 +121,7 @@ pub(crate) async fn settle(
         Outcome::Confirmed(proof) => (Event::AttemptConfirmed, None, Some(proof)),
         Outcome::NotNow(after) => {
             let retry_at = retry_at(&hub.delivery, &lease.hub_id, attempt, after, now);
-            (not_now(&hub.delivery, lease, attempt, retry_at), None, None)
+            (not_now(&hub.delivery, lease.repeated, attempt, retry_at), None, None)
         }
         Outcome::Refused(code) => (Event::AttemptRefused, code, None),
         Outcome::Lost => (Event::AttemptLost, None, None),
@@ -134,17 +133,17 @@ pub(crate) async fn settle(
 
 /// That this attempt did not arrive says nothing about an earlier one that may have (P2): when no
 /// further one can follow, such a delivery is as uncertain as before.
-fn not_now(policy: &DeliveryPolicy, lease: &Lease, attempt: u32, retry_at: Timestamp) -> Event {
-    let last = attempt >= policy.max_attempts;
-    match lease.repeated {
-        true if last || expires_by(&lease.metadata, retry_at) => Event::AttemptLost,
-        false if last => Event::AttemptsExhausted,
-        _ => Event::AttemptFailed { retry_at },
+fn not_now(policy: &DeliveryPolicy, repeated: bool, attempt: u32, retry_at: Timestamp) -> Event {
+    match (attempt >= policy.max_attempts, repeated) {
+        (true, true) => Event::AttemptLost,
+        (true, false) => Event::AttemptsExhausted,
+        (false, _) => Event::AttemptFailed { retry_at },
     }
 }
 
 /// What becomes of an uncertain delivery (P2): it is sent again where the peer is idempotent and
-/// there is an attempt and time left for it; else a person decides.
+/// there is an attempt left for it; else a person decides. Its expiry does not count: a peer that
+/// has the message answers with its receipt even then.
 pub(crate) fn resolve(
     policy: &DeliveryPolicy,
     outlets: &Outlets,
@@ -155,19 +154,11 @@ pub(crate) fn resolve(
     let peer = record.channel.strip_prefix("peer:").and_then(|name| outlets.get(name));
     let idempotent = peer.is_some_and(|outlet| outlet.is_idempotent());
     let retry_at = retry_at(policy, &record.hub_id, delivery.attempts.max(1), None, now);
-    let possible =
-        delivery.attempts < policy.max_attempts && !expires_by(&record.metadata, retry_at);
-    if idempotent && possible {
+    if idempotent && delivery.attempts < policy.max_attempts {
         Event::ResendAllowed { retry_at }
     } else {
         Event::OutcomeUnknowable
     }
-}
-
-/// Whether the expiry has passed by then: a delivery that waits for its turn is ended by it, and
-/// one that may have arrived must not be.
-fn expires_by(metadata: &Metadata, at: Timestamp) -> bool {
-    metadata.expires.is_some_and(|expires| expires <= at)
 }
 
 /// Doubling waits with up to a quarter of jitter, so that what failed together does not return
@@ -248,22 +239,17 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_arrived_is_never_called_exhausted_or_left_to_expire() {
+    fn what_may_have_arrived_is_never_called_exhausted() {
         let policy = DeliveryPolicy { max_attempts: 3, ..DeliveryPolicy::default() };
-        let mut lease = lease();
-        lease.metadata.expires = Some(at(50));
-        let event = |lease: &Lease, attempt, second| not_now(&policy, lease, attempt, at(second));
-        assert_eq!(event(&lease, 2, 10), Event::AttemptFailed { retry_at: at(10) });
-        assert_eq!(event(&lease, 2, 60), Event::AttemptFailed { retry_at: at(60) });
-        assert_eq!(event(&lease, 3, 10), Event::AttemptsExhausted);
-        lease.repeated = true;
-        assert_eq!(event(&lease, 2, 10), Event::AttemptFailed { retry_at: at(10) });
-        assert_eq!(event(&lease, 2, 50), Event::AttemptLost);
-        assert_eq!(event(&lease, 3, 10), Event::AttemptLost);
+        let event = |repeated, attempt| not_now(&policy, repeated, attempt, at(10));
+        assert_eq!(event(false, 2), Event::AttemptFailed { retry_at: at(10) });
+        assert_eq!(event(false, 3), Event::AttemptsExhausted);
+        assert_eq!(event(true, 2), Event::AttemptFailed { retry_at: at(10) });
+        assert_eq!(event(true, 3), Event::AttemptLost);
     }
 
     #[test]
-    fn doubt_is_resolved_by_capability_while_attempts_and_time_are_left() {
+    fn doubt_is_resolved_by_capability_while_attempts_are_left() {
         let policy = DeliveryPolicy { max_attempts: 3, ..DeliveryPolicy::default() };
         let outlets = |idempotent| -> Outlets {
             let peer: Arc<dyn Outlet> = Arc::new(Peer { idempotent });
@@ -292,13 +278,10 @@ mod tests {
         };
         assert!(again(&outlets(true), 1, None));
         assert!(again(&outlets(true), 2, Some(at(1_000))));
-        for (peers, attempts, expires) in [
-            (outlets(false), 1, None),
-            (Outlets::new(), 1, None),
-            (outlets(true), 3, None),
-            (outlets(true), 1, Some(at(99))),
-            (outlets(true), 1, Some(at(101))),
-        ] {
+        assert!(again(&outlets(true), 2, Some(at(99))), "an expiry that has passed does not count");
+        for (peers, attempts, expires) in
+            [(outlets(false), 1, None), (Outlets::new(), 1, None), (outlets(true), 3, None)]
+        {
             assert_eq!(event(&peers, attempts, expires), Event::OutcomeUnknowable, "{attempts}");
         }
     }

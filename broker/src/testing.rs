@@ -24,10 +24,13 @@ use crate::hub::{Hub, Mail, Noise, Pulse, Validations};
 use crate::quota::Quotas;
 use crate::stop::{self, Stopper};
 
-/// The one peer of the directory.
+/// The peer that the directory has for the reader of every message that names no other.
 pub(crate) const PEER: &str = "far";
+/// A peer that the directory has for another reader.
+pub(crate) const OTHER_PEER: &str = "near";
 const SERVICE: &str = "urn:example:test";
 const READER: &str = "ags:05766020";
+const OTHER_READER: &str = "ags:05766040";
 
 /// What a message says about itself.
 pub(crate) fn metadata() -> Metadata {
@@ -48,7 +51,7 @@ pub(crate) fn metadata() -> Metadata {
 /// The record of a message for [`PEER`].
 pub(crate) fn record(parts: Vec<Part>, envelope_sha256: Digest) -> Accepted {
     Accepted {
-        hub_id: HubId::parse("0197a2c4-0000-7000-8000-000000000001").expect("an id"),
+        hub_id: hub_id(1),
         account: AccountId::parse("lemgo").expect("an account"),
         metadata: metadata(),
         business_id: None,
@@ -68,21 +71,30 @@ pub(crate) fn record(parts: Vec<Part>, envelope_sha256: Digest) -> Accepted {
     }
 }
 
-/// A hub whose directory has one reader, behind [`PEER`].
-pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy) -> (Arc<Hub>, Stopper) {
-    let reader = Party {
-        id: PartyId::parse(READER).expect("a party"),
+/// The hub id of message `number`.
+pub(crate) fn hub_id(number: u32) -> HubId {
+    HubId::parse(&format!("0197a2c4-0000-7000-8000-{number:012x}")).expect("an id")
+}
+
+fn reader(id: &str, peer: &str) -> Party {
+    Party {
+        id: PartyId::parse(id).expect("a party"),
         name: "Detmold".to_owned(),
         services: vec![Service {
             uri: ServiceUri::parse(SERVICE).expect("a service"),
-            channel: Channel::Peer(PEER.to_owned()),
+            channel: Channel::Peer(peer.to_owned()),
             validity: Validity::default(),
             opaque: true,
             test: false,
         }],
         certificates: vec![],
-    };
-    let directory = Directory::new(vec![reader], vec![]).expect("consistent");
+    }
+}
+
+/// A hub whose directory has two readers, behind [`PEER`] and [`OTHER_PEER`].
+pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy) -> (Arc<Hub>, Stopper) {
+    let readers = vec![reader(READER, PEER), reader(OTHER_READER, OTHER_PEER)];
+    let directory = Directory::new(readers, vec![]).expect("consistent");
     let clock = Arc::new(SystemClock);
     let log_key = LogKey::generate("amtsbote/test/1").expect("a key");
     let verifier = log_key.verifier().clone();
@@ -114,6 +126,21 @@ pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy) -> (Arc<Hub>, Stopper) {
 
 /// A message for [`PEER`], accepted.
 pub(crate) async fn accepted(hub: &Hub) -> HubId {
+    accepted_for(hub, 1, PEER).await
+}
+
+/// Message `number` for one of the two peers, accepted.
+pub(crate) async fn accepted_for(hub: &Hub, number: u32, peer: &str) -> HubId {
+    let reader = if peer == OTHER_PEER { OTHER_READER } else { READER };
+    accept(hub, number, reader, format!("peer:{peer}"), WaitingFor::Turn).await
+}
+
+/// Message `number` for an inbox, accepted.
+pub(crate) async fn accepted_in_inbox(hub: &Hub, number: u32) -> HubId {
+    accept(hub, number, READER, "inbox".to_owned(), WaitingFor::Collection).await
+}
+
+async fn accept(hub: &Hub, number: u32, reader: &str, channel: String, on: WaitingFor) -> HubId {
     let mut intake = hub.store.intake().expect("room");
     let mut part = |cid, octets: &[u8]| {
         intake.begin(cid, "application/xml").expect("begins");
@@ -122,11 +149,16 @@ pub(crate) async fn accepted(hub: &Hub) -> HubId {
     };
     let envelope = part(ENVELOPE_CID, b"<envelope/>");
     let payload = part("payload", b"<payload/>");
+    let mut record = record(vec![payload], envelope.sha256);
+    record.hub_id = hub_id(number);
+    record.metadata.transport_id = TransportId::parse(&format!("t-{number}")).expect("an id");
+    record.channel = channel;
+    record.metadata.reader = PartyId::parse(reader).expect("a party");
     let acceptance = Acceptance {
-        record: record(vec![payload], envelope.sha256),
+        record,
         transport: Transport::Native,
         intake,
-        state: State::Waiting { on: WaitingFor::Turn },
+        state: State::Waiting { on },
         due: None,
     };
     hub.store.accept(acceptance).await.expect("accepted").hub_id

@@ -1,11 +1,12 @@
 //! The worker: looks for what is due, hands it to the pipeline, mends what was left open.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amtsbote_domain::ports::{Delivery, StoreError};
+use amtsbote_domain::ports::{Delivery, Slots, StoreError};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::hub::Hub;
@@ -24,7 +25,13 @@ type Ended = Result<Result<(), StoreError>, JoinError>;
 
 /// Runs until `stop` says so; then lets attempts under way end, for `grace` at most.
 pub(crate) async fn run(hub: Arc<Hub>, outlets: Arc<Outlets>, stop: Stop, grace: Duration) {
-    let mut worker = Worker { hub, outlets, under_way: JoinSet::new(), mend_at: Instant::now() };
+    let mut worker = Worker {
+        hub,
+        outlets,
+        under_way: JoinSet::new(),
+        holders: Vec::new(),
+        mend_at: Instant::now(),
+    };
     let mut failures = 0;
     loop {
         let pause = match worker.go_round().await {
@@ -54,6 +61,8 @@ struct Worker {
     hub: Arc<Hub>,
     outlets: Arc<Outlets>,
     under_way: JoinSet<Result<(), StoreError>>,
+    /// Whom each of them is for.
+    holders: Vec<(String, AbortHandle)>,
     mend_at: Instant,
 }
 
@@ -78,15 +87,17 @@ impl Worker {
         while let Some(ended) = self.under_way.try_join_next() {
             report(ended);
         }
-        let slots = self.hub.delivery.parallel as usize;
-        let free = u32::try_from(slots.saturating_sub(self.under_way.len())).unwrap_or(u32::MAX);
-        if free == 0 || self.outlets.is_empty() {
+        self.holders.retain(|(_, task)| !task.is_finished());
+        let peers = self.holders.iter().map(|(peer, _)| peer.as_str());
+        let slots = slots(self.hub.delivery.parallel, peers);
+        if slots.free == 0 || self.outlets.is_empty() {
             return Ok(());
         }
-        let leases = self.hub.store.lease_due(free, self.hub.delivery.lease).await?;
+        let leases = self.hub.store.lease_due(slots, self.hub.delivery.lease).await?;
         for lease in leases {
-            let (hub, outlets) = (self.hub.clone(), self.outlets.clone());
-            self.under_way.spawn(async move { dispatch(&hub, &outlets, lease).await });
+            let (hub, outlets, peer) = (self.hub.clone(), self.outlets.clone(), lease.peer.clone());
+            let task = async move { dispatch(&hub, &outlets, lease).await };
+            self.holders.push((peer, self.under_way.spawn(task)));
         }
         Ok(())
     }
@@ -103,6 +114,20 @@ impl Worker {
             tracing::warn!(open = self.under_way.len(), "attempts outlast the grace period");
             self.under_way.shutdown().await;
         }
+    }
+}
+
+/// What is free of `parallel` slots while one delivery is under way to each of `peers`. One peer
+/// gets half of all: while it hangs, the others have the rest.
+fn slots<'p>(parallel: u32, peers: impl Iterator<Item = &'p str>) -> Slots {
+    let mut taken: HashMap<&str, u32> = HashMap::new();
+    for peer in peers {
+        *taken.entry(peer).or_default() += 1;
+    }
+    Slots {
+        free: parallel.saturating_sub(taken.values().sum()),
+        per_peer: (parallel / 2).max(1),
+        taken: taken.into_iter().map(|(peer, count)| (peer.to_owned(), count)).collect(),
     }
 }
 
@@ -206,7 +231,59 @@ mod tests {
         let ended = tokio::time::timeout(PATIENCE, running).await;
         ended.expect("it stops").expect("it does not panic");
         // The truth: octets may have left, and nobody has settled it.
-        assert_eq!(state(&hub, &hub_id).await, State::InDelivery);
+        assert_eq!(state(&hub, &hub_id).await, State::InDelivery { repeated: false });
+    }
+
+    #[test]
+    fn a_peer_gets_half_of_the_slots_at_most() {
+        for (parallel, peers, free, far, near) in [
+            (16, vec![], 16, 8, 8),
+            (16, vec!["far"; 8], 8, 0, 8),
+            (16, [vec!["far"; 8], vec!["near"; 5]].concat(), 3, 0, 3),
+            (16, vec!["far"; 16], 0, 0, 0),
+            (3, vec!["far"], 2, 0, 1),
+            (1, vec![], 1, 1, 1),
+        ] {
+            let slots = slots(parallel, peers.iter().copied());
+            let got = (slots.free, slots.room_for("far"), slots.room_for("near"));
+            assert_eq!(got, (free, far, near), "{parallel} {peers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_hangs_does_not_starve_another() {
+        let dir = tempdir().expect("a folder");
+        let policy = DeliveryPolicy {
+            attempt: Duration::from_secs(3_600),
+            lease: Duration::from_secs(7_200),
+            parallel: 4,
+            ..DeliveryPolicy::default()
+        };
+        let (hub, _stopper) = testing::hub(dir.path(), policy);
+        for number in 1..=6 {
+            testing::accepted_for(&hub, number, testing::PEER).await;
+        }
+        let other = testing::accepted_for(&hub, 7, testing::OTHER_PEER).await;
+        let [first, second] = [(), ()].map(|()| Arc::new(Silent::default()));
+        let mut outlets = HashMap::new();
+        for (peer, outlet) in [(testing::PEER, &first), (testing::OTHER_PEER, &second)] {
+            let outlet: Arc<dyn Outlet> = outlet.clone();
+            outlets.insert(peer.to_owned(), outlet);
+        }
+        let (stopper, stop) = stop::channel();
+        let grace = Duration::from_millis(10);
+        let running = tokio::spawn(run(hub.clone(), Arc::new(outlets), stop, grace));
+        let begun = tokio::time::timeout(PATIENCE, second.begun.notified()).await;
+        begun.expect("the youngest message is tried although six before it hang");
+        assert_eq!(state(&hub, &other).await, State::InDelivery { repeated: false });
+        stopper.stop();
+        running.await.expect("it does not panic");
+        let mut under_way = 0;
+        for number in 1..=6 {
+            let state = state(&hub, &testing::hub_id(number)).await;
+            under_way += u32::from(state == State::InDelivery { repeated: false });
+        }
+        assert!(under_way <= 2, "{under_way} of 4 slots");
     }
 
     #[tokio::test]
@@ -221,7 +298,8 @@ mod tests {
         let hub_id = testing::accepted(&hub).await;
         let silent = Arc::new(Silent::default());
         let outlets = outlets(&silent);
-        let lease = hub.store.lease_due(1, policy.lease).await.expect("a lease").remove(0);
+        let lease =
+            hub.store.lease_due(Slots::any(1), policy.lease).await.expect("a lease").remove(0);
         let dispatched = tokio::time::timeout(PATIENCE, dispatch(&hub, &outlets, lease)).await;
         dispatched.expect("it does not outlast its lease").expect("settled");
         assert_eq!(state(&hub, &hub_id).await, State::Uncertain);

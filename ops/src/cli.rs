@@ -88,6 +88,8 @@ pub(crate) enum Command {
     /// Verify the evidence, take proof out of it, check proof
     #[command(subcommand)]
     Archive(commands::archive::Archive),
+    /// Run the suites that drive this very program
+    Conformance(commands::conformance::Conformance),
     /// Measure, on this machine, on loopback
     Bench(commands::bench::Bench),
     /// Write the completion script for a shell

@@ -63,6 +63,7 @@ fn run(ui: &Ui, cli: Cli) -> Outcome {
         Command::Directory(command) => command.run(ui, config),
         Command::Route(command) => command.run(ui, config),
         Command::Archive(command) => command.run(ui, config),
+        Command::Conformance(command) => command.run(ui),
         Command::Bench(command) => command.run(ui),
         Command::Completion(command) => command.run(ui),
         Command::Version(command) => command.run(ui),

@@ -25,10 +25,15 @@ pub(crate) fn state(ui: &Ui, state: &str, detail: Option<&str>) -> String {
     };
     let detail = detail.map(|detail| match detail {
         "turn" => ui.t("auf Zustellung", "for delivery"),
+        "repeat" => ui.t("auf Wiederholung der Zustellung", "for a repeated delivery"),
         "collection" => ui.t("auf Abholung", "for collection"),
         "acknowledgement" => ui.t("auf Bestätigung des Lesers", "for the Reader's acknowledgement"),
         "release" => ui.t("auf Freigabe", "for release"),
         "refused" => ui.t("vom nächsten Knoten abgelehnt", "refused by the next node"),
+        "repeat-refused" => ui.t(
+            "Wiederholung vom nächsten Knoten abgelehnt, ein früherer Versuch kam vielleicht an",
+            "repetition refused by the next node, an earlier attempt may have arrived",
+        ),
         "attempts-exhausted" => ui.t("alle Versuche gescheitert", "all attempts failed"),
         "outcome-unknown" => ui.t("Ausgang unbekannt", "outcome unknown"),
         "digest-mismatch" => ui.t("Inhalt verändert", "content changed"),

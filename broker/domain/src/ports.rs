@@ -112,6 +112,31 @@ pub struct Prior {
     pub receipt: Vec<u8>,
 }
 
+/// How many deliveries a caller of [`Store::lease_due`] has room for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slots {
+    /// In all.
+    pub free: u32,
+    /// For one peer, what is under way to it included: one that does not answer must not take the
+    /// place of all others (P8).
+    pub per_peer: u32,
+    /// Peers to which deliveries are under way, and how many.
+    pub taken: Vec<(String, u32)>,
+}
+
+impl Slots {
+    /// `free` in all, whichever peers they are for.
+    pub fn any(free: u32) -> Self {
+        Self { free, per_peer: u32::MAX, taken: Vec::new() }
+    }
+
+    /// How many more may go to this peer.
+    pub fn room_for(&self, peer: &str) -> u32 {
+        let taken = self.taken.iter().find(|(name, _)| name == peer).map_or(0, |(_, count)| *count);
+        self.per_peer.saturating_sub(taken).min(self.free)
+    }
+}
+
 /// A lease: the right of one worker to deliver one message until a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -225,11 +250,11 @@ pub trait Store: Send + Sync + 'static {
     /// Records an act that changes no delivery; returns the receipt over its leaf.
     fn record(&self, evidence: Evidence) -> Pending<'_, Result<Vec<u8>, StoreError>>;
 
-    /// Leases up to `limit` deliveries that wait for the hub's turn and are due, oldest first,
-    /// for `duration`. A lease changes no state and is no attempt.
+    /// Leases deliveries that wait for the hub's turn and are due for `duration`, as many as there
+    /// are slots for each peer and in all, oldest first. A lease changes no state and is no attempt.
     fn lease_due(
         &self,
-        limit: u32,
+        slots: Slots,
         duration: Duration,
     ) -> Pending<'_, Result<Vec<Lease>, StoreError>>;
 

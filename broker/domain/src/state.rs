@@ -17,7 +17,11 @@ pub enum State {
         on: WaitingFor,
     },
     /// An attempt is recorded and not yet settled: octets may be leaving.
-    InDelivery,
+    InDelivery {
+        /// An earlier attempt may have arrived; this one repeats it under the same id.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        repeated: bool,
+    },
     /// The next node has confirmed it.
     Delivered,
     /// The Reader has confirmed it with the digest of what it received. Nothing better can happen.
@@ -45,6 +49,10 @@ pub enum State {
 pub enum WaitingFor {
     /// A worker: it is, or will be at its due time, the hub's turn to send.
     Turn,
+    /// A worker, as before, but an earlier attempt may have arrived: the next one repeats it under
+    /// the same id. Neither expiry nor cancellation applies, for the peer may have the message; nor
+    /// can it be held, for what is held can be cancelled.
+    Repeat,
     /// The Reader, who has not begun to collect it.
     Collection,
     /// The Reader, who has begun to collect it and has not confirmed. What left cannot be called
@@ -63,6 +71,9 @@ pub enum WaitingFor {
 pub enum ClearingCause {
     /// The next node refused it for good.
     Refused,
+    /// The next node refused a repetition for good, which says nothing about the attempt before: that
+    /// one may have arrived.
+    RepeatRefused,
     /// All attempts failed before anything left.
     AttemptsExhausted,
     /// Nobody can be asked whether it arrived.
@@ -81,12 +92,13 @@ pub enum Event {
     AttemptBegun,
     /// The peer confirmed.
     AttemptConfirmed,
-    /// The attempt failed before the first byte left, or the peer said that it kept nothing.
+    /// The attempt failed before the first byte left, or the peer said that it kept nothing. That
+    /// says nothing about an earlier one that may have arrived.
     AttemptFailed {
         /// When to try again.
         retry_at: Timestamp,
     },
-    /// As before, and that was the last try.
+    /// As before, and that was the last try. A repetition ends as [`Event::AttemptLost`] instead.
     AttemptsExhausted,
     /// The peer refused for good.
     AttemptRefused,
@@ -157,7 +169,7 @@ impl State {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Waiting { .. } => "waiting",
-            Self::InDelivery => "in-delivery",
+            Self::InDelivery { .. } => "in-delivery",
             Self::Delivered => "delivered",
             Self::Acknowledged => "acknowledged",
             Self::Uncertain => "uncertain",
@@ -186,22 +198,29 @@ pub fn next(state: State, event: Event, now: Timestamp) -> Result<Next, NotAppli
     use State as S;
     use WaitingFor as W;
     const TURN: State = S::Waiting { on: W::Turn };
+    const REPEAT: State = S::Waiting { on: W::Repeat };
     let ended = |state| Ok(Next { state, due: None });
     let at = |state, due| Ok(Next { state, due: Some(due) });
     let clearing = |cause| ended(S::InClearing { cause });
 
     match (state, event) {
-        (TURN, Event::AttemptBegun) => ended(S::InDelivery),
+        (TURN, Event::AttemptBegun) => ended(S::InDelivery { repeated: false }),
+        (REPEAT, Event::AttemptBegun) => ended(S::InDelivery { repeated: true }),
 
-        (S::InDelivery, Event::AttemptConfirmed) => ended(S::Delivered),
-        (S::InDelivery, Event::AttemptFailed { retry_at }) => at(TURN, retry_at),
-        (S::InDelivery, Event::AttemptsExhausted) => clearing(ClearingCause::AttemptsExhausted),
-        (S::InDelivery, Event::AttemptRefused) => clearing(ClearingCause::Refused),
-        (S::InDelivery, Event::AttemptLost) => at(S::Uncertain, now),
-
-        (S::Uncertain, Event::ResendAllowed { retry_at } | Event::NotFoundAtPeer { retry_at }) => {
-            at(TURN, retry_at)
+        (S::InDelivery { .. }, Event::AttemptConfirmed) => ended(S::Delivered),
+        (S::InDelivery { repeated }, Event::AttemptFailed { retry_at }) => {
+            at(if repeated { REPEAT } else { TURN }, retry_at)
         }
+        (S::InDelivery { repeated: false }, Event::AttemptsExhausted) => {
+            clearing(ClearingCause::AttemptsExhausted)
+        }
+        (S::InDelivery { repeated }, Event::AttemptRefused) => {
+            clearing(if repeated { ClearingCause::RepeatRefused } else { ClearingCause::Refused })
+        }
+        (S::InDelivery { .. }, Event::AttemptLost) => at(S::Uncertain, now),
+
+        (S::Uncertain, Event::ResendAllowed { retry_at }) => at(REPEAT, retry_at),
+        (S::Uncertain, Event::NotFoundAtPeer { retry_at }) => at(TURN, retry_at),
         (S::Uncertain, Event::FoundAtPeer) => ended(S::Delivered),
         (S::Uncertain, Event::OutcomeUnknowable) => clearing(ClearingCause::OutcomeUnknown),
 
@@ -238,23 +257,36 @@ pub fn next(state: State, event: Event, now: Timestamp) -> Result<Next, NotAppli
             }
         }
 
-        (TURN | S::InDelivery | S::Waiting { on: W::Collection }, Event::DigestMismatch) => {
-            clearing(ClearingCause::DigestMismatch)
-        }
+        (
+            S::Waiting { on: W::Turn | W::Repeat | W::Collection | W::Acknowledgement }
+            | S::InDelivery { .. },
+            Event::DigestMismatch,
+        ) => clearing(ClearingCause::DigestMismatch),
         (TURN, Event::WayLost) => clearing(ClearingCause::NoWay),
+        (REPEAT, Event::WayLost) => clearing(ClearingCause::OutcomeUnknown),
 
         (S::InClearing { cause }, Event::Resubmit { collection })
             if cause != ClearingCause::DigestMismatch =>
         {
-            if collection {
-                ended(S::Waiting { on: W::Collection })
-            } else {
-                at(TURN, now)
+            // These causes do not say what became of the attempt before: what goes on from them may
+            // have arrived, or may have been collected, already.
+            let unknown =
+                matches!(cause, ClearingCause::OutcomeUnknown | ClearingCause::RepeatRefused);
+            match (collection, unknown) {
+                (true, true) => ended(S::Waiting { on: W::Acknowledgement }),
+                (true, false) => ended(S::Waiting { on: W::Collection }),
+                (false, true) => at(REPEAT, now),
+                (false, false) => at(TURN, now),
             }
         }
         (S::InClearing { .. }, Event::Reject) => ended(S::RejectedBack),
         (
-            S::InClearing { cause: ClearingCause::OutcomeUnknown | ClearingCause::Refused },
+            S::InClearing {
+                cause:
+                    ClearingCause::OutcomeUnknown
+                    | ClearingCause::Refused
+                    | ClearingCause::RepeatRefused,
+            },
             Event::CloseAsDelivered,
         ) => ended(S::Delivered),
 
@@ -274,15 +306,18 @@ mod tests {
         let waiting = |on| State::Waiting { on };
         vec![
             ("turn", waiting(WaitingFor::Turn)),
+            ("repeat", waiting(WaitingFor::Repeat)),
             ("collection", waiting(WaitingFor::Collection)),
             ("acknowledgement", waiting(WaitingFor::Acknowledgement)),
             ("held-turn", waiting(WaitingFor::Release { collection: false })),
             ("held-collection", waiting(WaitingFor::Release { collection: true })),
-            ("in-delivery", State::InDelivery),
+            ("in-delivery", State::InDelivery { repeated: false }),
+            ("repeating", State::InDelivery { repeated: true }),
             ("delivered", State::Delivered),
             ("acknowledged", State::Acknowledged),
             ("uncertain", State::Uncertain),
             ("refused", clearing(C::Refused)),
+            ("repeat-refused", clearing(C::RepeatRefused)),
             ("exhausted", clearing(C::AttemptsExhausted)),
             ("unknown", clearing(C::OutcomeUnknown)),
             ("mismatch", clearing(C::DigestMismatch)),
@@ -330,6 +365,9 @@ mod tests {
         turn            Hold               held-turn
         turn            DigestMismatch     mismatch
         turn            WayLost            no-way
+        repeat          AttemptBegun       repeating
+        repeat          DigestMismatch     mismatch
+        repeat          WayLost            unknown
         collection      CollectionBegun    acknowledgement
         collection      Acknowledge        acknowledged
         collection      ExpiryReached      expired
@@ -339,6 +377,7 @@ mod tests {
         acknowledgement CollectionBegun    acknowledgement
         acknowledgement Acknowledge        acknowledged
         acknowledgement ExpiryReached      uncertain+
+        acknowledgement DigestMismatch     mismatch
         held-turn       ExpiryReached      expired
         held-turn       Cancel             cancelled
         held-turn       Release            turn+
@@ -351,9 +390,14 @@ mod tests {
         in-delivery     AttemptRefused     refused
         in-delivery     AttemptLost        uncertain+
         in-delivery     DigestMismatch     mismatch
+        repeating       AttemptConfirmed   delivered
+        repeating       AttemptFailed      repeat+
+        repeating       AttemptRefused     repeat-refused
+        repeating       AttemptLost        uncertain+
+        repeating       DigestMismatch     mismatch
         delivered       Acknowledge        acknowledged
         acknowledged    Acknowledge        acknowledged
-        uncertain       ResendAllowed      turn+
+        uncertain       ResendAllowed      repeat+
         uncertain       FoundAtPeer        delivered
         uncertain       NotFoundAtPeer     turn+
         uncertain       OutcomeUnknowable  unknown
@@ -362,12 +406,16 @@ mod tests {
         refused         ResubmitToInbox    collection
         refused         Reject             rejected-back
         refused         CloseAsDelivered   delivered
+        repeat-refused  Resubmit           repeat+
+        repeat-refused  ResubmitToInbox    acknowledgement
+        repeat-refused  Reject             rejected-back
+        repeat-refused  CloseAsDelivered   delivered
         exhausted       Resubmit           turn+
         exhausted       ResubmitToInbox    collection
         exhausted       Reject             rejected-back
         unknown         Acknowledge        acknowledged
-        unknown         Resubmit           turn+
-        unknown         ResubmitToInbox    collection
+        unknown         Resubmit           repeat+
+        unknown         ResubmitToInbox    acknowledgement
         unknown         Reject             rejected-back
         unknown         CloseAsDelivered   delivered
         mismatch        Reject             rejected-back
@@ -427,9 +475,12 @@ mod tests {
     }
 
     #[test]
-    fn an_uncertain_delivery_is_never_ended_by_time_or_by_its_author() {
-        for event in [Event::ExpiryReached, Event::Cancel, Event::AttemptBegun] {
-            assert!(next(State::Uncertain, event, NOW).is_err(), "{event:?}");
+    fn what_may_have_arrived_is_never_ended_by_time_or_by_its_author() {
+        let repeat = State::Waiting { on: WaitingFor::Repeat };
+        for state in [State::Uncertain, repeat, State::InDelivery { repeated: true }] {
+            for event in [Event::ExpiryReached, Event::Cancel, Event::Hold] {
+                assert!(next(state, event, NOW).is_err(), "{state:?} {event:?}");
+            }
         }
     }
 }

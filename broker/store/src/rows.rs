@@ -131,6 +131,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_repetition_is_part_of_the_state() {
+        for (repeated, text) in [
+            (false, r#"{"state":"in-delivery"}"#),
+            (true, r#"{"state":"in-delivery","repeated":true}"#),
+        ] {
+            let state = State::InDelivery { repeated };
+            assert_eq!(write_state(state).expect("writes"), text);
+            assert_eq!(read_state(text).expect("reads"), state);
+        }
+    }
+
     proptest! {
         #[test]
         fn any_row_is_answered(octets: Vec<u8>, text: String) {

@@ -15,7 +15,7 @@ use amtsbote_domain::identity::{AccountId, HubId, Transport, TransportId};
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{
     Acceptance, AcceptedReceipt, Clock, Delivery, Entry, Figures, InboxPage, Intake, Lease,
-    Pending, Prior, Query, Store, StoreError,
+    Pending, Prior, Query, Slots, Store, StoreError,
 };
 use amtsbote_domain::state::{Event, State};
 use tokio::sync::oneshot;
@@ -190,12 +190,12 @@ impl Store for SqliteStore {
 
     fn lease_due(
         &self,
-        limit: u32,
+        slots: Slots,
         duration: Duration,
     ) -> Pending<'_, Result<Vec<Lease>, StoreError>> {
         Box::pin(
             self.write(true, move |group| {
-                lease::lease_due(group, limit, duration).map(Answer::Now)
+                lease::lease_due(group, &slots, duration).map(Answer::Now)
             }),
         )
     }

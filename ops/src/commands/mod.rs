@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 pub(crate) mod bench;
 pub(crate) mod completion;
+pub(crate) mod conformance;
 pub(crate) mod demo;
 pub(crate) mod directory;
 pub(crate) mod doctor;

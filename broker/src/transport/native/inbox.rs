@@ -1,6 +1,7 @@
 //! The inbox of a party: list, fetch, acknowledge. `GET` never ends anything; that octets are
 //! about to leave is recorded before they do (P2).
 
+use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
 use serde::Deserialize;
 
 use super::Caller;
@@ -174,7 +177,7 @@ async fn for_reader(hub: &Hub, caller: &Caller, id: &str) -> Result<Delivery, Re
 
 /// Records the hand-over, then streams the octets (or the range asked for).
 async fn hand_out(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     caller: &Caller,
     delivery: &Delivery,
     part: Part,
@@ -204,20 +207,43 @@ async fn hand_out(
     };
     let handed_out = hub.store.hand_out(hub_id, &caller.0.id).await;
     handed_out.map_err(|error| Refusal::from(error).about(hub_id))?;
+    let octets = guarded(hub.clone(), hub_id.clone(), octets);
     Ok(octets_of(&part, range, length, Body::from_stream(octets)))
 }
 
-/// Octets at rest that are not those taken at the door stop the delivery (P4): where nothing has
-/// left yet, a person decides from here on.
+/// Octets that turn out to be changed while they leave stop the delivery as those do that are
+/// found so before; the answer breaks off.
+fn guarded(
+    hub: Arc<Hub>,
+    hub_id: HubId,
+    octets: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    octets.or_else(move |error| {
+        let (hub, hub_id) = (hub.clone(), hub_id.clone());
+        async move {
+            if error.kind() == io::ErrorKind::InvalidData {
+                stop_delivery(&hub, &hub_id).await;
+            }
+            Err(error)
+        }
+    })
+}
+
 async fn damaged(hub: &Hub, hub_id: &HubId, error: StoreError) -> Refusal {
     if matches!(error, StoreError::Corrupt(_)) {
-        tracing::error!(%hub_id, %error, "octets at rest were changed; delivery stops");
-        let stopped = hub.store.apply(hub_id, Event::DigestMismatch, None, None).await;
-        if let Err(error) = stopped {
-            tracing::error!(%hub_id, %error, "the delivery could not be stopped");
-        }
+        stop_delivery(hub, hub_id).await;
     }
     Refusal::from(error).about(hub_id)
+}
+
+/// Octets at rest that are not those taken at the door stop the delivery (P4): while the Reader has
+/// not confirmed it, a person decides from here on.
+async fn stop_delivery(hub: &Hub, hub_id: &HubId) {
+    tracing::error!(%hub_id, "octets at rest were changed; delivery stops");
+    let stopped = hub.store.apply(hub_id, Event::DigestMismatch, None, None).await;
+    if let Err(error) = stopped {
+        tracing::error!(%hub_id, %error, "the delivery could not be stopped");
+    }
 }
 
 fn octets_of(part: &Part, range: Option<RangeInclusive<u64>>, length: u64, body: Body) -> Response {
@@ -292,6 +318,33 @@ fn range(headers: &HeaderMap, part: &Part) -> Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use amtsbote_domain::identity::AccountId;
+    use amtsbote_domain::state::{ClearingCause, State};
+    use futures_util::{StreamExt, stream};
+
+    use crate::config::DeliveryPolicy;
+    use crate::testing;
+
+    /// Only octets that were changed stop it; a disk that does not answer says nothing about them.
+    #[tokio::test]
+    async fn a_change_found_after_the_first_octets_left_stops_the_delivery() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (hub, _stopper) = testing::hub(dir.path(), DeliveryPolicy::default());
+        let hub_id = testing::accepted_in_inbox(&hub, 1).await;
+        let lemgo = AccountId::parse("lemgo").expect("an account");
+        for (kind, stops) in [(io::ErrorKind::TimedOut, false), (io::ErrorKind::InvalidData, true)]
+        {
+            hub.store.hand_out(&hub_id, &lemgo).await.expect("is handed out");
+            let pieces = [Ok(Bytes::from_static(b"<pay")), Err(kind.into())];
+            let octets = guarded(hub.clone(), hub_id.clone(), stream::iter(pieces));
+            let taken: Vec<_> = octets.collect().await;
+            assert!(taken[0].is_ok(), "{taken:?}");
+            assert_eq!(taken[1].as_ref().expect_err("breaks off").kind(), kind);
+            let state = hub.store.delivery(&hub_id).await.expect("is there").state;
+            let mismatch = State::InClearing { cause: ClearingCause::DigestMismatch };
+            assert_eq!(state == mismatch, stops, "{kind}: {state:?}");
+        }
+    }
 
     fn part(size: u64) -> Part {
         Part {

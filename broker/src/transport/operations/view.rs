@@ -182,11 +182,15 @@ fn next_step(delivery: &Delivery) -> Text {
             de: "Der Knoten stellt zu, sobald es fällig ist.",
             en: "The hub delivers it when it is due.",
         },
+        DeliveryState::Waiting { on: WaitingFor::Repeat } => Text {
+            de: "Kam vielleicht schon an. Der Knoten wiederholt die Zustellung unter derselben Kennung, sobald sie fällig ist.",
+            en: "May have arrived. The hub repeats the delivery under the same id when it is due.",
+        },
         DeliveryState::Waiting { on: WaitingFor::Release { .. } } => Text {
             de: "Angehalten. Jemand muss freigeben.",
             en: "On hold. Somebody must release it.",
         },
-        DeliveryState::InDelivery => {
+        DeliveryState::InDelivery { .. } => {
             Text { de: "Eine Zustellung läuft.", en: "A delivery is under way." }
         }
         DeliveryState::Uncertain => Text {

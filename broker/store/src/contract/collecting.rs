@@ -135,6 +135,27 @@ pub async fn what_cannot_be_collected_is_not_handed_out<S: Subject>(dir: &Path) 
     hand_out(&early).await.expect("is due");
 }
 
+/// Octets found changed, before the first hand-out or after it: a person decides, and nothing more
+/// leaves (P4).
+pub async fn octets_that_changed_are_not_handed_out_again<S: Subject>(dir: &Path) {
+    let store = S::open(dir, ManualClock::new());
+    let [untouched, out] = [Draft::inbox(1), Draft::inbox(2)];
+    let lemgo = account("lemgo");
+    for draft in [&untouched, &out] {
+        draft.accepted(&store).await;
+    }
+    store.hand_out(&out.hub_id(), &lemgo).await.expect("is handed out");
+    for draft in [&untouched, &out] {
+        let stopped = store.apply(&draft.hub_id(), Event::DigestMismatch, None, None).await;
+        let cause = ClearingCause::DigestMismatch;
+        assert_eq!(stopped.expect("is stopped").0, State::InClearing { cause });
+        let refused = store.hand_out(&draft.hub_id(), &lemgo).await;
+        assert!(matches!(refused, Err(StoreError::NotApplicable(_))), "{refused:?}");
+    }
+    let page = store.inbox(&reader(), None, 10).await.expect("a page");
+    assert!(page.deliveries.is_empty(), "{page:?}");
+}
+
 /// Only the digest of the payload confirms; a repeat gets the stored receipt.
 pub async fn an_acknowledgement_needs_the_right_digest<S: Subject>(dir: &Path) {
     let store = S::open(dir, ManualClock::new());

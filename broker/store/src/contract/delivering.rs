@@ -7,21 +7,22 @@ use std::time::Duration;
 
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::fault::Code;
-use amtsbote_domain::ports::{Lease, Store, StoreError};
+use amtsbote_domain::ports::{Lease, Slots, Store, StoreError};
 use amtsbote_domain::state::{ClearingCause, Event, State, WaitingFor};
 
 use super::{Draft, ManualClock, Subject, account, after, digest, proven, state_of};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TURN: State = State::Waiting { on: WaitingFor::Turn };
+const UNDER_WAY: State = State::InDelivery { repeated: false };
 
 async fn lease_one(store: &impl Store) -> Lease {
-    let mut leases = store.lease_due(1, MINUTE).await.expect("leases");
+    let mut leases = store.lease_due(Slots::any(1), MINUTE).await.expect("leases");
     leases.pop().expect("one is due")
 }
 
 async fn none_due(store: &impl Store) -> bool {
-    store.lease_due(10, MINUTE).await.expect("leases").is_empty()
+    store.lease_due(Slots::any(10), MINUTE).await.expect("leases").is_empty()
 }
 
 fn is_lost<T: std::fmt::Debug>(answer: &Result<T, StoreError>) -> bool {
@@ -37,7 +38,7 @@ pub async fn a_lease_has_one_holder<S: Subject>(dir: &Path) {
         clock.advance(1);
     }
     Draft::inbox(41).accepted(&*store).await;
-    let oldest = store.lease_due(2, MINUTE).await.expect("leases");
+    let oldest = store.lease_due(Slots::any(2), MINUTE).await.expect("leases");
     let ids: Vec<_> = oldest.iter().map(|lease| lease.hub_id.clone()).collect();
     assert_eq!(ids, [Draft::peer(1).hub_id(), Draft::peer(2).hub_id()]);
     assert_eq!(
@@ -49,7 +50,9 @@ pub async fn a_lease_has_one_holder<S: Subject>(dir: &Path) {
     let workers: Vec<_> = (0..8)
         .map(|_| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { store.lease_due(7, MINUTE).await.expect("leases") })
+            tokio::spawn(
+                async move { store.lease_due(Slots::any(7), MINUTE).await.expect("leases") },
+            )
         })
         .collect();
     let mut leased = Vec::new();
@@ -63,9 +66,37 @@ pub async fn a_lease_has_one_holder<S: Subject>(dir: &Path) {
     let delivery = store.delivery(&Draft::peer(1).hub_id()).await.expect("is there");
     assert_eq!((delivery.state, delivery.attempts, delivery.revision), (TURN, 0, 1));
     clock.advance(60);
-    let again = store.lease_due(100, MINUTE).await.expect("leases");
+    let again = store.lease_due(Slots::any(100), MINUTE).await.expect("leases");
     assert_eq!(again.len(), 40, "a lease that ended without an attempt is given again");
     assert!(again.iter().all(|lease| lease.number == 2));
+}
+
+/// No peer gets more than its share, what is under way to it included; within it the oldest come
+/// first, and within all slots the oldest of all.
+pub async fn leases_are_shared_among_peers<S: Subject>(dir: &Path) {
+    let clock = ManualClock::new();
+    let store = S::open(dir, clock.clone());
+    let other = |n| Draft { channel: "peer:d-nrw", ..Draft::inbox(n) };
+    for draft in (1..=20).map(Draft::peer).chain((21..=24).map(other)) {
+        draft.accepted(&store).await;
+        clock.advance(1);
+    }
+    let lease = async |slots: Slots| -> Vec<u32> {
+        let leases = store.lease_due(slots, 60 * MINUTE).await.expect("leases");
+        let number = |id: &str| u32::from_str_radix(&id[24..], 16).expect("made from a number");
+        leases.iter().map(|lease| number(lease.hub_id.as_str())).collect()
+    };
+    let slots = |free, per_peer, taken: &[(&str, u32)]| {
+        let taken = taken.iter().map(|(peer, count)| ((*peer).to_owned(), *count)).collect();
+        Slots { free, per_peer, taken }
+    };
+    assert_eq!(lease(slots(6, 3, &[])).await, [1, 2, 3, 21, 22, 23]);
+    assert_eq!(lease(slots(4, 4, &[("krz", 4), ("d-nrw", 3)])).await, [24]);
+    assert_eq!(lease(slots(4, 4, &[("krz", 3)])).await, [4]);
+    assert_eq!(lease(slots(4, 4, &[("krz", 9)])).await, [0u32; 0]);
+    assert_eq!(lease(slots(0, 4, &[])).await, [0u32; 0]);
+    other(25).accepted(&store).await;
+    assert_eq!(lease(slots(2, 8, &[])).await, [5, 6], "the oldest of all");
 }
 
 /// Stale, ended, doubled, unknown: no attempt, no record.
@@ -86,7 +117,7 @@ pub async fn an_attempt_needs_a_live_lease<S: Subject>(dir: &Path) {
     assert!(matches!(unknown, Err(StoreError::NotFound)), "{unknown:?}");
     assert_eq!(store.begin_attempt(&second).await.expect("begins"), 1);
     assert!(is_lost(&store.begin_attempt(&second).await), "one is open");
-    assert_eq!(state_of(&store, &Draft::peer(1)).await, State::InDelivery);
+    assert_eq!(state_of(&store, &Draft::peer(1)).await, UNDER_WAY);
     assert!(none_due(&store).await);
 
     let proof = Some(digest(b"the peer's receipt"));
@@ -219,7 +250,7 @@ pub async fn expiry_ends_only_what_has_not_left<S: Subject>(dir: &Path) {
     let expiring = |draft: Draft| Draft { expires: Some(after(60)), ..draft };
     let under_way = expiring(Draft::peer(1));
     under_way.accepted(&store).await;
-    let lease = store.lease_due(1, 10 * MINUTE).await.expect("leases").remove(0);
+    let lease = store.lease_due(Slots::any(1), 10 * MINUTE).await.expect("leases").remove(0);
     store.begin_attempt(&lease).await.expect("begins");
     let [turn, inbox, held, out] =
         [Draft::peer(2), Draft::inbox(3), Draft::inbox(4), Draft::inbox(5)].map(expiring);
@@ -242,7 +273,7 @@ pub async fn expiry_ends_only_what_has_not_left<S: Subject>(dir: &Path) {
     assert_eq!(store.sweep(10).await.expect("sweeps"), 1);
     assert_eq!(store.sweep(10).await.expect("sweeps"), 0);
     for (draft, state) in [
-        (&under_way, State::InDelivery),
+        (&under_way, UNDER_WAY),
         (&turn, State::Expired),
         (&inbox, State::Expired),
         (&held, State::Expired),
@@ -256,6 +287,50 @@ pub async fn expiry_ends_only_what_has_not_left<S: Subject>(dir: &Path) {
     assert_eq!(state.expect("settles"), State::Delivered);
 }
 
+/// What may have arrived is repeated, whatever the time and its Author say; until the peer, asked,
+/// does not have it.
+pub async fn what_may_have_arrived_is_ended_by_neither_time_nor_author<S: Subject>(dir: &Path) {
+    let clock = ManualClock::new();
+    let store = S::open(dir, clock.clone());
+    let drafts = [1, 2].map(|n| Draft { expires: Some(after(60)), ..Draft::peer(n) });
+    let [again, absent] = &drafts;
+    for draft in &drafts {
+        draft.accepted(&store).await;
+        let lease = lease_one(&store).await;
+        store.begin_attempt(&lease).await.expect("begins");
+        store.settle(&lease, Event::AttemptLost, None, None).await.expect("settles");
+    }
+    let retry_at = after(30);
+    for (draft, event, waits) in [
+        (again, Event::ResendAllowed { retry_at }, WaitingFor::Repeat),
+        (absent, Event::NotFoundAtPeer { retry_at }, WaitingFor::Turn),
+    ] {
+        let (state, _) = store.apply(&draft.hub_id(), event, None, None).await.expect("applies");
+        assert_eq!(state, State::Waiting { on: waits });
+    }
+    clock.advance(60);
+    assert_eq!(store.sweep(10).await.expect("sweeps"), 1);
+    assert_eq!(state_of(&store, absent).await, State::Expired);
+    let repeat = State::Waiting { on: WaitingFor::Repeat };
+    assert_eq!(state_of(&store, again).await, repeat);
+    let refused = store.apply(&again.hub_id(), Event::Cancel, None, None).await;
+    assert!(matches!(refused, Err(StoreError::NotApplicable(_))), "{refused:?}");
+
+    let lease = lease_one(&store).await;
+    assert_eq!((&lease.hub_id, lease.repeated), (&again.hub_id(), true));
+    store.begin_attempt(&lease).await.expect("its expiry does not count any more");
+    assert_eq!(state_of(&store, again).await, State::InDelivery { repeated: true });
+    let failed = Event::AttemptFailed { retry_at: after(90) };
+    let state = store.settle(&lease, failed, None, None).await.expect("settles");
+    assert_eq!(state, repeat, "that this one failed says nothing about the first");
+    clock.advance(30);
+    let lease = lease_one(&store).await;
+    assert!(lease.repeated);
+    store.begin_attempt(&lease).await.expect("begins");
+    let state = store.settle(&lease, Event::AttemptRefused, None, None).await.expect("settles");
+    assert_eq!(state, State::InClearing { cause: ClearingCause::RepeatRefused });
+}
+
 /// The Author withdraws what has not left, and nothing else; a lease on it ends.
 pub async fn cancelling_ends_only_what_has_not_left<S: Subject>(dir: &Path) {
     let store = S::open(dir, ManualClock::new());
@@ -267,7 +342,7 @@ pub async fn cancelling_ends_only_what_has_not_left<S: Subject>(dir: &Path) {
     for draft in [&leased, &under_way, &inbox, &out] {
         draft.accepted(&store).await;
     }
-    let leases = store.lease_due(2, MINUTE).await.expect("leases");
+    let leases = store.lease_due(Slots::any(2), MINUTE).await.expect("leases");
     store.begin_attempt(&leases[1]).await.expect("begins");
     store.hand_out(&out.hub_id(), &account("lemgo")).await.expect("is handed out");
     for draft in [&leased, &inbox] {
@@ -338,6 +413,6 @@ pub async fn events_of_the_worker_need_its_lease<S: Subject>(dir: &Path) {
     }
     let refused = store.settle(&lease, Event::Cancel, None, None).await;
     assert!(matches!(refused, Err(StoreError::NotApplicable(_))), "{refused:?}");
-    assert_eq!(state_of(&store, &Draft::peer(1)).await, State::InDelivery);
+    assert_eq!(state_of(&store, &Draft::peer(1)).await, UNDER_WAY);
     assert_eq!(store.figures().await.expect("figures").leaves, 3, "refusals leave nothing");
 }

@@ -137,31 +137,41 @@ pub async fn acts_without_a_delivery_are_recorded<S: Subject>(dir: &Path) {
     let store = S::open(dir, ManualClock::new());
     let draft = Draft::inbox(1);
     draft.accepted(&store).await;
-    let refused = Evidence::Refused(Box::new(Refused {
-        error_id: "e-1".to_owned(),
-        account: account("lage"),
-        code: Code::ContentInvalid,
-        hub_id: None,
-        findings: vec!["XS-1".to_owned()],
-        transport_id: None,
-        parties: None,
-        envelope_sha256: None,
-    }));
+    let refused = |hub_id: Option<HubId>| {
+        Evidence::Refused(Box::new(Refused {
+            error_id: "e-1".to_owned(),
+            account: account("lage"),
+            code: Code::ContentInvalid,
+            hub_id,
+            findings: vec!["XS-1".to_owned()],
+            transport_id: None,
+            parties: None,
+            envelope_sha256: None,
+        }))
+    };
     let operator = |hub_id: Option<HubId>| Evidence::Operator {
         certificate: Digest([9; 32]),
         act: "message-show".to_owned(),
         hub_id,
     };
     let about = operator(Some(draft.hub_id()));
-    for evidence in
-        [refused, operator(None), operator(Some(Draft::inbox(9).hub_id())), about.clone()]
-    {
+    let refused_about = refused(Some(draft.hub_id()));
+    let unknown = Some(Draft::inbox(9).hub_id());
+    for evidence in [
+        refused(None),
+        refused(unknown.clone()),
+        operator(None),
+        operator(unknown),
+        about.clone(),
+        refused_about.clone(),
+    ] {
         let receipt = store.record(evidence.clone()).await.expect("is recorded");
         assert_eq!(proven(&receipt, &S::verifier()), evidence);
     }
     let timeline = store.timeline(&draft.hub_id()).await.expect("a timeline");
-    assert_eq!(timeline.len(), 2);
-    assert_eq!((timeline[1].index, timeline[1].at, &timeline[1].evidence), (4, START, &about));
+    assert_eq!(timeline.len(), 3);
+    assert_eq!((timeline[1].index, timeline[1].at, &timeline[1].evidence), (5, START, &about));
+    assert_eq!((timeline[2].index, &timeline[2].evidence), (6, &refused_about));
     let handed_out = Evidence::HandedOut { hub_id: draft.hub_id(), account: account("lemgo") };
     store.record(handed_out).await.expect_err("it belongs to a change");
     let unknown = store.timeline(&Draft::inbox(9).hub_id()).await;

@@ -290,15 +290,18 @@ macro_rules! store_contract {
             collecting: the_inbox_shows_what_is_due_and_not_expired;
             collecting: handing_out_is_recorded_once_for_each_account;
             collecting: what_cannot_be_collected_is_not_handed_out;
+            collecting: octets_that_changed_are_not_handed_out_again;
             collecting: an_acknowledgement_needs_the_right_digest;
             collecting: acknowledgements_at_once_are_one;
             collecting: a_late_acknowledgement_is_still_the_truth;
             delivering: a_lease_has_one_holder;
+            delivering: leases_are_shared_among_peers;
             delivering: an_attempt_needs_a_live_lease;
             delivering: a_lost_attempt_is_uncertain_and_a_stale_lease_cannot_settle;
             delivering: a_failed_attempt_waits_for_its_time;
             delivering: a_lease_can_be_given_back;
             delivering: expiry_ends_only_what_has_not_left;
+            delivering: what_may_have_arrived_is_ended_by_neither_time_nor_author;
             delivering: cancelling_ends_only_what_has_not_left;
             delivering: what_is_held_and_released_is_still_not_early;
             delivering: events_of_the_worker_need_its_lease;

@@ -49,6 +49,7 @@ CREATE INDEX message_service ON message (service, seq);
 -- The one state of each message. `state` is the whole of it, `word` its word. The columns
 -- `inbox`, `ready` and `ends` say which list the delivery stands in, and are null otherwise:
 -- the reader whose inbox shows it; from when a worker may lease it; when its expiry applies.
+-- `peer` is to whom a worker would send it; it never changes.
 CREATE TABLE delivery (
     seq           INTEGER NOT NULL PRIMARY KEY REFERENCES message (seq),
     state         TEXT    NOT NULL,
@@ -57,16 +58,16 @@ CREATE TABLE delivery (
     due           INTEGER,
     revision      INTEGER NOT NULL,
     attempts      INTEGER NOT NULL,
+    peer          TEXT    NOT NULL,
     inbox         TEXT,
     ready         INTEGER,
     ends          INTEGER,
     lease         INTEGER NOT NULL,
     lease_until   INTEGER,
-    open_attempt  INTEGER NOT NULL,
-    maybe_arrived INTEGER NOT NULL
+    open_attempt  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX delivery_inbox ON delivery (inbox, seq, due, ends) WHERE inbox IS NOT NULL;
-CREATE INDEX delivery_ready ON delivery (ready, seq) WHERE ready IS NOT NULL;
+CREATE INDEX delivery_ready ON delivery (peer, ready, seq) WHERE ready IS NOT NULL;
 CREATE INDEX delivery_ends ON delivery (ends) WHERE ends IS NOT NULL;
 CREATE INDEX delivery_open ON delivery (lease_until) WHERE open_attempt = 1;
 CREATE INDEX delivery_word ON delivery (word, seq);

@@ -15,7 +15,7 @@ use crate::files::Files;
 use crate::group::{Group, ReceiptOf, Receipts};
 use crate::intake::{Body, SealedIntake};
 use crate::keys;
-use crate::operation::change::Lists;
+use crate::operation::change::{Lists, peer_of};
 use crate::rows::{micros_up, read_digest, write_state};
 use crate::writer::{Task, not_run, take_receipt};
 
@@ -173,9 +173,9 @@ impl Accept {
         group
             .db
             .prepare_cached(
-                "INSERT INTO delivery (seq, state, word, since, due, revision, attempts, inbox,
-                    ready, ends, lease, lease_until, open_attempt, maybe_arrived)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?7, ?8, 0, NULL, 0, 0)",
+                "INSERT INTO delivery (seq, state, word, since, due, revision, attempts, peer,
+                    inbox, ready, ends, lease, lease_until, open_attempt)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?7, ?8, ?9, 0, NULL, 0)",
             )
             .and_then(|mut sql| {
                 sql.execute(params![
@@ -184,6 +184,7 @@ impl Accept {
                     self.state.as_str(),
                     now.as_microsecond(),
                     due,
+                    peer_of(&self.record.channel),
                     lists.inbox,
                     lists.ready,
                     lists.ends,

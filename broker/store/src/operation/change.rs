@@ -27,12 +27,11 @@ pub(crate) struct DeliveryRow {
     pub(crate) lease: u64,
     pub(crate) lease_until: Option<i64>,
     pub(crate) open_attempt: bool,
-    pub(crate) maybe_arrived: bool,
 }
 
 const COLUMNS: &str = "SELECT m.seq, m.hub_id, m.reader, m.channel, m.payload_digest,
         m.not_before, m.expires, d.state, d.due, d.attempts, d.lease, d.lease_until,
-        d.open_attempt, d.maybe_arrived
+        d.open_attempt
     FROM message m JOIN delivery d ON d.seq = m.seq";
 
 impl DeliveryRow {
@@ -58,14 +57,20 @@ impl DeliveryRow {
         HubId::parse(&self.hub_id).map_err(|_| crate::error::unreadable("a hub id"))
     }
 
-    /// The configured name of the peer it goes to. A message for an inbox names the channel.
+    /// To whom it goes.
     pub(crate) fn peer(&self) -> &str {
-        self.channel.strip_prefix("peer:").unwrap_or(&self.channel)
+        peer_of(&self.channel)
     }
 
-    /// Whether its time has run out, be it swept or not.
+    /// Whether its time has run out, be it swept or not. Where an expiry does not apply it never
+    /// does.
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires.is_some_and(|at| at <= now.as_microsecond())
+        self.expires.is_some_and(|at| at <= now.as_microsecond()) && can_expire(self.state, now)
+    }
+
+    /// Whether the peer may have it from an earlier attempt.
+    pub(crate) fn is_repeat(&self) -> bool {
+        self.state == State::Waiting { on: WaitingFor::Repeat }
     }
 
     /// Changes the state as the table says and writes the row; a lease that is not needed by the
@@ -87,14 +92,9 @@ impl DeliveryRow {
             // Held and released, or sent again, it is still not to be handed over before.
             self.due = Some(not_before);
         }
-        self.open_attempt = to.state == State::InDelivery;
+        self.open_attempt = matches!(to.state, State::InDelivery { .. });
         if !self.open_attempt {
             self.lease_until = None;
-        }
-        match event {
-            Event::AttemptLost => self.maybe_arrived = true,
-            Event::NotFoundAtPeer { .. } => self.maybe_arrived = false,
-            _ => {}
         }
         self.write(group.db, now)?;
         group.touch();
@@ -124,7 +124,7 @@ impl DeliveryRow {
             "UPDATE delivery SET state = ?2, word = ?3,
                 since = CASE WHEN state = ?2 THEN since ELSE ?4 END, due = ?5,
                 revision = revision + 1, attempts = ?6, inbox = ?7, ready = ?8, ends = ?9,
-                lease_until = ?10, open_attempt = ?11, maybe_arrived = ?12
+                lease_until = ?10, open_attempt = ?11
              WHERE seq = ?1",
         )
         .and_then(|mut sql| {
@@ -140,7 +140,6 @@ impl DeliveryRow {
                 lists.ends,
                 self.lease_until,
                 self.open_attempt,
-                self.maybe_arrived,
             ])
         })
         .map(drop)
@@ -176,17 +175,15 @@ impl<'r> Lists<'r> {
         expires: Option<i64>,
         now: Timestamp,
     ) -> Self {
-        let turn = state == State::Waiting { on: WaitingFor::Turn };
+        let turn = matches!(state, State::Waiting { on: WaitingFor::Turn | WaitingFor::Repeat });
         let collect = matches!(
             state,
             State::Waiting { on: WaitingFor::Collection | WaitingFor::Acknowledgement }
         );
-        // Whether an expiry applies is for the table to say.
-        let may_end = next(state, Event::ExpiryReached, now).is_ok();
         Self {
             inbox: collect.then_some(reader),
             ready: turn.then(|| due.unwrap_or(now.as_microsecond())),
-            ends: expires.filter(|_| may_end),
+            ends: expires.filter(|_| can_expire(state, now)),
         }
     }
 }
@@ -209,7 +206,6 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Result<DeliveryRow, StoreError>> {
             lease: row.get::<_, i64>(10)?.unsigned_abs(),
             lease_until: row.get(11)?,
             open_attempt: row.get(12)?,
-            maybe_arrived: row.get(13)?,
         })
     };
     let digest = digest.map(|octets| read_digest(&octets).map(|digest| digest.0)).transpose();
@@ -217,6 +213,16 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Result<DeliveryRow, StoreError>> {
         (Ok(state), Ok(digest)) => build(state, digest).map(Ok),
         (Err(error), _) | (_, Err(error)) => Ok(Err(error)),
     }
+}
+
+/// Whether an expiry applies is for the table to say.
+fn can_expire(state: State, now: Timestamp) -> bool {
+    next(state, Event::ExpiryReached, now).is_ok()
+}
+
+/// The configured name of the peer behind a channel. A message for an inbox names the channel.
+pub(crate) fn peer_of(channel: &str) -> &str {
+    channel.strip_prefix("peer:").unwrap_or(channel)
 }
 
 /// The event does not apply; for rules of the store beyond the table.

@@ -3,9 +3,9 @@
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::fault::Code;
-use amtsbote_domain::ports::{Lease, StoreError};
+use amtsbote_domain::ports::{Lease, Slots, StoreError};
 use amtsbote_domain::state::{Event, State};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use crate::error::database_error;
 use crate::group::Group;
@@ -15,28 +15,59 @@ use crate::rows::read_accepted;
 /// Most leases given out at once.
 pub(crate) const MAX_LEASES: u32 = 1000;
 
-/// What a worker may lease.
-pub(crate) const DUE: &str =
-    "SELECT seq FROM delivery WHERE ready <= ?1 AND (ends IS NULL OR ends > ?1)
-     ORDER BY ready, seq LIMIT ?2";
+/// The next peer, by name, with anything that waits for its turn or is leased.
+pub(crate) const NEXT_PEER: &str =
+    "SELECT peer FROM delivery WHERE ready IS NOT NULL AND peer > ?1 ORDER BY peer LIMIT 1";
 
-/// Leases what is due and nobody has: `ready` is the end of the lease while there is one.
+/// What a worker may lease for one peer.
+pub(crate) const DUE: &str = "SELECT ready, seq FROM delivery
+     WHERE peer = ?1 AND ready <= ?2 AND (ends IS NULL OR ends > ?2)
+     ORDER BY ready, seq LIMIT ?3";
+
+/// Leases what is due and nobody has: `ready` is the end of the lease while there is one. What it
+/// looks at grows with the slots and the peers, not with the backlog.
 pub(crate) fn lease_due(
     group: &mut Group<'_>,
-    limit: u32,
+    slots: &Slots,
     duration: std::time::Duration,
 ) -> Result<Vec<Lease>, StoreError> {
     let now = group.now().as_microsecond();
     let length = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     let until = now.saturating_add(length).min(jiff::Timestamp::MAX.as_microsecond());
-    let due: Vec<i64> = group
+    let mut due = Vec::new();
+    let mut peer = String::new();
+    while let Some(next) = next_peer(group, &peer)? {
+        peer = next;
+        due.extend(due_for(group, &peer, now, slots.room_for(&peer).min(MAX_LEASES))?);
+    }
+    due.sort_unstable();
+    due.truncate(slots.free.min(MAX_LEASES) as usize);
+    due.into_iter().map(|(_, seq)| lease_one(group, seq, until)).collect()
+}
+
+fn next_peer(group: &Group<'_>, after: &str) -> Result<Option<String>, StoreError> {
+    group
+        .db
+        .prepare_cached(NEXT_PEER)
+        .and_then(|mut sql| sql.query_row([after], |row| row.get(0)).optional())
+        .map_err(database_error)
+}
+
+/// Since when it is due, and which, oldest first.
+fn due_for(
+    group: &Group<'_>,
+    peer: &str,
+    now: i64,
+    limit: u32,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    group
         .db
         .prepare_cached(DUE)
         .and_then(|mut sql| {
-            sql.query_map(params![now, limit.min(MAX_LEASES)], |row| row.get(0))?.collect()
+            let found = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            sql.query_map(params![peer, now, limit], found)?.collect()
         })
-        .map_err(database_error)?;
-    due.into_iter().map(|seq| lease_one(group, seq, until)).collect()
+        .map_err(database_error)
 }
 
 fn lease_one(group: &mut Group<'_>, seq: i64, until: i64) -> Result<Lease, StoreError> {
@@ -59,7 +90,7 @@ fn lease_one(group: &mut Group<'_>, seq: i64, until: i64) -> Result<Lease, Store
         number: row.lease + 1,
         until: time_of(until)?,
         attempts: row.attempts,
-        repeated: row.maybe_arrived,
+        repeated: row.is_repeat(),
         metadata: read_accepted(&record)?.metadata,
         peer: row.peer().to_owned(),
     })
@@ -76,13 +107,14 @@ pub(crate) fn begin_attempt(group: &mut Group<'_>, lease: &Lease) -> Result<u32,
     if row.is_expired(now) {
         return Err(not_applicable(row.state, Event::AttemptBegun));
     }
+    let repeated = row.is_repeat();
     row.attempts += 1;
     row.change(group, Event::AttemptBegun)?;
     let evidence = Evidence::Attempt {
         hub_id: row.hub_id()?,
         attempt: row.attempts,
         peer: row.peer().to_owned(),
-        repeated: row.maybe_arrived,
+        repeated,
     };
     group.append(&evidence, Some(row.seq))?;
     Ok(row.attempts)

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
-use amtsbote_domain::ports::Store;
+use amtsbote_domain::evidence::{Evidence, Refused};
+use amtsbote_domain::fault::Code;
+use amtsbote_domain::identity::HubId;
+use amtsbote_domain::ports::{Slots, Store};
 use amtsbote_domain::state::Event;
 use rusqlite::Connection;
 use tempfile::tempdir;
 
 use super::{log_key, options};
 use crate::contract::{Draft, ManualClock, account, after, octets};
-use crate::operation::lease::DUE;
+use crate::operation::lease::{DUE, NEXT_PEER};
 use crate::operation::sweep::{EXPIRED, LOST};
 use crate::reader::{INBOX, UNCERTAIN};
 use crate::rows::DELIVERY;
@@ -45,7 +48,8 @@ async fn eventful(dir: &Path) -> SqliteStore {
     store.apply(&draft.hub_id(), Event::Acknowledge, None, digest).await.expect("acknowledged");
     store.hand_out(&draft.hub_id(), &account("other")).await.expect("is handed out");
     store.apply(&Draft::inbox(2).hub_id(), Event::Cancel, None, None).await.expect("cancelled");
-    let leases = store.lease_due(3, std::time::Duration::from_secs(30)).await.expect("leases");
+    let leases =
+        store.lease_due(Slots::any(3), std::time::Duration::from_secs(30)).await.expect("leases");
     for lease in &leases {
         store.begin_attempt(lease).await.expect("begins");
     }
@@ -56,7 +60,32 @@ async fn eventful(dir: &Path) -> SqliteStore {
     clock.advance(100);
     assert_eq!(store.sweep(100).await.expect("sweeps"), 1 + 4);
     store.started("0.1.0").await.expect("is recorded");
+    let retry_at = after(0);
+    let lost = &leases[2].hub_id;
+    store.apply(lost, Event::ResendAllowed { retry_at }, None, None).await.expect("is allowed");
+    let leases = store.lease_due(Slots::any(9), std::time::Duration::from_secs(30)).await;
+    let lease = leases.expect("leases").remove(0);
+    assert!(lease.repeated);
+    store.begin_attempt(&lease).await.expect("begins");
+    store.settle(&lease, Event::AttemptConfirmed, None, None).await.expect("settles");
+    for hub_id in [Draft::inbox(4).hub_id(), Draft::inbox(99).hub_id()] {
+        store.record(refusal(hub_id)).await.expect("is recorded");
+    }
     store
+}
+
+/// A request about a message that was refused.
+fn refusal(hub_id: HubId) -> Evidence {
+    Evidence::Refused(Box::new(Refused {
+        error_id: "e-1".to_owned(),
+        account: account("other"),
+        code: Code::StateForbids,
+        hub_id: Some(hub_id),
+        findings: vec![],
+        transport_id: None,
+        parties: None,
+        envelope_sha256: None,
+    }))
 }
 
 #[tokio::test]
@@ -118,6 +147,10 @@ async fn every_change_behind_its_back_is_found() {
         ("UPDATE leaf SET message = NULL WHERE idx = 0".to_owned(), K::Stray),
         (of("leaf", "SET message = 1", 4), K::Acceptance),
         ("DELETE FROM message WHERE seq = 3".to_owned(), K::Stray),
+        (
+            format!("UPDATE leaf SET message = {} WHERE record LIKE '%\"e-1\"%'", message(3)),
+            K::State,
+        ),
     ];
     for (change, kind) in changes {
         let report = changed(original.path(), &change);
@@ -187,6 +220,7 @@ async fn hot_questions_use_their_index() {
         (with_record(INBOX), "delivery_inbox", 0),
         // The page is sorted, not the table.
         (with_record(UNCERTAIN), "delivery_uncertain", 1),
+        (NEXT_PEER.to_owned(), "delivery_ready", 0),
         (DUE.to_owned(), "delivery_ready", 0),
         (LOST.to_owned(), "delivery_open", 0),
         (EXPIRED.to_owned(), "delivery_ends", 0),

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use amtsbote_domain::evidence::Evidence;
-use amtsbote_domain::ports::{Store, StoreError};
+use amtsbote_domain::ports::{Slots, Store, StoreError};
 use tempfile::tempdir;
 
 use super::{checked, options};
@@ -160,12 +160,12 @@ async fn a_failed_commit_without_leaves_is_told_too() {
     Draft::peer(1).accepted(&store).await;
     let minute = std::time::Duration::from_secs(60);
     planned.plan(&[Fault::NotKept]);
-    let refused = store.lease_due(1, minute).await;
+    let refused = store.lease_due(Slots::any(1), minute).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     planned.plan(&[Fault::NotKept, Fault::Fence]);
-    let unknown = store.lease_due(1, minute).await;
+    let unknown = store.lease_due(Slots::any(1), minute).await;
     assert!(matches!(unknown, Err(StoreError::OutcomeUnknown(_))), "{unknown:?}");
-    assert_eq!(store.lease_due(1, minute).await.expect("leases").len(), 1);
+    assert_eq!(store.lease_due(Slots::any(1), minute).await.expect("leases").len(), 1);
     planned.plan(&[Fault::NotKept]);
     let mut intake = store.intake().expect("there is room");
     intake.begin("large", "text/plain").expect("begins");

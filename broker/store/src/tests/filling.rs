@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use amtsbote_domain::ports::{Store, StoreError};
+use amtsbote_domain::ports::{Slots, Store, StoreError};
 use amtsbote_domain::state::{Event, State};
 use tempfile::{TempDir, tempdir};
 
@@ -63,7 +63,8 @@ async fn on_a_full_disk_nothing_comes_in_and_what_is_in_goes_on() {
     let store = open(&disk.path());
     Draft::inbox(1).accepted(&store).await;
     Draft::peer(2).accepted(&store).await;
-    let lease = store.lease_due(1, Duration::from_secs(60)).await.expect("leases").remove(0);
+    let lease =
+        store.lease_due(Slots::any(1), Duration::from_secs(60)).await.expect("leases").remove(0);
     store.begin_attempt(&lease).await.expect("begins");
     let mut coming = store.intake().expect("there is room");
     coming.begin("large", "text/plain").expect("begins");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use amtsbote_archive::note::LogKey;
 use amtsbote_domain::evidence::Evidence;
-use amtsbote_domain::ports::{Intake, Store, StoreError};
+use amtsbote_domain::ports::{Intake, Slots, Store, StoreError};
 use rusqlite::Connection;
 use tempfile::tempdir;
 
@@ -166,7 +166,8 @@ async fn the_start_is_recorded_with_what_it_found() {
     for n in 0..3 {
         Draft::peer(n).accepted(&store).await;
     }
-    let leases = store.lease_due(2, std::time::Duration::from_secs(9)).await.expect("leases");
+    let leases =
+        store.lease_due(Slots::any(2), std::time::Duration::from_secs(9)).await.expect("leases");
     for lease in &leases {
         store.begin_attempt(lease).await.expect("begins");
     }

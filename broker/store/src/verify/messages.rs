@@ -144,11 +144,12 @@ impl History<'_> {
                 self.accepted += 1;
                 record.hub_id == *self.hub_id
             }
-            Evidence::Attempt { hub_id, attempt, .. } => {
+            Evidence::Attempt { hub_id, attempt, repeated, .. } => {
                 self.attempts += 1;
                 hub_id == self.hub_id
                     && *attempt == self.attempts
                     && self.apply(Event::AttemptBegun)
+                    && self.state == State::InDelivery { repeated: *repeated }
             }
             Evidence::HandedOut { hub_id, .. } => {
                 // What is acknowledged may be read again without a change.
@@ -162,7 +163,8 @@ impl History<'_> {
                     && *to == self.state
             }
             Evidence::Operator { hub_id, .. } => hub_id.as_ref() == Some(self.hub_id),
-            Evidence::Refused(_) | Evidence::Started { .. } => false,
+            Evidence::Refused(refused) => refused.hub_id.as_ref() == Some(self.hub_id),
+            Evidence::Started { .. } => false,
         }
     }
 

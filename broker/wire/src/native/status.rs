@@ -110,18 +110,20 @@ pub fn state_detail(state: &State) -> Option<&'static str> {
     match state {
         State::Waiting { on } => Some(match on {
             WaitingFor::Turn => "turn",
+            WaitingFor::Repeat => "repeat",
             WaitingFor::Collection => "collection",
             WaitingFor::Acknowledgement => "acknowledgement",
             WaitingFor::Release { .. } => "release",
         }),
         State::InClearing { cause } => Some(match cause {
             ClearingCause::Refused => "refused",
+            ClearingCause::RepeatRefused => "repeat-refused",
             ClearingCause::AttemptsExhausted => "attempts-exhausted",
             ClearingCause::OutcomeUnknown => "outcome-unknown",
             ClearingCause::DigestMismatch => "digest-mismatch",
             ClearingCause::NoWay => "no-way",
         }),
-        State::InDelivery
+        State::InDelivery { .. }
         | State::Delivered
         | State::Acknowledged
         | State::Uncertain
