@@ -476,11 +476,10 @@ fn run_all(group: &mut Group<'_>, entries: &mut [Entry], savepoints: bool) -> Re
 fn answer(entries: Vec<Entry>, outcome: Result<&Receipts, &Failure>) {
     for Entry { task, error } in entries {
         match (outcome, error) {
-            // The operation's own error is true whatever became of the others.
-            (Ok(_) | Err(Failure::NotKept(_) | Failure::Unknown(_)), Some(error)) => {
-                task.finish(Err(error));
-            }
+            (Ok(_), Some(error)) => task.finish(Err(error)),
             (Ok(receipts), None) => task.finish(Ok(receipts)),
+            // What an operation found may be the work of another of its group, of which nothing
+            // was kept: "other content", say. So its own error is not told either.
             (Err(failure), _) => task.finish(Err(failure.to_error())),
         }
     }

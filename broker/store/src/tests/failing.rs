@@ -208,3 +208,53 @@ async fn every_tenth_commit_fails_and_nothing_is_lost_or_doubled() {
     }
     assert_eq!(checked(&store).await, 200);
 }
+
+/// What an operation finds may be the work of another of its group. When that is not kept, "other
+/// content" would be a refusal for ever, for a reason that never was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_was_not_kept_refuses_nobody_for_good() {
+    let dir = tempdir().expect("a folder");
+    let (entered, at_commit) = std::sync::mpsc::channel();
+    let (open_gate, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Mutex::new((0, gate));
+    // The first commit waits, so that all that follow stand in one group; that one is not kept.
+    let faults: Faults = Arc::new(move |fault| {
+        let mut gate = gate.lock().expect("not poisoned");
+        if fault != Fault::NotKept {
+            return false;
+        }
+        gate.0 += 1;
+        if gate.0 == 1 {
+            entered.send(()).expect("the test waits");
+            gate.1.recv().expect("the test opens the gate");
+        }
+        gate.0 == 2
+    });
+    let options = options(dir.path(), ManualClock::new());
+    let store = Arc::new(SqliteStore::open_with(options, Some(faults)).expect("opens"));
+    let first = tokio::spawn({
+        let store = store.clone();
+        async move { Draft::inbox(1).accept(&*store).await }
+    });
+    at_commit.recv().expect("the first commit begins");
+    let others: Vec<_> = (0..8u8)
+        .map(|n| {
+            let store = store.clone();
+            let draft = Draft { payload: vec![n; 100], ..Draft::inbox(2) };
+            tokio::spawn(async move { draft.accept(&*store).await })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    open_gate.send(()).expect("the writer waits");
+    first.await.expect("no panic").expect("is kept");
+    let (mut accepted, mut other_content) = (0, 0);
+    for answer in others {
+        match answer.await.expect("no panic") {
+            Ok(_) => accepted += 1,
+            Err(StoreError::OtherContent) => other_content += 1,
+            Err(StoreError::Unavailable(_)) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(other_content == 0 || accepted == 1, "{accepted} accepted, {other_content} refused");
+}
