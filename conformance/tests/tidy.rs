@@ -11,13 +11,14 @@ mod packages;
 mod papers;
 #[path = "tidy/region.rs"]
 mod region;
+#[path = "support/skipped.rs"]
+mod skipped;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/walls.rs"]
 mod walls;
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use amtsbote_domain::fault::Code;
@@ -68,17 +69,6 @@ fn sources() -> Vec<Source> {
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
-}
-
-/// Says that a test could not run, and counts it: `ops/test` explains how.
-fn skipped(what: &str, why: &str) {
-    let line = format!("skipped: {what}: {why}\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("standard error takes a line");
-    if let Some(log) = std::env::var_os("AMTSBOTE_SKIPPED_LOG") {
-        let log = fs::OpenOptions::new().create(true).append(true).open(log);
-        let written = log.and_then(|mut log| log.write_all(line.as_bytes()));
-        written.expect("AMTSBOTE_SKIPPED_LOG takes a line");
-    }
 }
 
 #[track_caller]
@@ -423,7 +413,7 @@ fn the_example_region_states_facts() {
     let region = read("ops/demo/region.toml");
     let lists = match region::official_lists() {
         Ok(lists) => lists,
-        Err(why) => return skipped("the_example_region_states_facts", &why),
+        Err(why) => return skipped::skipped(&why),
     };
     none(region::untruths(&region, &lists));
     for (from, to) in [

@@ -3,7 +3,8 @@
 //! The corpus lies beside the checkout or where `AMTSBOTE_CORPUS` says; without it the test says
 //! so and does nothing.
 
-#![expect(clippy::print_stdout, reason = "a skipped test says so")]
+#[path = "../../conformance/tests/support/skipped.rs"]
+mod skipped;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,7 +20,7 @@ fn corpus() -> Option<PathBuf> {
     let folder = std::env::var_os("AMTSBOTE_CORPUS").map_or_else(beside, PathBuf::from);
     let there = folder.join("EXPECTED.tsv").is_file();
     if !there {
-        println!("skipped: no corpus of real messages at {}", folder.display());
+        skipped::skipped("no corpus of real messages in AMTSBOTE_CORPUS, nor beside the checkout");
     }
     there.then_some(folder)
 }

@@ -1,18 +1,20 @@
 //! Real messages and schemas (`AMTSBOTE_CORPUS`): all are read, and the headers of real messages
 //! give their facts.
 
+#[path = "../../conformance/tests/support/skipped.rs"]
+mod skipped;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use amtsbote_schemas::header::{HeaderFacts, HeaderSink};
 use amtsbote_schemas::xml::{DriveError, Limits, XmlErrorKind, drive};
 
-#[expect(clippy::print_stdout, reason = "the line that says that a test was skipped")]
 fn corpus() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
     let folder = std::env::var_os("AMTSBOTE_CORPUS").map_or(beside, PathBuf::from);
     if !folder.is_dir() {
-        println!("skipped: AMTSBOTE_CORPUS (or ../shared/corpus) is not there");
+        skipped::skipped("no corpus of real messages in AMTSBOTE_CORPUS, nor beside the checkout");
         return None;
     }
     Some(folder)

@@ -1,5 +1,8 @@
 //! What the tests of this crate share: keys made on the spot, and other people's tools as peers.
 
+#[path = "../../../conformance/tests/support/skipped.rs"]
+mod skipped;
+
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -124,7 +127,7 @@ pub(crate) fn material(variable: &str, default: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         Some(folder)
     } else {
-        println!("skipped: {variable} names no folder, and there is none beside the checkout");
+        skipped::skipped(&format!("no folder in {variable}, nor beside the checkout"));
         None
     }
 }

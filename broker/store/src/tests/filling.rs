@@ -1,5 +1,8 @@
 //! Full: refused in time, what was accepted goes on, and nothing is lost.
 
+#[path = "../../../../conformance/tests/support/skipped.rs"]
+mod skipped;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -42,10 +45,6 @@ fn open(dir: &Path) -> SqliteStore {
     SqliteStore::open(options(dir, ManualClock::new())).expect("opens")
 }
 
-fn skipped(test: &str) {
-    eprintln!("skipped: {test}: only root can mount a small disk");
-}
-
 /// Fills the disk but for some octets.
 fn fill(disk: &Path, leave: u64) {
     let facts = rustix::fs::statvfs(disk).expect("asks the file system");
@@ -57,7 +56,7 @@ fn fill(disk: &Path, leave: u64) {
 #[tokio::test]
 async fn on_a_full_disk_nothing_comes_in_and_what_is_in_goes_on() {
     let Some(disk) = SmallDisk::mount(24) else {
-        skipped("on_a_full_disk_nothing_comes_in_and_what_is_in_goes_on");
+        skipped::skipped("only root can mount a small disk");
         return;
     };
     let store = open(&disk.path());
