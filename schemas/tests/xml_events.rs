@@ -229,7 +229,7 @@ fn failing_input_is_told_apart_from_a_bad_document() {
             Err(io::Error::new(io::ErrorKind::ConnectionReset, "gone"))
         }
     }
-    for beginning in ["", "<a>", "<a", "<a>text", "<a>&am", "<!--", "<a/>"] {
+    for beginning in ["", "<a>", "<a", "<a>text", "<a>&am", "<!--", "<!", "<a><![C", "<a/>"] {
         let input = io::BufReader::new(beginning.as_bytes().chain(Broken));
         let (_, result) = read(input, &Limits::default());
         let error = result.expect_err("broken");
@@ -342,6 +342,47 @@ proptest! {
 }
 
 /// The borders of the reader's own buffer cut every construct somewhere.
+/// A token longer than the buffer is read as a whole, and what follows it as well.
+#[test]
+fn tokens_longer_than_the_buffer_are_read() {
+    let long = "\u{e4}-]?".repeat(60_000);
+    let document = format!(
+        "<?p {long}?><a b='{long}'>x<!--{long}--><![CDATA[{long}]]><c d='{long}'/>{long}</a >"
+    );
+    let (whole, result) = read(document.as_bytes(), &Limits::default());
+    result.expect("well-formed");
+    let texts = whole.iter().filter_map(|event| match event {
+        Seen::Text(_, text, _) => Some(text.len()),
+        _ => None,
+    });
+    assert_eq!(texts.sum::<usize>(), 1 + 2 * long.len());
+    assert!(matches!(&whole[0], Seen::Instruction(_, _, data, _) if *data == long));
+    assert!(matches!(&whole[3], Seen::Comment(_, text, _) if *text == long));
+    let tags = |e: &&Seen| matches!(e, Seen::Start(tag) if tag.attributes[0].value == long);
+    assert_eq!(whole.iter().filter(tags).count(), 2);
+    let (cut, _) = read(Pieces::new(document.as_bytes(), vec![70_001, 3, 1]), &Limits::default());
+    assert!(whole == cut, "the cut of the input changes nothing");
+    let small = Limits { token_bytes: 100_000, ..Limits::default() };
+    let (_, result) = read(document.as_bytes(), &small);
+    assert_eq!(result.expect_err("refused").code(), "limit-token-bytes");
+}
+
+/// What stands before bytes that are no UTF-8 is read, wherever they stand.
+#[test]
+fn what_is_no_utf_8_is_told_where_it_stands() {
+    for padding in [0, 1, 60, 65_500, 65_530, 65_531, 65_532, 65_533, 65_534, 65_535, 200_000] {
+        let mut document = format!("<a>{}<b/>", "y".repeat(padding)).into_bytes();
+        let at = document.len() as u64;
+        document.extend_from_slice(b"\xe2\x82x</a>");
+        for lengths in [vec![1 << 20], vec![1], vec![4096, 1]] {
+            let (seen, result) = read(Pieces::new(&document, lengths), &Limits::default());
+            let error = result.expect_err("refused");
+            assert_eq!((error.code(), error.position.offset), ("not-utf-8", at), "{padding}");
+            assert!(matches!(seen.last(), Some(Seen::End(tag, _)) if tag.local == "b"));
+        }
+    }
+}
+
 #[test]
 fn borders_of_the_buffer_cut_nothing() {
     let body = "<p:b xmlns:p='u' c='&lt;\r\nä'>€ &amp; ]]&gt;\r\n</p:b><!-- - --><?p ? > ?><![CDATA[ ]] ]]]]>x\r\n";

@@ -43,26 +43,75 @@ const fn classes() -> [Classes; 256] {
 }
 
 /// The class of one byte.
+#[inline]
 pub(super) fn class(byte: u8) -> Classes {
     CLASS[usize::from(byte)]
 }
 
-/// The classes of all bytes together.
-pub(super) fn classes_of(bytes: &[u8]) -> Classes {
-    bytes.iter().fold(0, |seen, byte| seen | class(*byte))
+/// As many bytes are looked at together.
+const STRIDE: usize = 16;
+
+/// Whether all bytes are of no class at all; one look at many is quick.
+#[inline]
+fn plain(bytes: &[u8; STRIDE]) -> bool {
+    let other = |b: u8| !(0x20..0x80).contains(&b) || b == b'<' || b == b'&' || b == b'>';
+    bytes.iter().fold(0, |seen, b| seen | u8::from(other(*b))) == 0
 }
 
-/// How many bytes stand before the first `<` or `&`, and what they are.
+/// The classes of all bytes together.
+#[inline]
+pub(super) fn classes_of(bytes: &[u8]) -> Classes {
+    let one_by_one = |seen: Classes, bytes: &[u8]| bytes.iter().fold(seen, |s, b| s | class(*b));
+    let (strides, rest) = bytes.as_chunks::<STRIDE>();
+    let seen = strides.iter().fold(
+        0,
+        |seen, stride| {
+            if plain(stride) { seen } else { one_by_one(seen, stride) }
+        },
+    );
+    one_by_one(seen, rest)
+}
+
+/// How many bytes stand before the first `<` or `&`, and what they are: eight at a time, as one
+/// number.
+#[inline]
 pub(super) fn text_run(bytes: &[u8]) -> (usize, Classes) {
+    let (words, rest) = bytes.as_chunks::<8>();
     let mut seen = 0;
-    for (n, byte) in bytes.iter().enumerate() {
-        let class = class(*byte);
-        if class & STOP != 0 {
-            return (n, seen);
+    for (n, bytes) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*bytes);
+        let stops = equal(word, b'<') | equal(word, b'&');
+        // What does not stand before the stop is not looked at.
+        let before = stops.trailing_zeros() as usize / 8;
+        let wanted = (stops & stops.wrapping_neg()).wrapping_sub(1);
+        if (below_space(word) | equal(word, b'>') | word) & TOPS & wanted != 0 {
+            seen = bytes[..before].iter().fold(seen, |seen, b| seen | class(*b));
         }
-        seen |= class;
+        if stops != 0 {
+            return (n * 8 + before, seen);
+        }
     }
-    (bytes.len(), seen)
+    let before = rest.iter().take_while(|b| class(**b) & STOP == 0);
+    before.fold((bytes.len() - rest.len(), seen), |(n, seen), b| (n + 1, seen | class(*b)))
+}
+
+/// 1 in each byte.
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+/// The top bit of each byte.
+const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// The bytes of `word` that are `byte`, as top bits. Right up to and with the first of them; those
+/// behind it may be wrong.
+#[inline]
+fn equal(word: u64, byte: u8) -> u64 {
+    let zero = word ^ (ONES * u64::from(byte));
+    zero.wrapping_sub(ONES) & !zero & TOPS
+}
+
+/// The bytes of `word` below 0x20, as top bits, in the same way.
+#[inline]
+fn below_space(word: u64) -> u64 {
+    word.wrapping_sub(ONES * 0x20) & !word & TOPS
 }
 
 /// White space (production S).
@@ -76,6 +125,7 @@ pub(super) fn is_char(c: char) -> bool {
 }
 
 /// Where the first forbidden character stands.
+#[inline]
 pub(super) fn first_forbidden(text: &str, seen: Classes) -> Option<usize> {
     if seen & (CONTROL | EF) == 0 {
         return None;
@@ -83,14 +133,48 @@ pub(super) fn first_forbidden(text: &str, seen: Classes) -> Option<usize> {
     text.char_indices().find(|(_, c)| !is_char(*c)).map(|(n, _)| n)
 }
 
-/// How many bytes at the beginning could belong to a name. Beyond ASCII only a look at the
-/// characters tells; see [`is_name`].
-pub(super) fn name_run(bytes: &[u8]) -> usize {
-    bytes.iter().position(|b| !is_name_byte(*b)).unwrap_or(bytes.len())
+/// Bytes that could belong to a name, but for the colon, which parts prefix and local part.
+static NAME: [bool; 256] = name_bytes();
+
+const fn name_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | 0x80..);
+        byte += 1;
+    }
+    table
 }
 
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | 0x80..)
+/// The bytes at a beginning that could belong to a name. Beyond ASCII only a look at the characters
+/// tells; see [`is_name`].
+#[derive(Clone, Copy)]
+pub(super) struct NameRun {
+    /// How many.
+    pub(super) length: usize,
+    /// Where the first colon stands.
+    pub(super) colon: Option<usize>,
+    /// Whether all are ASCII.
+    pub(super) ascii: bool,
+}
+
+/// Looks for a name at the beginning of `bytes`.
+#[inline]
+pub(super) fn name_run(bytes: &[u8]) -> NameRun {
+    let (mut colon, mut high) = (None, 0);
+    let mut length = 0;
+    for byte in bytes {
+        if !NAME[usize::from(*byte)] {
+            if *byte != b':' {
+                break;
+            }
+            colon = colon.or(Some(length));
+        }
+        high |= *byte;
+        length += 1;
+    }
+    NameRun { length, colon, ascii: high < 0x80 }
 }
 
 /// Production Name.
@@ -118,17 +202,21 @@ fn is_name_char(c: char) -> bool {
 }
 
 /// The two halves of a name after Namespaces in XML: prefix (empty where there is none) and local
-/// part. `None` where the name is no QName.
-pub(super) fn split_qname(name: &str) -> Option<(&str, &str)> {
-    let Some((prefix, local)) = name.split_once(':') else {
+/// part. `colon`: where its first colon stands. `None` where the name is no QName.
+#[inline]
+pub(super) fn split_qname(name: &str, colon: Option<usize>) -> Option<(&str, &str)> {
+    let Some(colon) = colon else {
         return Some(("", name));
     };
+    let (prefix, local) = (&name[..colon], &name[colon + 1..]);
     let starts_well = local.chars().next().is_some_and(is_name_start);
-    (!prefix.is_empty() && starts_well && !local.contains(':')).then_some((prefix, local))
+    let another = local.bytes().any(|b| b == b':');
+    (!prefix.is_empty() && starts_well && !another).then_some((prefix, local))
 }
 
 /// Appends `text` with its line ends made `\n` (XML 1.0, 2.11). `after_cr`: the byte before it was
 /// a carriage return, for which the line end is already written.
+#[inline]
 pub(super) fn push_normalised(out: &mut String, text: &str, seen: Classes, after_cr: bool) {
     let text = if after_cr { text.strip_prefix('\n').unwrap_or(text) } else { text };
     if seen & CR == 0 {
@@ -146,6 +234,28 @@ pub(super) fn push_normalised(out: &mut String, text: &str, seen: Classes, after
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_byte_is_seen_wherever_it_stands() {
+        for byte in (0..=255u8).filter(|b| class(*b) & STOP == 0) {
+            for place in 0..70 {
+                let mut bytes = vec![b'x'; 70];
+                bytes[place] = byte;
+                assert_eq!(text_run(&bytes), (70, class(byte)), "{byte} at {place}");
+                bytes[69] = b'&';
+                let expected = if place == 69 { 0 } else { class(byte) };
+                assert_eq!(text_run(&bytes), (69, expected), "{byte} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_stop_does_not_count() {
+        for length in 0..20 {
+            let bytes = format!("{:length$}<\n\r\t>\u{1}\u{FFFE}&", "");
+            assert_eq!(text_run(bytes.as_bytes()), (length, 0), "{length}");
+        }
+    }
 
     #[test]
     fn line_ends_become_one_line_feed() {
@@ -177,10 +287,11 @@ mod tests {
 
     #[test]
     fn a_qualified_name_has_one_colon_inside() {
-        assert_eq!(split_qname("a"), Some(("", "a")));
-        assert_eq!(split_qname("p:a"), Some(("p", "a")));
+        let split = |name| split_qname(name, name_run(name.as_bytes()).colon);
+        assert_eq!(split("a"), Some(("", "a")));
+        assert_eq!(split("p:a"), Some(("p", "a")));
         for bad in [":a", "a:", "a:b:c", "a::b", "p:1", "p:-", ":"] {
-            assert_eq!(split_qname(bad), None, "{bad:?}");
+            assert_eq!(split(bad), None, "{bad:?}");
         }
     }
 }

@@ -17,6 +17,7 @@ impl Cursor {
     }
 
     /// Here.
+    #[inline]
     pub(super) fn position(&self) -> Position {
         self.position
     }
@@ -32,6 +33,7 @@ impl Cursor {
     }
 
     /// Moves over ASCII characters of one line.
+    #[inline]
     pub(super) fn columns(&mut self, count: usize) {
         self.position.offset += count as u64;
         self.position.column += count as u64;
@@ -39,18 +41,39 @@ impl Cursor {
     }
 
     /// Moves over `bytes`, whose classes are `seen` (or more).
+    #[inline]
     pub(super) fn advance(&mut self, bytes: &[u8], seen: Classes) {
         if bytes.is_empty() {
             return;
         }
         if seen & (CR | LF | HIGH) == 0 {
             self.columns(bytes.len());
+        } else {
+            self.advance_lines(bytes, seen);
+        }
+    }
+
+    fn advance_lines(&mut self, bytes: &[u8], seen: Classes) {
+        self.position.offset += bytes.len() as u64;
+        if seen & CR != 0 || self.after_cr {
+            bytes.iter().for_each(|byte| self.step(*byte));
             return;
         }
-        self.position.offset += bytes.len() as u64;
-        for byte in bytes {
-            self.step(*byte);
-        }
+        let last_line = match bytes.iter().rposition(|b| *b == b'\n') {
+            None => bytes,
+            Some(at) => {
+                let lines = bytes[..=at].iter().filter(|b| **b == b'\n').count();
+                self.position.line += lines as u64;
+                self.position.column = 1;
+                &bytes[at + 1..]
+            }
+        };
+        let columns = if seen & HIGH == 0 {
+            last_line.len()
+        } else {
+            last_line.iter().filter(|b| begins_character(**b)).count()
+        };
+        self.position.column += columns as u64;
     }
 
     fn step(&mut self, byte: u8) {
@@ -60,10 +83,13 @@ impl Cursor {
                 self.position.line += 1;
                 self.position.column = 1;
             }
-            // The bytes of one character beyond ASCII begin with one that is no continuation.
-            0x80..0xC0 => {}
-            _ => self.position.column += 1,
+            _ => self.position.column += u64::from(begins_character(byte)),
         }
         self.after_cr = byte == b'\r';
     }
+}
+
+/// The bytes of one character beyond ASCII begin with one that is no continuation.
+fn begins_character(byte: u8) -> bool {
+    !matches!(byte, 0x80..0xC0)
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::namespaces::same;
+
 /// Where something begins in the document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -77,7 +79,7 @@ pub struct StartTag {
 impl StartTag {
     /// Whether the element has this namespace and local name.
     pub fn is(&self, namespace: &str, local: &str) -> bool {
-        self.local == local && self.namespace == namespace
+        same(&self.local, local) && same(&self.namespace, namespace)
     }
 
     /// The value of the attribute without namespace that has this local name.
@@ -89,7 +91,7 @@ impl StartTag {
     pub fn attribute_ns(&self, namespace: &str, local: &str) -> Option<&str> {
         self.attributes
             .iter()
-            .find(|a| a.local == local && a.namespace == namespace)
+            .find(|a| same(&a.local, local) && same(&a.namespace, namespace))
             .map(|a| a.value.as_str())
     }
 }

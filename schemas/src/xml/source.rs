@@ -1,150 +1,211 @@
-//! The bytes on their way in: counted, limited, and with a look ahead.
+//! The bytes on their way in: counted, limited, checked to be UTF-8, and with a look ahead.
 //!
-//! quick-xml sees its input through here, so its behaviour cannot depend on how the caller's
-//! input is cut, and no token can grow beyond its limit.
+//! What is at hand is text already, checked in one go, so that no piece of it is checked again. It
+//! depends on the document alone and never on how the caller's input is cut.
 
-use std::io::{self, BufRead, ErrorKind, Read};
+use std::io::{self, BufRead, ErrorKind};
 
-use super::limits::Limit;
-
+/// Bytes at hand at once, unless one token needs more.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// A buffer that grew beyond this for one long token is given back. Bytes.
+const KEPT_BYTES: usize = 4 * BUFFER_BYTES;
+/// Bytes kept of the very beginning, to tell encodings apart.
+const HEAD_BYTES: usize = 4;
 
 /// The input behind a buffer of our own.
 pub(super) struct Source<R> {
     input: R,
-    buffer: Box<[u8]>,
+    /// Checked text; what is before `start` has been taken.
+    buffer: String,
     start: usize,
-    end: usize,
+    /// The beginning of a character whose other bytes are still to come: at most three bytes.
+    cut: Vec<u8>,
+    /// The first bytes as they came in.
+    head: Vec<u8>,
     /// Bytes that may still be taken from `input`.
     document_left: u64,
-    /// Bytes that quick-xml may still see of the present token.
-    token_left: usize,
     exhausted: bool,
-    /// What the input said after the bytes at hand.
-    failure: Option<io::Error>,
+    /// What ends the text at hand.
+    failure: Option<Stop>,
 }
 
-/// A limit, dressed as an input error while it passes through quick-xml.
+/// Why there is no more, although the input has not ended.
 #[derive(Debug)]
-pub(super) struct Exceeded(pub(super) Limit);
-
-impl std::fmt::Display for Exceeded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "limit exceeded: {:?}", self.0)
-    }
+pub(super) enum Stop {
+    /// The document is longer than its limit.
+    TooLong,
+    /// The next bytes are no UTF-8.
+    NotUtf8,
+    /// The input failed.
+    Input(io::Error),
 }
-
-impl std::error::Error for Exceeded {}
 
 impl<R: BufRead> Source<R> {
     /// Reads at most `document_bytes` from `input`.
     pub(super) fn new(input: R, document_bytes: u64) -> Self {
         Self {
             input,
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            buffer: String::new(),
             start: 0,
-            end: 0,
+            cut: Vec::new(),
+            head: Vec::new(),
             document_left: document_bytes,
-            token_left: usize::MAX,
             exhausted: false,
             failure: None,
         }
     }
 
     /// What is at hand; may be empty before the end of the input, see [`Source::more`].
-    pub(super) fn buffered(&self) -> &[u8] {
-        &self.buffer[self.start..self.end]
+    #[inline]
+    pub(super) fn at_hand(&self) -> &str {
+        &self.buffer[self.start..]
     }
 
-    /// Fills the buffer behind the bytes at hand. `false`: the input has ended.
+    /// Reads on behind the text at hand. `false`: the input has ended.
     ///
-    /// It is filled as far as it goes, so that what is at hand depends on the document alone and
-    /// not on how the input is cut. A limit or a failure of the input is told only when what came
-    /// before it has been read.
-    pub(super) fn more(&mut self) -> io::Result<bool> {
-        if self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
+    /// The buffer is filled as far as it goes, and grows where all of it is still wanted. A limit
+    /// or a failure of the input is told only when what came before it has been read.
+    #[cold]
+    pub(super) fn more(&mut self) -> Result<bool, Stop> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        if self.buffer.capacity() > KEPT_BYTES && self.buffer.len() < BUFFER_BYTES / 2 {
+            self.buffer.shrink_to(BUFFER_BYTES);
         }
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        let before = self.end;
-        while !self.exhausted && self.end < self.buffer.len() {
-            match self.read_chunk() {
+        let before = self.buffer.len();
+        let goal = if before < BUFFER_BYTES / 2 { BUFFER_BYTES } else { before + BUFFER_BYTES };
+        while !self.exhausted && self.buffer.len() + self.cut.len() < goal {
+            let room = goal - self.buffer.len() - self.cut.len();
+            match self.read_chunk(room) {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if self.end > before => {
-                    self.failure = Some(error);
+                Err(Stop::Input(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Err(stop) if self.buffer.len() > before => {
+                    self.failure = Some(stop);
                     break;
                 }
-                Err(error) => return Err(error),
+                Err(stop) => return Err(stop),
             }
         }
-        Ok(self.end > before)
+        Ok(self.buffer.len() > before)
     }
 
-    fn read_chunk(&mut self) -> io::Result<()> {
-        let chunk = self.input.fill_buf()?;
+    fn read_chunk(&mut self, room: usize) -> Result<(), Stop> {
+        let chunk = self.input.fill_buf().map_err(Stop::Input)?;
         if chunk.is_empty() {
             self.exhausted = true;
-            return Ok(());
+            return if self.cut.is_empty() { Ok(()) } else { Err(Stop::NotUtf8) };
         }
         let allowed = usize::try_from(self.document_left).unwrap_or(usize::MAX);
         if allowed == 0 {
-            return Err(io::Error::other(Exceeded(Limit::DocumentBytes)));
+            return Err(Stop::TooLong);
         }
-        let taken = chunk.len().min(allowed).min(self.buffer.len() - self.end);
-        self.buffer[self.end..self.end + taken].copy_from_slice(&chunk[..taken]);
+        let taken = chunk.len().min(allowed).min(room);
+        let bytes = &chunk[..taken];
+        let missing = HEAD_BYTES - self.head.len();
+        self.head.extend_from_slice(&bytes[..missing.min(taken)]);
+        let outcome = append(&mut self.buffer, &mut self.cut, bytes);
         self.input.consume(taken);
-        self.end += taken;
         self.document_left -= taken as u64;
-        Ok(())
+        outcome
     }
 
-    /// The next bytes, `count` of them (few) or fewer where the input ends.
-    pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
-        while self.end - self.start < count && self.more()? {}
-        let end = self.end.min(self.start + count);
-        Ok(&self.buffer[self.start..end])
+    /// The next bytes, `count` of them (few) or more, or fewer where the text ends. What ends it
+    /// early is told only where nothing is at hand.
+    pub(super) fn peek(&mut self, count: usize) -> Result<&[u8], Stop> {
+        while self.buffer.len() - self.start < count {
+            match self.more() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(stop) if self.buffer.is_empty() => return Err(stop),
+                Err(stop) => {
+                    self.failure = Some(stop);
+                    break;
+                }
+            }
+        }
+        Ok(self.at_hand().as_bytes())
     }
 
-    /// Takes `count` of the bytes at hand.
+    /// The first bytes of the document (at most 4), whether they are text or not. Asked for after
+    /// [`Source::peek`] only.
+    pub(super) fn head(&mut self) -> &[u8] {
+        // What is no text has ended the reading early; nothing else is read from here on.
+        while self.head.len() < HEAD_BYTES && !self.exhausted {
+            match self.input.fill_buf() {
+                Ok([]) => break,
+                Ok(chunk) => {
+                    let taken = chunk.len().min(HEAD_BYTES - self.head.len());
+                    self.head.extend_from_slice(&chunk[..taken]);
+                    self.input.consume(taken);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        &self.head
+    }
+
+    /// The text taken last, `count` bytes of it: there until the next call that reads on.
+    #[inline]
+    pub(super) fn taken(&self, count: usize) -> &str {
+        &self.buffer[self.start - count..self.start]
+    }
+
+    /// Takes `count` of the bytes at hand: whole characters.
+    #[inline]
     pub(super) fn take(&mut self, count: usize) {
-        self.start = self.end.min(self.start + count);
+        self.start = self.buffer.len().min(self.start + count);
     }
 
-    /// From here on quick-xml may see `bytes` bytes.
-    pub(super) fn begin_token(&mut self, bytes: usize) {
-        self.token_left = bytes;
-    }
-}
-
-impl<R: BufRead> BufRead for Source<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end {
-            self.more()?;
-        }
-        let end = self.end.min(self.start.saturating_add(self.token_left));
-        if end == self.start && self.end > self.start {
-            return Err(io::Error::other(Exceeded(Limit::TokenBytes)));
-        }
-        Ok(&self.buffer[self.start..end])
+    /// Lends the buffer out, with the place in it where the text at hand begins.
+    #[inline]
+    pub(super) fn lend(&mut self) -> (String, usize) {
+        (std::mem::take(&mut self.buffer), self.start)
     }
 
-    fn consume(&mut self, count: usize) {
+    /// Takes back what [`Source::lend`] gave; `count` more bytes of it are taken.
+    #[inline]
+    pub(super) fn take_back(&mut self, buffer: String, count: usize) {
+        self.buffer = buffer;
         self.take(count);
-        self.token_left = self.token_left.saturating_sub(count);
     }
 }
 
-impl<R: BufRead> Read for Source<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let count = available.len().min(out.len());
-        out[..count].copy_from_slice(&available[..count]);
-        self.consume(count);
-        Ok(count)
+/// Appends `bytes` to the text; of a character that they end in the middle of, `cut` keeps the
+/// beginning.
+fn append(text: &mut String, cut: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Stop> {
+    let mut rest = bytes;
+    while !cut.is_empty()
+        && let [byte, after @ ..] = rest
+    {
+        cut.push(*byte);
+        rest = after;
+        match str::from_utf8(cut) {
+            Ok(character) => {
+                text.push_str(character);
+                cut.clear();
+            }
+            Err(error) if error.error_len().is_none() => {}
+            Err(_) => return Err(Stop::NotUtf8),
+        }
+    }
+    let error = match str::from_utf8(rest) {
+        Ok(good) => {
+            text.push_str(good);
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    let (good, bad) = rest.split_at(error.valid_up_to());
+    text.push_str(str::from_utf8(good).unwrap_or_default());
+    match error.error_len() {
+        Some(_) => Err(Stop::NotUtf8),
+        None => {
+            cut.extend_from_slice(bad);
+            Ok(())
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! What stands inside a start tag: names, attributes, declarations (XML 1.0, 3.1; Namespaces 3-6).
 
-use super::chars::{self, CONTROL, CR, Classes, EF, HIGH, LF, STOP, TAB};
+use super::chars::{self, CONTROL, CR, Classes, EF, HIGH, LF, NameRun, STOP, TAB};
 use super::cursor::Cursor;
 use super::error::{Refused, XmlError, XmlErrorKind as Kind};
 use super::event::{Attribute, NamespaceDeclaration, NodeNumber, Position, StartTag};
 use super::limits::{Limit, Limits};
-use super::namespaces::Namespaces;
+use super::namespaces::{Namespaces, same};
 use super::{XML_NAMESPACE, XMLNS_NAMESPACE, reference};
 
 /// Memory of earlier tags, kept so that reading a tag needs none of its own.
@@ -15,26 +15,44 @@ pub(super) struct Spare {
     declarations: Vec<NamespaceDeclaration>,
 }
 
-/// Reads `content`, what stands between `<` and `>` (or `/>`), into `tag`: all but namespaces and
-/// numbers. `cursor` stands at its beginning; returned is one at its end.
+/// Reads `content`, what stands between `<` and `>` (or `/>`) and begins with `name`, into `tag`:
+/// all but namespaces and numbers. `cursor` stands at its beginning, and afterwards at its end.
 pub(super) fn read(
     content: &str,
-    cursor: Cursor,
+    name: NameRun,
+    cursor: &mut Cursor,
     limits: &Limits,
     tag: &mut StartTag,
     spare: &mut Spare,
-) -> Result<Cursor, Refused> {
-    let seen = chars::classes_of(content.as_bytes());
-    let mut scan = Scan { text: content, at: 0, cursor, mark: 0, seen };
-    let (mut attributes, mut declarations) = (0, 0);
-    let name = scan.name(limits)?;
-    let (prefix, local) = qname(name).map_err(|kind| scan.error(kind, 0))?;
+) -> Result<(), Refused> {
+    let mut scan = Scan { text: content, at: 0, cursor: *cursor, mark: 0, seen: 0 };
+    let (prefix, local) = scan.name(name, limits)?;
     if prefix == "xmlns" {
         return Err(scan.error(Kind::ReservedNamespace, 0));
     }
     set(&mut tag.prefix, prefix);
     set(&mut tag.local, local);
-    if !scan.at_end() && !scan.at_space() {
+    if scan.at_end() {
+        put_back(&mut tag.attributes, 0, &mut spare.attributes, limits.attributes);
+        put_back(&mut tag.declarations, 0, &mut spare.declarations, limits.declarations);
+    } else {
+        scan.seen = chars::classes_of(content.as_bytes());
+        attributes(&mut scan, limits, tag, spare)?;
+    }
+    scan.position(content.len());
+    *cursor = scan.cursor;
+    Ok(())
+}
+
+/// What follows the name of the element.
+fn attributes(
+    scan: &mut Scan<'_>,
+    limits: &Limits,
+    tag: &mut StartTag,
+    spare: &mut Spare,
+) -> Result<(), Refused> {
+    let (mut attributes, mut declarations) = (0, 0);
+    if !scan.at_space() {
         return Err(scan.error(Kind::BadName, scan.at));
     }
     loop {
@@ -46,8 +64,8 @@ pub(super) fn read(
         if !spaced {
             return Err(scan.error(Kind::MissingSpace, start));
         }
-        let name = scan.name(limits)?;
-        let (prefix, local) = qname(name).map_err(|kind| scan.error(kind, start))?;
+        let name = chars::name_run(scan.rest());
+        let (prefix, local) = scan.name(name, limits)?;
         let position = scan.position(start);
         let declared = match (prefix, local) {
             ("", "xmlns") => Some(""),
@@ -63,7 +81,7 @@ pub(super) fn read(
             slot.uri.clear();
             scan.value(&mut slot.uri)?;
             check_declaration(slot).map_err(|kind| XmlError::new(kind, position))?;
-            if tag.declarations[..declarations - 1].iter().any(|d| d.prefix == declared) {
+            if tag.declarations[..declarations - 1].iter().any(|d| same(&d.prefix, declared)) {
                 return Err(XmlError::new(Kind::DuplicateDeclaration(declared.into()), position));
             }
         } else {
@@ -79,8 +97,7 @@ pub(super) fn read(
     }
     put_back(&mut tag.attributes, attributes, &mut spare.attributes, limits.attributes);
     put_back(&mut tag.declarations, declarations, &mut spare.declarations, limits.declarations);
-    scan.position(content.len());
-    Ok(scan.cursor)
+    Ok(())
 }
 
 /// Finds the namespaces of the element and its attributes, and attributes that are there twice
@@ -102,8 +119,10 @@ pub(super) fn resolve(tag: &mut StartTag, namespaces: &Namespaces) -> Result<(),
         }
     }
     for (n, attribute) in tag.attributes.iter().enumerate().skip(1) {
-        let same = |a: &Attribute| a.local == attribute.local && a.namespace == attribute.namespace;
-        if tag.attributes[..n].iter().any(same) {
+        let twin = |a: &Attribute| {
+            same(&a.local, &attribute.local) && same(&a.namespace, &attribute.namespace)
+        };
+        if tag.attributes[..n].iter().any(twin) {
             let kind = Kind::DuplicateAttribute(written(&attribute.prefix, &attribute.local));
             return Err(XmlError::new(kind, attribute.position));
         }
@@ -131,6 +150,7 @@ struct Scan<'a> {
     /// Stands at `mark`.
     cursor: Cursor,
     mark: usize,
+    /// What there is in what was looked at: in the name of the element, then in all.
     seen: Classes,
 }
 
@@ -156,24 +176,25 @@ impl<'a> Scan<'a> {
         self.at > start
     }
 
-    fn name(&mut self, limits: &Limits) -> Result<&'a str, Refused> {
+    /// The name found to stand here: prefix and local part.
+    fn name(&mut self, run: NameRun, limits: &Limits) -> Result<(&'a str, &'a str), Refused> {
         let start = self.at;
-        let length = chars::name_run(self.rest());
-        if length > limits.name_bytes {
+        if run.length > limits.name_bytes {
             return Err(self.error(Kind::Limit(Limit::NameBytes), start));
         }
-        let name = &self.text[start..start + length];
-        let good = if self.seen & HIGH == 0 {
+        let name = &self.text[start..start + run.length];
+        let good = if run.ascii {
             // The run holds nothing else than characters of names.
             name.starts_with(chars::is_name_start)
         } else {
+            self.seen |= HIGH;
             chars::is_name(name)
         };
         if !good {
             return Err(self.error(Kind::BadName, start));
         }
-        self.at += length;
-        Ok(name)
+        self.at += run.length;
+        chars::split_qname(name, run.colon).ok_or_else(|| self.error(Kind::BadQualifiedName, start))
     }
 
     /// `= "value"`, normalised (XML 1.0, 3.3.3) and appended to `out`.
@@ -189,16 +210,13 @@ impl<'a> Scan<'a> {
             _ => return Err(self.error(Kind::UnquotedValue, self.at)),
         };
         self.at += 1;
-        let mut seen = 0;
-        let length = self.rest().iter().position(|b| {
-            seen |= chars::class(*b);
-            *b == quote
-        });
-        let Some(length) = length else {
+        let Some(length) = self.rest().iter().position(|b| *b == quote) else {
             return Err(self.error(Kind::UnclosedTag, self.at));
         };
         let raw = &self.text[self.at..self.at + length];
-        if seen & (STOP | CONTROL | CR | LF | TAB | EF) == 0 {
+        const CHANGED: Classes = STOP | CONTROL | CR | LF | TAB | EF;
+        // Where the whole tag has nothing of it, no value has.
+        if self.seen & CHANGED == 0 || chars::classes_of(raw.as_bytes()) & CHANGED == 0 {
             out.push_str(raw);
         } else {
             normalise(raw, out).map_err(|(kind, at)| self.error(kind, self.at + at))?;
@@ -254,10 +272,6 @@ fn check_declaration(declaration: &NamespaceDeclaration) -> Result<(), Kind> {
     }
 }
 
-fn qname(name: &str) -> Result<(&str, &str), Kind> {
-    chars::split_qname(name).ok_or(Kind::BadQualifiedName)
-}
-
 fn limit(over: bool, limit: Limit, at: Position) -> Result<(), Refused> {
     if over { Err(XmlError::new(Kind::Limit(limit), at)) } else { Ok(()) }
 }
@@ -275,6 +289,9 @@ fn slot<'a, T: Default>(list: &'a mut Vec<T>, n: usize, spare: &mut Vec<T>) -> &
 }
 
 fn put_back<T>(list: &mut Vec<T>, used: usize, spare: &mut Vec<T>, most: usize) {
+    if used == list.len() {
+        return;
+    }
     let room = most.saturating_sub(spare.len());
     spare.extend(list.drain(used..).take(room));
 }

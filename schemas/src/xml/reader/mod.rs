@@ -3,20 +3,21 @@
 mod markup;
 mod text;
 
-use std::io::{self, BufRead};
+use std::io::BufRead;
 use std::sync::Arc;
 
+use super::chars::Classes;
 use super::cursor::Cursor;
 use super::error::{Refused, XmlError, XmlErrorKind as Kind};
 use super::event::{Event, NodeNumber, Position, StartTag};
 use super::limits::{Limit, Limits};
 use super::namespaces::Namespaces;
-use super::source::{Exceeded, Source};
+use super::source::{Source, Stop};
 use super::tag::{self, Spare};
 
 /// Reads a document event by event. Memory depends on the limits, not on the document.
 pub struct Reader<R> {
-    tokens: quick_xml::Reader<Source<R>>,
+    source: Source<R>,
     limits: Limits,
     cursor: Cursor,
     stage: Stage,
@@ -24,6 +25,10 @@ pub struct Reader<R> {
     open: Vec<StartTag>,
     /// Bytes of the tags in `open`.
     open_sizes: Vec<usize>,
+    /// The names of the open elements as written, one behind the other.
+    names: String,
+    /// Where each of them begins in `names`.
+    name_starts: Vec<usize>,
     open_bytes: usize,
     depth: usize,
     /// The start tag just shown was an empty-element tag; its end comes next.
@@ -36,9 +41,13 @@ pub struct Reader<R> {
     /// How many `]` (at most two) stand directly before, written as such.
     brackets: u8,
     text: String,
+    /// As many bytes just taken from the source are the text, as they are; 0: it is in `text`.
+    verbatim: usize,
     target: String,
-    markup: Vec<u8>,
+    reference: String,
     spare: Spare,
+    /// Number and place of what was met, where it is no start tag.
+    met: (NodeNumber, Position),
     failed: Option<XmlError>,
 }
 
@@ -50,33 +59,29 @@ enum Stage {
     AfterRoot,
 }
 
-/// What was met; the event borrows the rest from the reader.
+/// What was met; the rest of the event is kept by the reader. Small, for it is handed up often.
+#[derive(Clone, Copy)]
 enum Met {
     Start,
-    End(Position),
-    Text(NodeNumber, Position),
-    Comment(NodeNumber, Position),
-    ProcessingInstruction(NodeNumber, Position),
+    End,
+    Text,
+    Comment,
+    ProcessingInstruction,
     EndOfDocument,
 }
 
 impl<R: BufRead> Reader<R> {
     /// A reader at the beginning of `input`. Nothing is read before the first [`Reader::next`].
     pub fn new(input: R, limits: Limits) -> Self {
-        let mut tokens = quick_xml::Reader::from_reader(Source::new(input, limits.document_bytes));
-        let config = tokens.config_mut();
-        // All that is checked here, once.
-        config.check_end_names = false;
-        config.check_comments = false;
-        config.allow_unmatched_ends = true;
-        config.trim_markup_names_in_closing_tags = false;
         Self {
-            tokens,
+            source: Source::new(input, limits.document_bytes),
             limits,
             cursor: Cursor::new(),
             stage: Stage::Unread,
             open: Vec::new(),
             open_sizes: Vec::new(),
+            names: String::new(),
+            name_starts: Vec::new(),
             open_bytes: 0,
             depth: 0,
             empty_end: None,
@@ -85,9 +90,11 @@ impl<R: BufRead> Reader<R> {
             text_node: None,
             brackets: 0,
             text: String::new(),
+            verbatim: 0,
             target: String::new(),
-            markup: Vec::new(),
+            reference: String::new(),
             spare: Spare::default(),
+            met: (NodeNumber(0), Position::default()),
             failed: None,
         }
     }
@@ -102,12 +109,16 @@ impl<R: BufRead> Reader<R> {
             Ok(met) => met,
             Err(error) => return Err(self.failed.insert(*error).clone()),
         };
+        let (node, at) = self.met;
         Ok(match met {
             Met::Start => Event::Start(&self.open[self.depth - 1]),
-            Met::End(at) => Event::End(&self.open[self.depth], at),
-            Met::Text(node, at) => Event::Text(node, &self.text, at),
-            Met::Comment(node, at) => Event::Comment(node, &self.text, at),
-            Met::ProcessingInstruction(node, at) => {
+            Met::End => Event::End(&self.open[self.depth], at),
+            Met::Text if self.verbatim > 0 => {
+                Event::Text(node, self.source.taken(self.verbatim), at)
+            }
+            Met::Text => Event::Text(node, &self.text, at),
+            Met::Comment => Event::Comment(node, &self.text, at),
+            Met::ProcessingInstruction => {
                 Event::ProcessingInstruction(node, &self.target, &self.text, at)
             }
             Met::EndOfDocument => Event::EndOfDocument,
@@ -146,20 +157,21 @@ impl<R: BufRead> Reader<R> {
 
     /// The byte order mark, and the encodings that are not read (XML 1.0, appendix F).
     fn begin(&mut self) -> Result<(), Refused> {
-        let kind = match self.peek(4)? {
+        let peeked = self.source.peek(4).map(|_| ());
+        let kind = match self.source.head() {
             [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, ..] | [b'<', 0, ..] => Kind::Utf16,
             // `<?xm` in EBCDIC.
             [0x4C, 0x6F, 0xA7, 0x94] => Kind::Encoding,
             [0xEF, 0xBB, 0xBF, ..] => {
-                self.tokens.get_mut().take(3);
+                self.source.take(3);
                 self.cursor.skip(3);
-                // quick-xml would swallow a second mark; it is a character outside the root.
-                if self.peek(3)? != [0xEF, 0xBB, 0xBF] {
-                    return self.begun();
-                }
-                Kind::ContentOutsideRoot
+                peeked.map_err(|stop| self.stopped(stop, self.cursor.position()))?;
+                return self.begun();
             }
-            _ => return self.begun(),
+            _ => {
+                peeked.map_err(|stop| self.stopped(stop, self.cursor.position()))?;
+                return self.begun();
+            }
         };
         Err(self.error(kind))
     }
@@ -184,19 +196,21 @@ impl<R: BufRead> Reader<R> {
     fn close(&mut self, at: Position) -> Met {
         self.depth -= 1;
         self.namespaces.leave(self.depth);
+        self.names.truncate(self.name_starts.pop().unwrap_or(0));
         self.open_bytes -= self.open_sizes[self.depth];
         self.text_node = None;
         if self.depth == 0 {
             self.stage = Stage::AfterRoot;
         }
-        Met::End(at)
+        self.met.1 = at;
+        Met::End
     }
 
-    /// The number of a node other than an element.
-    fn number(&mut self, at: Position) -> Result<NodeNumber, Refused> {
+    /// Gives a node other than an element its number.
+    fn number(&mut self, at: Position) -> Result<(), Refused> {
         self.nodes += 1;
-        self.check_nodes(at)?;
-        Ok(NodeNumber(self.nodes))
+        self.met = (NodeNumber(self.nodes), at);
+        self.check_nodes(at)
     }
 
     fn check_nodes(&self, at: Position) -> Result<(), Refused> {
@@ -206,29 +220,39 @@ impl<R: BufRead> Reader<R> {
         Ok(())
     }
 
+    /// The bytes at hand: at least `count`, unless the input ends before.
     fn peek(&mut self, count: usize) -> Result<&[u8], Refused> {
-        let at = self.cursor.position();
-        self.tokens.get_mut().peek(count).map_err(|error| input_error(error, at))
+        if self.source.at_hand().len() < count {
+            self.fill(count)?;
+        }
+        Ok(self.source.at_hand().as_bytes())
+    }
+
+    fn fill(&mut self, count: usize) -> Result<(), Refused> {
+        let peeked = self.source.peek(count).map(|_| ());
+        peeked.map_err(|stop| self.stopped(stop, self.cursor.position()))
     }
 
     fn more(&mut self) -> Result<bool, Refused> {
         let at = self.cursor.position();
-        self.tokens.get_mut().more().map_err(|error| input_error(error, at))
+        self.source.more().map_err(|stop| self.stopped(stop, at))
+    }
+
+    /// What ended the input early. `at`: where that began which is being read; the cursor stands
+    /// at what is at hand.
+    fn stopped(&self, stop: Stop, at: Position) -> Refused {
+        match stop {
+            Stop::TooLong => XmlError::new(Kind::Limit(Limit::DocumentBytes), at),
+            Stop::Input(error) => XmlError::input(Arc::new(error), at),
+            Stop::NotUtf8 => {
+                let mut cursor = self.cursor;
+                cursor.advance(self.source.at_hand().as_bytes(), Classes::MAX);
+                XmlError::new(Kind::NotUtf8, cursor.position())
+            }
+        }
     }
 
     fn error(&self, kind: Kind) -> Refused {
         XmlError::new(kind, self.cursor.position())
     }
-}
-
-/// What the input's error means: a limit, or a real one.
-fn input_error(error: io::Error, at: Position) -> Refused {
-    match exceeded(&error) {
-        Some(limit) => XmlError::new(Kind::Limit(limit), at),
-        None => XmlError::input(Arc::new(error), at),
-    }
-}
-
-fn exceeded(error: &io::Error) -> Option<Limit> {
-    error.get_ref()?.downcast_ref::<Exceeded>().map(|exceeded| exceeded.0)
 }
