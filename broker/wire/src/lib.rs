@@ -1,6 +1,7 @@
 //! Protocols without sockets: bytes in, bytes out. No clock, no randomness, no I/O.
 
 pub mod c14n;
+pub mod encryption;
 pub mod native;
 pub mod signature;
 

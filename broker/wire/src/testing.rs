@@ -20,7 +20,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::sha::sha256;
-use openssl::x509::extension::BasicConstraints;
+use openssl::x509::extension::{BasicConstraints, SubjectKeyIdentifier};
 use openssl::x509::{X509, X509NameBuilder};
 
 use crate::signature::OpensslSigner;
@@ -70,6 +70,10 @@ impl Identity {
             let ca = BasicConstraints::new().critical().ca().build().expect("an extension");
             builder.append_extension(ca).expect("an extension");
         }
+        let identifier = SubjectKeyIdentifier::new();
+        let identifier =
+            identifier.build(&builder.x509v3_context(None, None)).expect("an extension");
+        builder.append_extension(identifier).expect("an extension");
         let signing = issuer.map_or(&key, |issuer| &issuer.key);
         builder.sign(signing, MessageDigest::sha256()).expect("a signature");
         let certificate = builder.build();

@@ -1,10 +1,11 @@
 //! Canonical XML: the one sequence of octets that stands for a document or an element in it.
 //!
-//! Exclusive XML Canonicalization 1.0 and Canonical XML 1.0, with and without comments, as a sink
-//! of reader events. A [`Canonicalizer`] writes while the document is read; what it keeps grows
+//! Exclusive XML Canonicalization 1.0 and Canonical XML 1.0 and 1.1, with and without comments, as
+//! a sink of reader events. A [`Canonicalizer`] writes while the document is read; what it keeps grows
 //! with the depth of the document, never with its length. General node sets (XPath filters) are
 //! not its business: it takes the whole document or one element, and may leave one element out.
 
+mod base;
 mod scope;
 mod serializer;
 
@@ -22,6 +23,14 @@ pub enum Mode {
     Exclusive,
     /// Canonical XML 1.0: all namespaces in scope, and the `xml:` attributes of ancestors.
     Inclusive,
+    /// Canonical XML 1.1: the same with `xml:lang` and `xml:space` of ancestors only, and with
+    /// their `xml:base` made one.
+    Inclusive11,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Exclusive, Self::Inclusive, Self::Inclusive11];
 }
 
 /// How to canonicalise.
@@ -64,14 +73,16 @@ impl Method {
             (Mode::Inclusive, true) => {
                 "http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments"
             }
+            (Mode::Inclusive11, false) => "http://www.w3.org/2006/12/xml-c14n11",
+            (Mode::Inclusive11, true) => "http://www.w3.org/2006/12/xml-c14n11#WithComments",
         }
     }
 
     /// The method with this URI.
     pub fn from_uri(uri: &str) -> Option<Self> {
-        [Mode::Exclusive, Mode::Inclusive]
-            .into_iter()
-            .flat_map(|mode| [Self::new(mode, false), Self::new(mode, true)])
+        Mode::ALL
+            .iter()
+            .flat_map(|mode| [Self::new(*mode, false), Self::new(*mode, true)])
             .find(|method| method.uri() == uri)
     }
 }

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use amtsbote_schemas::xml::{DriveError, Limits, XmlErrorKind, drive};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use super::*;
@@ -31,6 +33,7 @@ fn xmllint(mode: Mode, files: &[PathBuf]) -> Vec<u8> {
     let option = match mode {
         Mode::Exclusive => "--exc-c14n",
         Mode::Inclusive => "--c14n",
+        Mode::Inclusive11 => "--c14n11",
     };
     let mut arguments: Vec<&Path> = vec![Path::new(option), Path::new("--nonet")];
     arguments.extend(files.iter().map(PathBuf::as_path));
@@ -43,7 +46,7 @@ fn agrees_with_xmllint(document: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("document.xml");
     fs::write(&file, document).expect("written");
-    for mode in [Mode::Exclusive, Mode::Inclusive] {
+    for &mode in Mode::ALL {
         let theirs = xmllint(mode, std::slice::from_ref(&file));
         let ours = canonical(document.as_bytes(), Method::new(mode, true), Apex::Document);
         let show = String::from_utf8_lossy;
@@ -51,7 +54,7 @@ fn agrees_with_xmllint(document: &str) {
     }
 }
 
-const SAMPLES: [&str; 14] = [
+const SAMPLES: [&str; 16] = [
     "<a/>",
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<?pi  some data ?>\n<!-- one -->\n<a/>\n<!-- two -->\n<?last?>\n",
     "<a xmlns='urn:a' xmlns:b='urn:b'><b:c xmlns='' d='1'/><e xmlns=''><f xmlns='urn:a'/></e></a>",
@@ -66,6 +69,8 @@ const SAMPLES: [&str; 14] = [
     "<a>text<!--c--><?p  q?><b  />  <c\n></c ></a>",
     "<a xmlns:u='urn:%C3%A4?a=1'><u:b/></a>",
     "<a xmlns:xml='http://www.w3.org/XML/1998/namespace' xml:id='x'><b xmlns=''/></a>",
+    "<a xml:base='http://h/a/' xml:id='i'><b xml:base='../c/'><d xml:base='.'/></b></a>",
+    "<z:a xmlns:z='urn:z' xmlns:y='urn:y' z:c='1' y:c='2' b='3' a='4'><b d='5' c='6' xmlns:x='urn:a' x:a='7'/></z:a>",
 ];
 
 #[test]
@@ -98,6 +103,89 @@ fn an_element_brings_only_the_namespaces_it_uses() {
         "<p:a xmlns=\"urn:d\" xmlns:p=\"urn:p\" xmlns:q=\"urn:q\" Id=\"x\" xml:lang=\"de\">\
          <b q:c=\"\"></b></p:a>"
     );
+}
+
+/// Canonical XML 1.1, 2.4: language and space are inherited, identifiers are not, and bases are
+/// joined; where they come to nothing, nothing is written.
+#[test]
+fn version_1_1_takes_over_less_and_joins_bases() {
+    let document = "<r xml:base='http://h/a/' xml:lang='de' xml:id='r' xml:space='default'>\
+        <s xml:base='b/' xml:space='preserve'><e Id='x' xml:id='e' xml:base='../c' d=''/></s></r>";
+    let full = Method::new(Mode::Inclusive11, false);
+    assert_eq!(
+        text(document, full.clone(), id("x")),
+        "<e Id=\"x\" d=\"\" xml:base=\"http://h/a/c\" xml:id=\"e\" xml:lang=\"de\" \
+         xml:space=\"preserve\"></e>"
+    );
+    assert_eq!(
+        text(document, Method::new(Mode::Inclusive, false), id("x")),
+        "<e Id=\"x\" d=\"\" xml:base=\"../c\" xml:id=\"e\" xml:lang=\"de\" \
+         xml:space=\"preserve\"></e>"
+    );
+    // Nothing is joined where no element around has a base. libxml2 drops the empty one all the
+    // same, in whole documents too, so it is no peer for this.
+    for (around, own, expected) in [
+        ("", "xml:base=''", " xml:base=\"\""),
+        ("", "xml:base='a/../b'", " xml:base=\"a/../b\""),
+        ("xml:base='a/'", "", " xml:base=\"a/\""),
+        ("xml:base='a/'", "xml:base=''", " xml:base=\"a/\""),
+        ("xml:base='a/'", "xml:base='..'", ""),
+        ("xml:base=''", "xml:base=''", ""),
+        ("xml:base=''", "", ""),
+        ("xml:id='i' xml:other='o'", "xml:own='o'", " xml:own=\"o\""),
+    ] {
+        let document = format!("<r {around}><e Id='x' {own}/></r>");
+        let expected = format!("<e Id=\"x\"{expected}></e>");
+        assert_eq!(text(&document, full.clone(), id("x")), expected, "{document}");
+    }
+    let document = "<r xml:base='a/'><e xml:base='b/'><f xml:base='..'/></e></r>";
+    let whole = "<r xml:base=\"a/\"><e xml:base=\"b/\"><f xml:base=\"..\"></f></e></r>";
+    assert_eq!(text(document, full, Apex::Document), whole, "nothing is left out, nothing joined");
+}
+
+/// `xmlsec1` digests an element under Canonical XML 1.1; the digest is that of our octets.
+#[test]
+fn parts_under_version_1_1_agree_with_xmlsec1() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, file) = (folder.path().join("key"), folder.path().join("document.xml"));
+    fs::write(&key, b"0123456789abcdef").expect("written");
+    for (around, own) in [
+        ("", ""),
+        ("xmlns='urn:d' xmlns:p='urn:p' xml:lang='de' xml:space='preserve'", "xml:space='default'"),
+        ("xml:id='r' xml:lang='de'", "xml:id='e' p:b='2' a='1' xmlns:p='urn:p'"),
+        ("xml:base='http://h.example/a/b'", "xml:base='c/d'"),
+        ("xml:base='http://h.example/a/'", ""),
+        ("xml:base='a/b/'", "xml:base='../c'"),
+        ("xml:base='a/'", "xml:base='..'"),
+    ] {
+        let template = format!(
+            "<r {around}><s><e Id='x' {own}>t&amp;<f xmlns=''/></e></s>\
+             <Signature xmlns='http://www.w3.org/2000/09/xmldsig#'><SignedInfo>\
+             <CanonicalizationMethod Algorithm='http://www.w3.org/2006/12/xml-c14n11'/>\
+             <SignatureMethod Algorithm='http://www.w3.org/2001/04/xmldsig-more#hmac-sha256'/>\
+             <Reference URI='#x'><Transforms>\
+             <Transform Algorithm='http://www.w3.org/2006/12/xml-c14n11'/></Transforms>\
+             <DigestMethod Algorithm='http://www.w3.org/2001/04/xmlenc#sha256'/><DigestValue/>\
+             </Reference></SignedInfo><SignatureValue/></Signature></r>"
+        );
+        fs::write(&file, &template).expect("written");
+        let arguments = [
+            Path::new("--sign"),
+            Path::new("--hmackey"),
+            &key,
+            Path::new("--id-attr:Id"),
+            Path::new("e"),
+            &file,
+        ];
+        let signed = run("xmlsec1", "xmlsec1", &arguments);
+        assert!(signed.yes, "xmlsec1: {}", signed.stderr);
+        let method = Method::new(Mode::Inclusive11, false);
+        let octets = canonical(template.as_bytes(), method, id("x"));
+        let digest = STANDARD.encode(openssl::sha::sha256(&octets));
+        let signed = String::from_utf8(signed.stdout).expect("UTF-8");
+        let shown = String::from_utf8_lossy(&octets);
+        assert!(signed.contains(&digest), "{around} {own}: {shown}\n{signed}");
+    }
 }
 
 #[test]
@@ -172,7 +260,7 @@ fn a_second_element_with_the_id_is_counted_and_not_written() {
 
 #[test]
 fn uris_name_methods_and_back() {
-    for mode in [Mode::Exclusive, Mode::Inclusive] {
+    for &mode in Mode::ALL {
         for comments in [false, true] {
             let method = Method::new(mode, comments);
             assert_eq!(Method::from_uri(method.uri()), Some(method));
@@ -229,7 +317,7 @@ fn documents_of_the_corpus_agree_with_xmllint() {
     println!("{} documents of the corpus", documents.len());
     for batch in documents.chunks(20) {
         let names: Vec<PathBuf> = batch.iter().map(|(file, _)| file.clone()).collect();
-        for mode in [Mode::Exclusive, Mode::Inclusive] {
+        for &mode in Mode::ALL {
             let ours = batch
                 .iter()
                 .flat_map(|(_, octets)| canonical(octets, Method::new(mode, true), Apex::Document));
@@ -324,7 +412,7 @@ proptest! {
     #[test]
     fn twice_is_once(document in document()) {
         prop_assume!(well_formed(&document));
-        for mode in [Mode::Exclusive, Mode::Inclusive] {
+        for &mode in Mode::ALL {
             let once = canonical(document.as_bytes(), Method::new(mode, true), Apex::Document);
             let twice = canonical(&once, Method::new(mode, true), Apex::Document);
             prop_assert_eq!(once, twice);

@@ -1,8 +1,9 @@
 //! The native envelope: metadata, parts, and one Author signature over both.
 //!
 //! Its form is `schemas/envelope.xsd`; this codec is stricter where the schema language cannot
-//! say it (comments, lengths in bytes, unknown `xsi:` attributes). Reading is pass 1: form and
-//! claims. Verifying is pass 2: only then there is a [`VerifiedEnvelope`], and nothing else can
+//! say it (comments, lengths in bytes, unknown `xsi:` attributes). Reading gives form and claims,
+//! and digests the envelope on speculation. Verifying compares that, or takes a second pass where
+//! the signature is built otherwise: only then there is a [`VerifiedEnvelope`], and nothing else can
 //! make one.
 
 mod form;
@@ -19,11 +20,13 @@ use amtsbote_domain::identity::TransportId;
 use amtsbote_domain::message::{Metadata, Part, SignatureFacts};
 use amtsbote_domain::party::PartyId;
 use amtsbote_schemas::xml::{Event, EventSink, Limits, Position, XmlError};
+use openssl::sha::sha256;
 
 use crate::c14n::Mode;
 use crate::signature::{
-    Allowed, DigestAlgorithm, Found, Name, Profile, SignatureAlgorithm, SignatureFault,
-    SignatureScan, Unverified, pass, verify_found, xml_code, xml_fault,
+    Against, Allowed, DigestAlgorithm, Fixed, Found, Name, NoParts, Over, Profile, ReferencePass,
+    SignatureFault, SignatureScan, Unverified, pass, verify_found, verify_speculated, xml_code,
+    xml_fault,
 };
 use form::FormScan;
 
@@ -39,17 +42,18 @@ pub const MAX_PARTS: usize = 100;
 const ENVELOPE: Name = Name::new(NAMESPACE, "Envelope");
 const SIGNATURE: Name = Name::new("http://www.w3.org/2000/09/xmldsig#", "Signature");
 
-/// What the Author's signature must be like: one, as the last child of the root, over the whole
-/// envelope.
-pub const PROFILE: Profile = Profile {
-    signature: &[ENVELOPE, SIGNATURE],
-    must_cover: &[&[ENVELOPE]],
-    allowed: Allowed {
-        signatures: SignatureAlgorithm::ALL,
-        digests: DigestAlgorithm::ALL,
-        canonicalizations: &[Mode::Exclusive],
-        max_references: 1,
-    },
+/// Where the Author's signature stands: one, as the last child of the root.
+const PLACE: &[Name] = &[ENVELOPE, SIGNATURE];
+/// What it covers: the whole envelope.
+const MUST_COVER: &[&[Name]] = &[&[ENVELOPE]];
+/// How the envelope and `SignedInfo` are canonicalised, whatever else policy allows.
+const CANONICALIZATIONS: &[Mode] = &[Mode::Exclusive];
+
+/// How an envelope is signed as a rule: then one pass is enough.
+const USUAL: Fixed = Fixed {
+    over: Over::Document,
+    canonicalization: Mode::Exclusive,
+    digest: DigestAlgorithm::Sha256,
 };
 
 /// How much of an envelope is read.
@@ -72,16 +76,21 @@ pub fn read(octets: &[u8]) -> Result<UnverifiedEnvelope, EnvelopeFault> {
     if octets.len() > MAX_BYTES {
         return Err(EnvelopeFault::TooLarge);
     }
-    let mut first =
-        FirstPass { signatures: SignatureScan::new(PROFILE.signature), form: FormScan::default() };
+    let any = Allowed::default();
+    let mut first = FirstPass {
+        signatures: SignatureScan::new(PLACE),
+        references: ReferencePass::speculative(&Profile::new(PLACE, MUST_COVER, &any), USUAL),
+        form: FormScan::default(),
+    };
     let digest = pass(octets, &limits(), &mut first)?;
-    let found = first.signatures.one(&PROFILE)?;
+    let found = first.signatures.one(false)?;
     let (metadata, parts) = first.form.finish()?;
-    Ok(UnverifiedEnvelope { metadata, parts, found, digest })
+    Ok(UnverifiedEnvelope { metadata, parts, found, references: first.references, digest })
 }
 
 struct FirstPass {
     signatures: SignatureScan,
+    references: ReferencePass,
     form: FormScan,
 }
 
@@ -90,6 +99,7 @@ impl EventSink for FirstPass {
 
     fn event(&mut self, event: &Event<'_>) -> Result<(), EnvelopeFault> {
         self.signatures.event(event)?;
+        self.references.event(event)?;
         self.form.event(event)
     }
 }
@@ -100,6 +110,8 @@ pub struct UnverifiedEnvelope {
     metadata: Unverified<Metadata>,
     parts: Unverified<Vec<Part>>,
     found: Found,
+    /// What was digested on speculation.
+    references: ReferencePass,
     digest: Digest,
 }
 
@@ -115,15 +127,25 @@ impl UnverifiedEnvelope {
     }
 
     /// Verifies the signature under one of the certificates `trusted` for the claimed author, valid
-    /// at `at`. `octets` must be those that were read.
+    /// at `at`, by algorithms that policy allows. `octets` must be those that were read.
     pub fn verify(
         self,
         octets: &[u8],
         trusted: &[TrustedCertificate],
+        allowed: &Allowed,
         at: Timestamp,
     ) -> Result<VerifiedEnvelope, SignatureFault> {
-        let Self { metadata, parts, found, digest } = self;
-        let verification = verify_found(&found, octets, digest, &PROFILE, &limits(), trusted, at)?;
+        let Self { metadata, parts, found, references, digest } = self;
+        let allowed = allowed.narrowed(CANONICALIZATIONS, 1);
+        let profile = Profile::new(PLACE, MUST_COVER, &allowed);
+        let against = Against { trusted, at, parts: &NoParts, limits: &limits() };
+        let verification = if !references.fits(&found) {
+            verify_found(&found, &|| Ok(octets), digest, &profile, &against)?
+        } else if Digest(sha256(octets)) == digest {
+            verify_speculated(&found, references, digest, &profile, &against)?
+        } else {
+            return Err(SignatureFault::DocumentChanged);
+        };
         Ok(VerifiedEnvelope {
             metadata: verification.release(metadata)?.into_inner(),
             parts: verification.release(parts)?.into_inner(),

@@ -326,6 +326,7 @@ mod tests {
         let record = Accepted {
             hub_id: HubId::parse("0190-1").expect("an id"),
             account: AccountId::parse("lemgo").expect("an account"),
+            account_certificate: None,
             metadata,
             business_id: Some(BusinessId { author, uuid }),
             content_digest: Digest([1; 32]),
@@ -340,6 +341,7 @@ mod tests {
             rule: "permissions.toml:1".to_owned(),
             channel: "inbox".to_owned(),
             test: true,
+            under_grace: vec![],
             same_business_id: vec![],
         };
         Delivery { record, accepted_at: at, state, since: at, due: None, revision: 1, attempts: 0 }

@@ -1,33 +1,46 @@
 //! Every known way to make a signature say more than it does, and some bad luck.
 
+use std::sync::LazyLock;
+
 use amtsbote_domain::fault::Code;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use openssl::sha::sha256;
 use proptest::prelude::*;
 
-use super::sign::reference;
+use super::sign::reference_to;
 use super::*;
-use crate::c14n::Mode;
+use crate::c14n::{Method, Mode};
 use crate::testing::{EC, Identity, OTHER, RSA, now};
 
 const NS: &str = "urn:w";
 const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
 const W: Name = Name::new(NS, "w");
-const PROFILE: Profile = Profile {
-    signature: &[W, Name::new(NS, "head"), Name::new(DSIG, "Signature")],
-    must_cover: &[&[W, Name::new(NS, "body")]],
-    allowed: Allowed {
-        signatures: &[SignatureAlgorithm::RsaSha256, SignatureAlgorithm::EcdsaSha256],
-        digests: &[DigestAlgorithm::Sha256],
-        canonicalizations: &[Mode::Exclusive],
-        max_references: 3,
-    },
-};
-const BODY: &str = "<body Id=\"b\"><to>right</to></body>";
+static ALLOWED: LazyLock<Allowed> = LazyLock::new(|| Allowed {
+    signatures: vec![SignatureAlgorithm::RsaSha256, SignatureAlgorithm::EcdsaSha256],
+    digests: vec![DigestAlgorithm::Sha256],
+    canonicalizations: vec![Mode::Exclusive],
+    max_references: 3,
+    ..Allowed::default()
+});
+
+fn profile() -> Profile<'static> {
+    profile_allowing(&ALLOWED)
+}
+
+pub(super) fn profile_allowing(allowed: &Allowed) -> Profile<'_> {
+    Profile::new(
+        const { &[W, Name::new(NS, "head"), Name::new(DSIG, "Signature")] },
+        const { &[&[W, Name::new(NS, "body")]] },
+        allowed,
+    )
+}
+
+const EXCLUSIVE: Method = Method::EXCLUSIVE;
+pub(super) const BODY: &str = "<body Id=\"b\"><to>right</to></body>";
 const EVIL: &str = "<to>wrong</to></body>";
 
-fn message(head: &str, rest: &str) -> String {
+pub(super) fn message(head: &str, rest: &str) -> String {
     format!("<w xmlns=\"{NS}\"><head>{head}</head>{rest}</w>")
 }
 
@@ -37,7 +50,7 @@ fn judge(document: &str) -> Result<Verification, SignatureFault> {
 
 fn judge_for(document: &str, signer: &Identity) -> Result<Verification, SignatureFault> {
     let trusted = [signer.trusted()];
-    verify(document.as_bytes(), &PROFILE, &Limits::default(), &trusted, now())
+    verify(document.as_bytes(), &profile(), &Limits::default(), &trusted, now())
 }
 
 #[track_caller]
@@ -48,10 +61,10 @@ fn refused(document: &str, code: Code) {
     }
 }
 
-/// A signature by `signer` over exactly this content of SignedInfo.
-fn forged(inner: &str, signer: &Identity, named: &[&Identity]) -> String {
+/// A signature over exactly this content of SignedInfo, however `sign` makes it.
+pub(super) fn forged(inner: &str, sign: &dyn Fn(&[u8]) -> Vec<u8>, named: &[&Identity]) -> String {
     let octets = format!("<SignedInfo xmlns=\"{DSIG}\">{inner}</SignedInfo>");
-    let value = signer.signer().sign(octets.as_bytes()).expect("signed");
+    let value = sign(octets.as_bytes());
     let certificates: String = named
         .iter()
         .map(|n| format!("<X509Certificate>{}</X509Certificate>", STANDARD.encode(n.der())))
@@ -63,7 +76,12 @@ fn forged(inner: &str, signer: &Identity, named: &[&Identity]) -> String {
     )
 }
 
-fn methods(c14n: &str, signature: &str) -> String {
+/// The same by the key of `signer`.
+fn forged_by(inner: &str, signer: &Identity, named: &[&Identity]) -> String {
+    forged(inner, &|octets| signer.signer().sign(octets).expect("signed"), named)
+}
+
+pub(super) fn methods(c14n: &str, signature: &str) -> String {
     format!(
         "<CanonicalizationMethod Algorithm=\"{c14n}\"></CanonicalizationMethod>\
          <SignatureMethod Algorithm=\"{signature}\"></SignatureMethod>"
@@ -74,14 +92,20 @@ fn usual() -> String {
     methods("http://www.w3.org/2001/10/xml-exc-c14n#", SignatureAlgorithm::EcdsaSha256.uri())
 }
 
-fn to_body() -> String {
+pub(super) fn to_body() -> String {
     let canonical = BODY.replace("<body Id", &format!("<body xmlns=\"{NS}\" Id"));
-    reference(Some("b"), false, &[], &sha256(canonical.as_bytes()))
+    reference_to(
+        Some("b"),
+        false,
+        &EXCLUSIVE,
+        DigestAlgorithm::Sha256,
+        &sha256(canonical.as_bytes()),
+    )
 }
 
 /// The message as it should be.
 fn good() -> String {
-    message(&forged(&format!("{}{}", usual(), to_body()), &EC, &[&EC]), BODY)
+    message(&forged_by(&format!("{}{}", usual(), to_body()), &EC, &[&EC]), BODY)
 }
 
 #[test]
@@ -175,7 +199,8 @@ fn the_signature_stands_at_its_place_and_alone() {
 #[test]
 fn only_a_trusted_key_counts() {
     let inner = format!("{}{}", usual(), to_body());
-    let by = |signer: &Identity, named: &[&Identity]| message(&forged(&inner, signer, named), BODY);
+    let by =
+        |signer: &Identity, named: &[&Identity]| message(&forged_by(&inner, signer, named), BODY);
     refused(&by(&OTHER, &[&OTHER]), Code::SignerNotTrusted);
     refused(&by(&EC, &[]), Code::SignerNotTrusted);
     refused(&by(&OTHER, &[&EC]), Code::SignatureInvalid);
@@ -188,7 +213,7 @@ fn only_a_trusted_key_counts() {
     // Trusted, but not at this time.
     let mut trusted = EC.trusted();
     trusted.validity.until = Some(now());
-    let late = verify(good().as_bytes(), &PROFILE, &Limits::default(), &[trusted], now());
+    let late = verify(good().as_bytes(), &profile(), &Limits::default(), &[trusted], now());
     assert_eq!(late.expect_err("expired").code(), Code::CertificateNotValid);
 }
 
@@ -224,19 +249,19 @@ fn algorithms_that_are_not_listed_do_not_exist() {
         ("urn:mine", ecdsa),
     ] {
         let inner = format!("{}{}", methods(c14n, method), to_body());
-        refused(&message(&forged(&inner, &EC, &[&EC]), BODY), Code::AlgorithmNotAllowed);
+        refused(&message(&forged_by(&inner, &EC, &[&EC]), BODY), Code::AlgorithmNotAllowed);
     }
     let parameter = usual()
         .replace("</SignatureMethod>", "<HMACOutputLength>0</HMACOutputLength></SignatureMethod>");
     let inner = format!("{parameter}{}", to_body());
-    refused(&message(&forged(&inner, &EC, &[&EC]), BODY), Code::AlgorithmNotAllowed);
+    refused(&message(&forged_by(&inner, &EC, &[&EC]), BODY), Code::AlgorithmNotAllowed);
     for (from, to) in [
         ("xmlenc#sha256", "xmlenc#ripemd160"),
         ("2001/04/xmlenc#sha256", "2000/09/xmldsig#sha1"),
         ("xmlenc#sha256", "xmlenc#sha512"),
     ] {
         let inner = format!("{}{}", usual(), to_body().replace(from, to));
-        refused(&message(&forged(&inner, &EC, &[&EC]), BODY), Code::AlgorithmNotAllowed);
+        refused(&message(&forged_by(&inner, &EC, &[&EC]), BODY), Code::AlgorithmNotAllowed);
     }
 }
 
@@ -245,14 +270,13 @@ fn transforms_that_are_not_listed_do_not_exist() {
     let exclusive = "<Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"></Transform>";
     let with = |transforms: &str| {
         let inner = format!("{}{}", usual(), to_body().replace(exclusive, transforms));
-        message(&forged(&inner, &EC, &[&EC]), BODY)
+        message(&forged_by(&inner, &EC, &[&EC]), BODY)
     };
     judge(&with(exclusive)).expect("as it was");
     for uri in [
         "http://www.w3.org/TR/1999/REC-xslt-19991116",
         "http://www.w3.org/TR/1999/REC-xpath-19991116",
         "http://www.w3.org/2002/06/xmldsig-filter2",
-        "http://www.w3.org/2000/09/xmldsig#base64",
         "http://www.w3.org/2002/07/decrypt#XML",
         "http://www.w3.org/TR/2001/REC-xml-c14n-20010315",
     ] {
@@ -261,6 +285,12 @@ fn transforms_that_are_not_listed_do_not_exist() {
         refused(&with(&format!("{transform}{exclusive}")), Code::AlgorithmNotAllowed);
     }
     refused(&with(&exclusive.repeat(2)), Code::AlgorithmNotAllowed);
+    // The text of a tree does not say what the tree is.
+    let base64 = "<Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#base64\"></Transform>";
+    refused(&with(base64), Code::SignatureInvalid);
+    refused(&with(&format!("{exclusive}{base64}")), Code::AlgorithmNotAllowed);
+    refused(&with(&format!("{base64}{exclusive}")), Code::AlgorithmNotAllowed);
+    refused(&with(&base64.repeat(1000)), Code::AlgorithmNotAllowed);
     let xpath = exclusive.replace("</", "<XPath>self::x</XPath></");
     refused(&with(&xpath), Code::AlgorithmNotAllowed);
     let enveloped = "<Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"></Transform>";
@@ -269,7 +299,7 @@ fn transforms_that_are_not_listed_do_not_exist() {
     refused(&with(&format!("{enveloped}{enveloped}{exclusive}")), Code::AlgorithmNotAllowed);
     // Without canonicalization it is the inclusive one, which this profile does not have.
     let none = to_body().replace(&format!("<Transforms>{exclusive}</Transforms>"), "");
-    let none = message(&forged(&format!("{}{none}", usual()), &EC, &[&EC]), BODY);
+    let none = message(&forged_by(&format!("{}{none}", usual()), &EC, &[&EC]), BODY);
     refused(&none, Code::AlgorithmNotAllowed);
     let prefixes = "x ".repeat(65);
     let list = format!(
@@ -286,7 +316,11 @@ fn references_stay_inside_the_document() {
         "#",
         "b",
         "#xpointer(/)",
-        "#xpointer(id('b'))",
+        "#xpointer(id('b')",
+        "#xpointer(id(b))",
+        "#xpointer(id('b') | id('c'))",
+        "#xpointer(//to)",
+        "#element(/1)",
         "file:///etc/hostname",
         "http://localhost/x",
         "cid:part",
@@ -295,18 +329,23 @@ fn references_stay_inside_the_document() {
         "#%62",
     ] {
         let inner = format!("{}{}", usual(), to_body().replace("#b", uri));
-        refused(&message(&forged(&inner, &EC, &[&EC]), BODY), Code::SignatureInvalid);
+        refused(&message(&forged_by(&inner, &EC, &[&EC]), BODY), Code::SignatureInvalid);
+    }
+    for uri in ["#xpointer(id('b'))", "#xpointer(id(\"b\"))"] {
+        let inner = to_body().replace("#b", &uri.replace('"', "&quot;"));
+        judge(&message(&forged_by(&format!("{}{inner}", usual()), &EC, &[&EC]), BODY))
+            .expect("the same, said in another way");
     }
     let inner = format!("{}{}", usual(), to_body().replace(" URI=\"#b\"", ""));
-    refused(&message(&forged(&inner, &EC, &[&EC]), BODY), Code::SignatureInvalid);
-    let none = message(&forged(&usual(), &EC, &[&EC]), BODY);
+    refused(&message(&forged_by(&inner, &EC, &[&EC]), BODY), Code::SignatureInvalid);
+    let none = message(&forged_by(&usual(), &EC, &[&EC]), BODY);
     refused(&none, Code::SignatureInvalid);
     let three = format!("{}{}", usual(), to_body().repeat(3));
-    judge(&message(&forged(&three, &EC, &[&EC]), BODY)).expect("three are allowed");
+    judge(&message(&forged_by(&three, &EC, &[&EC]), BODY)).expect("three are allowed");
     let four = format!("{}{}", usual(), to_body().repeat(4));
-    refused(&message(&forged(&four, &EC, &[&EC]), BODY), Code::XmlLimit);
+    refused(&message(&forged_by(&four, &EC, &[&EC]), BODY), Code::XmlLimit);
     let very_many = format!("{}{}", usual(), to_body().repeat(1000));
-    refused(&message(&forged(&very_many, &EC, &[&EC]), BODY), Code::XmlLimit);
+    refused(&message(&forged_by(&very_many, &EC, &[&EC]), BODY), Code::XmlLimit);
 }
 
 #[test]
@@ -384,30 +423,62 @@ fn a_document_that_changes_between_the_passes_is_refused() {
     let good = good();
     let other = good.replace("<head>", "<head><!-- new -->");
     let turn = std::cell::Cell::new(0);
-    let open = || -> std::io::Result<Box<dyn std::io::BufRead>> {
+    let open = || -> io::Result<Box<dyn BufRead>> {
         turn.set(turn.get() + 1);
         let octets = if turn.get() == 1 { good.clone() } else { other.clone() };
-        Ok(Box::new(std::io::Cursor::new(octets.into_bytes())))
+        Ok(Box::new(io::Cursor::new(octets.into_bytes())))
     };
-    let policy = GeneralPolicy { trust: vec![], at: now(), limits: Limits::default() };
-    let fault = verify_document(&open, &policy).expect_err("it changed");
+    let policy = GeneralPolicy {
+        trust: vec![],
+        at: now(),
+        known: vec![],
+        allowed: Allowed::default(),
+        limits: Limits::default(),
+    };
+    let fault = verify_document(&open, &NoParts, &policy).expect_err("it changed");
     assert!(matches!(fault, SignatureFault::DocumentChanged), "{fault:?}");
 }
 
 #[test]
 fn one_bad_signature_does_not_hide_a_good_one() {
     let inner = format!("{}{}", usual(), to_body());
-    let good = forged(&inner, &EC, &[&EC]);
-    let bad = forged(&inner.replace("ecdsa-sha256", "ecdsa-sha1"), &EC, &[&EC]);
+    let good = forged_by(&inner, &EC, &[&EC]);
+    let bad = forged_by(&inner.replace("ecdsa-sha256", "ecdsa-sha1"), &EC, &[&EC]);
     let octets = message(&format!("{good}{bad}"), BODY).into_bytes();
-    let policy = GeneralPolicy { trust: vec![EC.der()], at: now(), limits: Limits::default() };
-    let report = verify_document(&|| Ok(Box::new(std::io::Cursor::new(octets.clone()))), &policy)
-        .expect("a report");
+    let policy = GeneralPolicy {
+        trust: vec![EC.der()],
+        at: now(),
+        known: vec![],
+        allowed: Allowed::default(),
+        limits: Limits::default(),
+    };
+    let report = verify_document(&|| Ok(octets.as_slice()), &NoParts, &policy).expect("a report");
     let codes: Vec<_> =
         report.signatures.iter().map(|s| s.outcome.as_ref().err().map(|f| f.code())).collect();
     assert_eq!(codes, [None, Some(Code::AlgorithmNotAllowed)]);
-    let none = verify_document(&|| Ok(Box::new(&b"<a/>"[..])), &policy).expect_err("none");
+    let none = verify_document(&|| Ok(&b"<a/>"[..]), &NoParts, &policy).expect_err("none");
     assert_eq!(none.code(), Code::SignatureMissing);
+}
+
+/// The transform `enveloped-signature` leaves out the signature it belongs to and no other.
+#[test]
+fn one_signature_covers_the_other() {
+    let first = sign_enveloped(b"<a><b/></a>", &EC.signer(), &Place::LastInRoot).expect("signed");
+    let both = sign_enveloped(&first, &RSA.signer(), &Place::LastInRoot).expect("signed");
+    let policy = GeneralPolicy {
+        trust: vec![],
+        known: vec![],
+        at: now(),
+        allowed: Allowed::default(),
+        limits: Limits::default(),
+    };
+    let report = verify_document(&|| Ok(both.as_slice()), &NoParts, &policy).expect("a report");
+    let outcomes: Vec<_> = report.signatures.iter().map(|s| s.outcome.is_ok()).collect();
+    // The second came after the first had been made, so the first no longer holds.
+    assert_eq!(outcomes, [false, true]);
+    let text = String::from_utf8(both).expect("UTF-8").replacen("<KeyInfo>", "<KeyInfo> ", 1);
+    let report = verify_document(&|| Ok(text.as_bytes()), &NoParts, &policy).expect("a report");
+    assert!(report.signatures[1].outcome.is_err(), "the first signature is signed by the second");
 }
 
 #[test]
@@ -431,7 +502,7 @@ proptest! {
     #[test]
     fn any_octets_are_answered(octets in prop::collection::vec(any::<u8>(), 0..300)) {
         let trusted = [EC.trusted()];
-        prop_assert!(verify(&octets, &PROFILE, &Limits::default(), &trusted, now()).is_err());
+        prop_assert!(verify(&octets, &profile(), &Limits::default(), &trusted, now()).is_err());
     }
 
     /// A message with some octets changed, doubled or taken out does not hold, or its body still
@@ -461,9 +532,9 @@ proptest! {
         };
         octets.splice(at..end, with);
         let trusted = [EC.trusted()];
-        if verify(&octets, &PROFILE, &Limits::default(), &trusted, now()).is_ok() {
+        if verify(&octets, &profile(), &Limits::default(), &trusted, now()).is_ok() {
             let mut canonical = Vec::new();
-            let method = crate::c14n::Method::EXCLUSIVE;
+            let method = Method::EXCLUSIVE;
             let apex = crate::c14n::Apex::Id("b".to_owned());
             let mut sink = crate::c14n::Canonicalizer::new(method, apex, |piece: &[u8]| {
                 canonical.extend_from_slice(piece)

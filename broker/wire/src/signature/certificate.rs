@@ -15,7 +15,14 @@ use openssl::x509::{X509, X509NameEntryRef, X509NameRef};
 
 use super::algorithm::KeyKind;
 use super::fault::SignatureFault;
+use super::key_info::KeyHints;
+use super::parts::Parts;
+use super::profile::Allowed;
+use super::retrieval::Retrieval;
 use super::scan::{Content, Found};
+
+/// Most certificates under which one signature is tried.
+pub(super) const MAX_TRIED: usize = 16;
 
 /// The certificate under whose key a signature holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,26 +46,54 @@ pub(super) enum Fit {
 impl Found {
     /// The trusted certificate under which the value of the signature holds at `at`. That what
     /// the signature refers to is unchanged is another question: pass 2.
-    pub(crate) fn signer(
+    pub(super) fn signer(
         &self,
+        hints: &KeyHints,
         trusted: &[TrustedCertificate],
+        allowed: &Allowed,
         at: Timestamp,
     ) -> Result<SignerCertificate, SignatureFault> {
         let content = self.read()?;
-        let named = |t: &&TrustedCertificate| content.certificates.contains(&t.der);
-        let mut candidates = trusted.iter().filter(named).peekable();
-        if candidates.peek().is_none() {
-            let rule = "KeyInfo names no certificate registered for the signer";
-            return Err(SignatureFault::SignerNotTrusted { rule });
-        }
-        let mut fault = SignatureFault::CertificateNotValid;
-        for candidate in candidates.filter(|c| c.validity.holds(at)) {
-            match content.fit(&*Parsed::trusted(&candidate.der)?)? {
+        let mut fault = None;
+        let mut tried = 0;
+        for candidate in trusted {
+            if !hints.select(candidate)? {
+                continue;
+            }
+            if !candidate.validity.holds(at) {
+                fault.get_or_insert(SignatureFault::CertificateNotValid);
+                continue;
+            }
+            tried += 1;
+            if tried > MAX_TRIED {
+                let limit = "certificates that KeyInfo may mean";
+                return Err(SignatureFault::Limit { place: self.position, limit });
+            }
+            match content.fit(&*Parsed::trusted(&candidate.der)?, allowed)? {
                 Fit::Holds(signer) => return Ok(signer),
-                fit => fault = self.unfit(&fit),
+                // That the value does not fit says more than that a key cannot have made it.
+                fit => match (&fit, &fault) {
+                    (Fit::OtherKey, Some(SignatureFault::Invalid { .. })) => {}
+                    _ => fault = Some(self.unfit(&fit)),
+                },
             }
         }
-        Err(fault)
+        Err(fault.unwrap_or(SignatureFault::SignerNotTrusted {
+            rule: "KeyInfo names no certificate registered for the signer",
+        }))
+    }
+
+    /// What its KeyInfo says, with what that wants to be retrieved.
+    pub(super) fn hints(
+        &self,
+        retrieval: &Retrieval,
+        parts: &dyn Parts,
+    ) -> Result<KeyHints, SignatureFault> {
+        let mut hints = self.read()?.hints.clone();
+        hints.add_parts(parts)?;
+        let ids = hints.retrievals.clone();
+        retrieval.of(&ids).try_for_each(|element| hints.retrieved(element))?;
+        Ok(hints)
     }
 
     /// What it says, where it could be read.
@@ -85,19 +120,35 @@ impl Found {
 
 impl Content {
     /// Whether the value holds under the key of a certificate.
-    pub(super) fn fit(&self, certificate: &Parsed) -> Result<Fit, ErrorStack> {
-        let algorithm = self.info.algorithm;
-        if !algorithm.fits(certificate.kind) {
+    pub(super) fn fit(&self, certificate: &Parsed, allowed: &Allowed) -> Result<Fit, ErrorStack> {
+        let (algorithm, kind) = (self.info.algorithm, certificate.kind);
+        if !algorithm.fits(kind) || !kind.reaches(allowed.min_rsa_bits, allowed.min_ec_bits) {
             return Ok(Fit::OtherKey);
         }
-        let holds =
-            algorithm.verify(&certificate.key, certificate.kind, &self.signed, &self.value)?;
+        let (key, pss) = (&certificate.key, self.info.pss);
+        let holds = algorithm.verify(pss, key, kind, &self.signed, &self.value)?;
         Ok(if holds { Fit::Holds(certificate.signer.clone()) } else { Fit::DoesNotHold })
+    }
+}
+
+impl KeyHints {
+    /// Whether they mean this certificate. No hint means none.
+    fn select(&self, trusted: &TrustedCertificate) -> Result<bool, ErrorStack> {
+        if self.certificates.contains(&trusted.der) {
+            return Ok(true);
+        }
+        if self.selectors.is_empty() {
+            return Ok(false);
+        }
+        let parsed = Parsed::trusted(&trusted.der)?;
+        let selects = |s: &super::key_info::Selector| s.selects(&parsed.certificate, &trusted.der);
+        Ok(self.selectors.iter().any(selects))
     }
 }
 
 /// A certificate with its key ready for use.
 pub(super) struct Parsed {
+    certificate: X509,
     key: PKey<Public>,
     kind: KeyKind,
     signer: SignerCertificate,
@@ -117,7 +168,8 @@ impl Parsed {
         let fingerprint = Digest(sha256(&der));
         let subject = rfc4514(certificate.subject_name());
         let kind = KeyKind::of(&key);
-        Ok(Self { key, kind, signer: SignerCertificate { der, fingerprint, subject } })
+        let certificate = certificate.clone();
+        Ok(Self { certificate, key, kind, signer: SignerCertificate { der, fingerprint, subject } })
     }
 
     /// The same for a certificate that the caller trusts, from memory where possible.

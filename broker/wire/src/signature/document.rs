@@ -11,23 +11,17 @@ use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509StoreContext};
 
-use super::algorithm::{DigestAlgorithm, SignatureAlgorithm};
-use super::certificate::{Fit, Parsed, SignerCertificate};
+use super::certificate::{Fit, MAX_TRIED, Parsed, SignerCertificate};
+use super::checked::Checked;
 use super::fault::SignatureFault;
+use super::key_info::KeyHints;
 use super::octets::pass;
+use super::parts::Parts;
 use super::profile::Allowed;
-use super::references::{Checked, CoveredNode, ReferencePass};
+use super::references::ReferencePass;
+use super::retrieval::Retrieval;
 use super::scan::{Content, Found, SignatureScan};
 use super::verification::Verification;
-use crate::c14n::Mode;
-
-/// Everything that is implemented.
-const ALLOWED: Allowed = Allowed {
-    signatures: SignatureAlgorithm::ALL,
-    digests: DigestAlgorithm::ALL,
-    canonicalizations: &[Mode::Exclusive, Mode::Inclusive],
-    max_references: MAX_REFERENCES,
-};
 
 /// Most references of all signatures of a document together: each is a canonicalization of its own.
 const MAX_REFERENCES: usize = 64;
@@ -41,8 +35,13 @@ pub struct GeneralPolicy {
     /// DER of certificates that are trusted, of signers or of issuers. With none given, it is only
     /// said under which certificate a signature holds.
     pub trust: Vec<Vec<u8>>,
+    /// DER of certificates that `KeyInfo` may mean, or that a path may lead through. They are not
+    /// trusted.
+    pub known: Vec<Vec<u8>>,
     /// When the certificates must be valid.
     pub at: Timestamp,
+    /// By which algorithms.
+    pub allowed: Allowed,
     /// How much is read.
     pub limits: Limits,
 }
@@ -70,10 +69,8 @@ pub struct SignatureReport {
 /// A signature that holds.
 #[derive(Clone, Debug)]
 pub struct SignedContent {
-    /// Who, how, which nodes.
+    /// Who, how, which nodes and parts.
     pub verification: Verification,
-    /// The same nodes by their paths, one for each reference.
-    pub nodes: Vec<CoveredNode>,
     /// Whether the signer is trusted.
     pub trust: Trust,
 }
@@ -90,12 +87,13 @@ pub enum Trust {
 }
 
 /// Verifies every signature in a document. `open` opens it anew for each of the two passes; memory
-/// does not grow with it.
-pub fn verify_document(
-    open: &dyn Fn() -> io::Result<Box<dyn BufRead>>,
+/// does not grow with it, nor with its parts.
+pub fn verify_document<R: BufRead>(
+    open: &dyn Fn() -> io::Result<R>,
+    parts: &dyn Parts,
     policy: &GeneralPolicy,
 ) -> Result<DocumentReport, SignatureFault> {
-    let mut scan = SignatureScan::new(&[]);
+    let mut scan = SignatureScan::general(&[]);
     let sha256 = pass(open()?, &policy.limits, &mut scan)?;
     let mut found = scan.all();
     if found.is_empty() {
@@ -104,7 +102,7 @@ pub fn verify_document(
     }
     for signature in &mut found {
         if let Ok(content) = &signature.content
-            && let Err(fault) = content.info.check(&ALLOWED)
+            && let Err(fault) = content.info.check(&policy.allowed)
         {
             signature.content = Err(fault);
         }
@@ -114,65 +112,106 @@ pub fn verify_document(
         let limit = "references of all signatures together";
         return Err(SignatureFault::Limit { place: Position::default(), limit });
     }
-    let mut references = ReferencePass::new(&found, &[]);
+    let mut references = ReferencePass::new(&found);
     if pass(open()?, &policy.limits, &mut references)? != sha256 {
         return Err(SignatureFault::DocumentChanged);
     }
-    let (outcomes, _) = references.finish(found.len());
-    let trust =
-        policy.trust.iter().map(|der| X509::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+    let certificates = Certificates::of(policy)?;
+    let retrieval = std::mem::take(&mut references.retrieval);
+    let outcomes = references.finish(&found, parts, &policy.limits);
     let signatures = found.into_iter().zip(outcomes).map(|(found, checked)| {
         let (path, position) = (found.path.clone(), found.position);
-        let outcome = judge(found, checked, sha256, &trust, policy.at);
+        let outcome = judge(found, &retrieval, parts, checked, sha256, &certificates, policy);
         SignatureReport { path, position, outcome }
     });
     Ok(DocumentReport { sha256, signatures: signatures.collect() })
 }
 
-fn judge(
-    mut found: Found,
-    checked: Result<Checked, SignatureFault>,
-    document: Digest,
-    trust: &[X509],
-    at: Timestamp,
-) -> Result<SignedContent, SignatureFault> {
-    let unread = || SignatureFault::Invalid {
-        place: Position::default(),
-        rule: "the signature could not be read",
-    };
-    let content = std::mem::replace(&mut found.content, Err(unread()))?;
-    let (signer, certificate, chain) = signer(&found, &content, trust)?;
-    let Checked { nodes, covered } = checked?;
-    let trust = judge_trust(&certificate, chain, trust, at)?;
-    let references = content.info.references.len();
-    let algorithm = content.info.algorithm;
-    let verification = Verification::new(signer, algorithm, covered, references, document);
-    Ok(SignedContent { verification, nodes, trust })
+/// The certificates of the policy, read.
+struct Certificates {
+    trust: Vec<X509>,
+    known: Vec<X509>,
 }
 
-/// The certificate under which the signature holds: one from KeyInfo, or one of the trusted where
-/// KeyInfo has none. With the others of KeyInfo.
+impl Certificates {
+    fn of(policy: &GeneralPolicy) -> Result<Self, ErrorStack> {
+        let read = |list: &[Vec<u8>]| list.iter().map(|der| X509::from_der(der)).collect();
+        let trust: Result<Vec<_>, ErrorStack> = read(&policy.trust);
+        let known: Result<Vec<_>, ErrorStack> = read(&policy.known);
+        Ok(Self { trust: trust?, known: known? })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &X509> {
+        self.trust.iter().chain(&self.known)
+    }
+}
+
+fn judge(
+    mut found: Found,
+    retrieval: &Retrieval,
+    parts: &dyn Parts,
+    checked: Result<Checked, SignatureFault>,
+    document: Digest,
+    certificates: &Certificates,
+    policy: &GeneralPolicy,
+) -> Result<SignedContent, SignatureFault> {
+    if found.content.is_err() {
+        let unread = || SignatureFault::Invalid {
+            place: Position::default(),
+            rule: "the signature could not be read",
+        };
+        return Err(std::mem::replace(&mut found.content, Err(unread())).err().unwrap_or(unread()));
+    }
+    let hints = found.hints(retrieval, parts)?;
+    let content = found.read()?;
+    let (signer, certificate, chain) = signer(&found, content, &hints, certificates, policy)?;
+    let checked = checked?;
+    let trust = judge_trust(&certificate, chain, &certificates.trust, policy)?;
+    let verification = Verification::new(signer, &content.info, checked, document);
+    Ok(SignedContent { verification, trust })
+}
+
+/// The certificate under which the signature holds: one from KeyInfo, or one of those given that
+/// KeyInfo means, or any of them where KeyInfo says nothing. With those that a path may lead through.
 fn signer(
     found: &Found,
     content: &Content,
-    trust: &[X509],
+    hints: &KeyHints,
+    certificates: &Certificates,
+    policy: &GeneralPolicy,
 ) -> Result<(SignerCertificate, X509, Vec<X509>), SignatureFault> {
     let named: Vec<X509> =
-        content.certificates.iter().filter_map(|der| X509::from_der(der).ok()).collect();
-    let candidates = if content.certificates.is_empty() { trust } else { &named };
+        hints.certificates.iter().filter_map(|der| X509::from_der(der).ok()).collect();
+    let mut candidates: Vec<&X509> = named.iter().collect();
+    for certificate in certificates.all() {
+        let der = certificate.to_der()?;
+        let meant = || hints.selectors.iter().any(|s| s.selects(certificate, &der));
+        if hints.is_empty() || meant() {
+            candidates.push(certificate);
+        }
+    }
+    if candidates.len() > MAX_TRIED {
+        let limit = "certificates that KeyInfo may mean";
+        return Err(SignatureFault::Limit { place: found.position, limit });
+    }
     let mut fault = SignatureFault::SignerNotTrusted {
-        rule: "neither KeyInfo nor the trusted certificates hold a certificate to try",
+        rule: "neither KeyInfo nor the certificates given hold one to try",
     };
     for (n, candidate) in candidates.iter().enumerate() {
-        match Parsed::of(candidate).and_then(|parsed| content.fit(&parsed)) {
+        match Parsed::of(candidate).and_then(|parsed| content.fit(&parsed, &policy.allowed)) {
             Ok(Fit::Holds(signer)) => {
                 let others = named.iter().enumerate().filter(|(other, _)| *other != n);
-                let chain = others.map(|(_, certificate)| certificate.clone()).collect();
-                return Ok((signer, candidate.clone(), chain));
+                let others = others.map(|(_, certificate)| certificate);
+                let chain = others.chain(&certificates.known).cloned().collect();
+                return Ok((signer, (*candidate).clone(), chain));
             }
-            Ok(fit) => fault = found.unfit(&fit),
-            // A certificate from KeyInfo with a key that OpenSSL cannot read.
-            Err(_) => fault = found.unfit(&Fit::OtherKey),
+            Ok(Fit::DoesNotHold) => fault = found.unfit(&Fit::DoesNotHold),
+            // Or a certificate from KeyInfo with a key that OpenSSL cannot read.
+            Ok(Fit::OtherKey) | Err(_) => {
+                if !matches!(fault, SignatureFault::Invalid { .. }) {
+                    fault = found.unfit(&Fit::OtherKey);
+                }
+            }
         }
     }
     Err(fault)
@@ -182,14 +221,16 @@ fn judge_trust(
     certificate: &X509,
     chain: Vec<X509>,
     trust: &[X509],
-    at: Timestamp,
+    policy: &GeneralPolicy,
 ) -> Result<Trust, ErrorStack> {
     if trust.is_empty() {
         return Ok(Trust::NotAsked);
     }
     let mut param = X509VerifyParam::new()?;
-    param.set_time(at.as_second());
-    param.set_auth_level(AUTH_LEVEL);
+    param.set_time(policy.at.as_second());
+    // Whoever reads SHA-1 in signatures reads it in the certificates of that time as well.
+    let legacy = policy.allowed.digests.iter().any(|digest| digest.is_legacy());
+    param.set_auth_level(if legacy { 0 } else { AUTH_LEVEL });
     // Whoever trusts a signer's certificate itself need not trust its issuer.
     param.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
     let mut store = X509StoreBuilder::new()?;

@@ -6,15 +6,15 @@
 use amtsbote_schemas::xml::{Event, EventSink, NodeNumber, Position, StartTag};
 
 use super::fault::SignatureFault;
-use super::profile::{Name, PathMatch, PathText, Profile};
+use super::ids::Ids;
+use super::key_info::KeyHints;
+use super::profile::{Name, PathMatch, PathText};
 use super::signed_info::{DSIG, SignedInfo, octets};
 use super::tree::{Builder, Element, TooBig};
 use crate::c14n::Scope;
 
 /// Most signatures looked at in one document, where the profile does not say "one".
 pub const MAX_SIGNATURES: usize = 16;
-/// Most certificates in one `KeyInfo`.
-const MAX_CERTIFICATES: usize = 8;
 
 /// A signature that was found.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(crate) struct Found {
     pub(super) node: NodeNumber,
     pub(super) last: NodeNumber,
     pub(super) position: Position,
+    /// Local names from the root to it; empty where a profile says where it stands.
     pub(super) path: String,
     pub(super) at_place: bool,
     pub(super) content: Result<Content, SignatureFault>,
@@ -34,27 +35,38 @@ pub(super) struct Content {
     /// The canonical form of `SignedInfo`: what was signed.
     pub(super) signed: Vec<u8>,
     pub(super) value: Vec<u8>,
-    /// DER from `KeyInfo/X509Data/X509Certificate`: hints, trusted by nobody.
-    pub(super) certificates: Vec<Vec<u8>>,
+    /// What `KeyInfo` says, trusted by nobody.
+    pub(super) hints: KeyHints,
 }
 
 /// Looks for signatures while the document is read.
 pub(crate) struct SignatureScan {
     scope: Scope,
-    path: PathText,
+    /// Kept where signatures at any place are reported.
+    path: Option<PathText>,
     place: PathMatch,
     depth: u32,
     last: NodeNumber,
     open: Vec<Open>,
     found: Vec<Found>,
+    /// Where no identifier may occur twice.
+    ids: Option<Ids>,
 }
 
 impl SignatureScan {
-    /// Also notes which signatures stand at the absolute path `place`.
+    /// For a profile that wants one signature at the absolute path `place`: no identifier may occur
+    /// twice anywhere.
     pub(crate) fn new(place: &'static [Name]) -> Self {
+        Self { ids: Some(Ids::default()), path: None, ..Self::general(place) }
+    }
+
+    /// For a document of which nothing is known: what a signature does not refer to may bear the
+    /// same identifiers.
+    pub(crate) fn general(place: &'static [Name]) -> Self {
         Self {
+            ids: None,
             scope: Scope::default(),
-            path: PathText::default(),
+            path: Some(PathText::default()),
             place: PathMatch::new(place),
             depth: 0,
             last: NodeNumber(0),
@@ -68,31 +80,30 @@ impl SignatureScan {
         self.found
     }
 
-    /// The one signature that the profile demands, built as it demands.
-    pub(crate) fn one(self, profile: &Profile) -> Result<Found, SignatureFault> {
-        let mut found = self.found.into_iter();
-        let signature = found.next().ok_or(SignatureFault::Missing {
-            place: None,
-            rule: "there is no signature; exactly one is demanded",
-        })?;
-        if let Some(second) = found.next() {
-            let place = Some(second.position.max(signature.position));
-            return Err(SignatureFault::Missing {
-                place,
-                rule: "there are two signatures; exactly one is demanded",
-            });
+    /// The signatures that have ended, but for the first `known` of them.
+    pub(crate) fn ended(&self, known: usize) -> &[Found] {
+        self.found.get(known..).unwrap_or_default()
+    }
+
+    /// The one signature at the place that the profile prescribes, built as it must be. `others`
+    /// says whether there may be signatures at other places.
+    pub(crate) fn one(self, others: bool) -> Result<Found, SignatureFault> {
+        let missing = |place, rule| Err(SignatureFault::Missing { place, rule });
+        let (mut at_place, elsewhere): (Vec<_>, Vec<_>) =
+            self.found.into_iter().partition(|found| found.at_place);
+        let counted = if others { &[][..] } else { &elsewhere };
+        if let Some(second) = at_place.iter().chain(counted).nth(1) {
+            let place = Some(second.position);
+            return missing(place, "there are two signatures; exactly one is demanded");
         }
-        if !signature.at_place {
-            return Err(SignatureFault::Missing {
-                place: Some(signature.position),
-                rule: "the signature is not at the place prescribed",
-            });
-        }
-        match signature.content {
-            Err(fault) => Err(fault),
-            Ok(content) => {
-                content.info.check(&profile.allowed)?;
-                Ok(Found { content: Ok(content), ..signature })
+        match (at_place.pop(), elsewhere.first()) {
+            (Some(found), _) => match found.content {
+                Err(fault) => Err(fault),
+                Ok(content) => Ok(Found { content: Ok(content), ..found }),
+            },
+            (None, None) => missing(None, "there is no signature; exactly one is demanded"),
+            (None, Some(other)) => {
+                missing(Some(other.position), "the signature is not at the place prescribed")
             }
         }
     }
@@ -100,7 +111,12 @@ impl SignatureScan {
     fn start(&mut self, tag: &StartTag) -> Result<(), SignatureFault> {
         self.depth = tag.depth;
         self.last = tag.attributes.last().map_or(tag.node, |a| a.node);
-        self.path.start(tag);
+        if let Some(ids) = &mut self.ids {
+            ids.start(tag)?;
+        }
+        if let Some(path) = &mut self.path {
+            path.start(tag);
+        }
         let at_place = self.place.start(tag);
         if tag.is(DSIG, "Signature") {
             if self.open.len() + self.found.len() == MAX_SIGNATURES {
@@ -110,7 +126,8 @@ impl SignatureScan {
             if let Some(outer) = self.open.last_mut().filter(|outer| outer.part.is_some()) {
                 outer.fail(tag.position, "a signature inside SignedInfo or KeyInfo");
             }
-            self.open.push(Open::new(tag, self.path.as_str(), at_place));
+            let path = self.path.as_ref().map(PathText::as_str);
+            self.open.push(Open::new(tag, path.unwrap_or_default(), at_place));
         } else if let Some(signature) = self.open.last_mut() {
             signature.start(tag, &self.scope);
         }
@@ -120,7 +137,9 @@ impl SignatureScan {
 
     fn end(&mut self, tag: &StartTag) {
         self.scope.close();
-        self.path.end();
+        if let Some(path) = &mut self.path {
+            path.end();
+        }
         self.place.end(tag);
         self.depth = tag.depth.saturating_sub(1);
         if let Some(signature) = self.open.last_mut() {
@@ -317,22 +336,11 @@ impl Open {
             let rule = "a signature has SignedInfo and SignatureValue";
             return Err(SignatureFault::Invalid { place: self.position, rule });
         };
-        let info = SignedInfo::parse(signed_info)?;
         let scope = std::mem::take(&mut self.scope);
+        let info = SignedInfo::parse(signed_info, &scope)?;
         let signed = signed_info.canonical(scope, info.canonicalization.clone());
         let value = octets(value)?;
-        let certificates = self.key_info.as_ref().map(certificates).transpose()?;
-        Ok(Content { info, signed, value, certificates: certificates.unwrap_or_default() })
+        let hints = self.key_info.as_ref().map(KeyHints::parse).transpose()?.unwrap_or_default();
+        Ok(Content { info, signed, value, hints })
     }
-}
-
-fn certificates(key_info: &Element) -> Result<Vec<Vec<u8>>, SignatureFault> {
-    let data = key_info.elements().filter(|e| e.tag.is(DSIG, "X509Data"));
-    let all = data.flat_map(Element::elements).filter(|e| e.tag.is(DSIG, "X509Certificate"));
-    let certificates = all.take(MAX_CERTIFICATES + 1).map(octets).collect::<Result<Vec<_>, _>>()?;
-    if certificates.len() > MAX_CERTIFICATES {
-        let place = key_info.tag.position;
-        return Err(SignatureFault::Limit { place, limit: "certificates in KeyInfo" });
-    }
-    Ok(certificates)
 }

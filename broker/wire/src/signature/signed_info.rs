@@ -4,39 +4,41 @@ use amtsbote_schemas::xml::{Position, StartTag};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::algorithm::{DigestAlgorithm, SignatureAlgorithm};
+use super::algorithm::{DigestAlgorithm, PssParameters, SignatureAlgorithm};
 use super::fault::SignatureFault;
 use super::profile::Allowed;
+use super::transforms::{self, Named, Omit, Step, canonicalization};
 use super::tree::Element;
-use crate::c14n::{Apex, Method, Mode};
+use crate::c14n::{Method, Scope};
 
 /// The namespace of XML signatures.
 pub(super) const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
-/// The transform that leaves the signature itself out.
-pub(super) const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
-/// The namespace of `InclusiveNamespaces`.
-pub(super) const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
-/// Most prefixes in one `PrefixList`.
-const MAX_PREFIXES: usize = 64;
+/// The namespace of the parameters of RSASSA-PSS (RFC 9231, 2.3.9).
+const PSS: &str = "http://www.w3.org/2007/05/xmldsig-more#";
+const RSA_PSS: &str = "http://www.w3.org/2007/05/xmldsig-more#rsa-pss";
+const MGF1: &str = "http://www.w3.org/2007/05/xmldsig-more#MGF1";
+/// Fewest and most octets of a salt: some producers take the longest that the key has room for.
+const SALT: std::ops::RangeInclusive<u16> = 16..=1024;
 
 /// A `SignedInfo` that follows the rules and uses known algorithms only.
 #[derive(Debug)]
 pub(super) struct SignedInfo {
     pub(super) canonicalization: Method,
     pub(super) algorithm: SignatureAlgorithm,
+    /// For RSASSA-PSS named with its parameters.
+    pub(super) pss: Option<PssParameters>,
     pub(super) references: Vec<Reference>,
     place: Position,
     algorithm_place: Position,
 }
 
 /// One `Reference`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reference {
     pub(super) place: Position,
-    /// [`Apex::Document`] or [`Apex::Id`].
-    pub(super) target: Apex,
-    pub(super) enveloped: bool,
-    pub(super) method: Method,
+    pub(super) named: Named,
+    pub(super) omit: Omit,
+    pub(super) step: Step,
     pub(super) digest: DigestAlgorithm,
     pub(super) value: Vec<u8>,
 }
@@ -45,28 +47,28 @@ pub(super) fn invalid<T>(place: Position, rule: &'static str) -> Result<T, Signa
     Err(SignatureFault::Invalid { place, rule })
 }
 
-fn not_allowed<T>(place: Position, rule: &'static str) -> Result<T, SignatureFault> {
+pub(super) fn not_allowed<T>(place: Position, rule: &'static str) -> Result<T, SignatureFault> {
     Err(SignatureFault::AlgorithmNotAllowed { place: Some(place), rule })
 }
 
 impl SignedInfo {
-    pub(super) fn parse(element: &Element) -> Result<Self, SignatureFault> {
+    /// Reads it; `scope` is what its ancestors declared.
+    pub(super) fn parse(element: &Element, scope: &Scope) -> Result<Self, SignatureFault> {
         let mut children = Children::of(element, &["Id"])?;
         let c14n = children.next("CanonicalizationMethod")?;
         let canonicalization = canonicalization(c14n)?;
         let method = children.next("SignatureMethod")?;
-        let algorithm = SignatureAlgorithm::from_uri(algorithm_of(method)?);
-        let Some(algorithm) = algorithm.filter(|_| method.elements().next().is_none()) else {
-            return not_allowed(method.tag.position, "SignatureMethod: not on the list");
-        };
-        let mut references = vec![Reference::parse(children.next("Reference")?)?];
+        let (algorithm, pss) = signature_method(method)?;
+        let reference = |child| Reference::parse(child, scope, &element.tag);
+        let mut references = vec![reference(children.next("Reference")?)?];
         while let Some(child) = children.optional("Reference") {
-            references.push(Reference::parse(child)?);
+            references.push(reference(child)?);
         }
         children.end()?;
         Ok(Self {
             canonicalization,
             algorithm,
+            pss,
             references,
             place: element.tag.position,
             algorithm_place: method.tag.position,
@@ -75,7 +77,10 @@ impl SignedInfo {
 
     /// Compares with what policy allows.
     pub(super) fn check(&self, allowed: &Allowed) -> Result<(), SignatureFault> {
-        if !allowed.signatures.contains(&self.algorithm) {
+        let mask = self.pss.map(|pss| pss.mask);
+        if !allowed.signatures.contains(&self.algorithm)
+            || mask.is_some_and(|mask| !allowed.digests.contains(&mask))
+        {
             return not_allowed(self.algorithm_place, "SignatureMethod: not in this profile");
         }
         if !allowed.canonicalizes(&self.canonicalization) {
@@ -91,7 +96,9 @@ impl SignedInfo {
             if !allowed.digests.contains(&reference.digest) {
                 return not_allowed(reference.place, "DigestMethod: not in this profile");
             }
-            if !allowed.canonicalizes(&reference.method) {
+            if let Step::Nodes(method) = &reference.step
+                && !allowed.canonicalizes(method)
+            {
                 return not_allowed(reference.place, "Transform: not in this profile");
             }
         }
@@ -100,99 +107,111 @@ impl SignedInfo {
 }
 
 impl Reference {
-    fn parse(element: &Element) -> Result<Self, SignatureFault> {
+    fn parse(
+        element: &Element,
+        scope: &Scope,
+        signed_info: &StartTag,
+    ) -> Result<Self, SignatureFault> {
         let place = element.tag.position;
         let mut children = Children::of(element, &["Id", "URI", "Type"])?;
-        let target = target(&element.tag)?;
-        let transforms = children.optional("Transforms");
-        let (enveloped, method) = match transforms {
-            Some(transforms) => transforms_of(transforms)?,
-            None => (false, None),
-        };
-        let digest = children.next("DigestMethod")?;
-        let Some(algorithm) = DigestAlgorithm::from_uri(algorithm_of(digest)?)
-            .filter(|_| digest.elements().next().is_none())
-        else {
-            return not_allowed(digest.tag.position, "DigestMethod: not on the list");
-        };
+        let (named, comments) = transforms::named(&element.tag)?;
+        let chain = children.optional("Transforms");
+        let above = [signed_info, &element.tag];
+        let (omit, step) = transforms::transforms(chain, &named, comments, scope, &above)?;
+        let digest = digest_method(children.next("DigestMethod")?)?;
         let value = octets(children.next("DigestValue")?)?;
         children.end()?;
-        // XML Signature 1.1, 4.4.3.2: nodes left at the end of the chain become octets by
-        // Canonical XML 1.0 without comments.
-        let method = method.unwrap_or(Method::new(Mode::Inclusive, false));
-        Ok(Self { place, target, enveloped, method, digest: algorithm, value })
+        Ok(Self { place, named, omit, step, digest, value })
     }
 }
 
-/// What a reference points at: the document or one element of it, never anything outside.
-fn target(tag: &StartTag) -> Result<Apex, SignatureFault> {
-    match tag.attribute("URI") {
-        Some("") => Ok(Apex::Document),
-        Some(uri) => match uri.strip_prefix('#') {
-            Some(id) if !id.is_empty() && !id.contains(['(', '#', '%']) => {
-                Ok(Apex::Id(id.to_owned()))
-            }
-            _ => invalid(tag.position, "Reference: URI must be empty or # and an Id"),
-        },
-        None => invalid(tag.position, "Reference: URI is missing"),
+/// A `DigestMethod`, which has no parameters.
+pub(super) fn digest_method(element: &Element) -> Result<DigestAlgorithm, SignatureFault> {
+    let algorithm = DigestAlgorithm::from_uri(algorithm_of(element)?);
+    match algorithm.filter(|_| element.elements().next().is_none()) {
+        Some(algorithm) => Ok(algorithm),
+        None => not_allowed(element.tag.position, "DigestMethod: not on the list"),
     }
 }
 
-/// Whether the signature is left out, and how the rest is canonicalised. In this order, each at
-/// most once: anything else has no meaning here.
-fn transforms_of(transforms: &Element) -> Result<(bool, Option<Method>), SignatureFault> {
-    let mut children = Children::of(transforms, &[])?;
-    let mut transform = Some(children.next("Transform")?);
-    let mut enveloped = false;
-    let mut method = None;
-    while let Some(element) = transform {
-        let uri = algorithm_of(element)?;
-        if method.is_some() {
-            return not_allowed(element.tag.position, "Transform: none after canonicalization");
-        } else if uri == ENVELOPED {
-            if enveloped || element.elements().next().is_some() {
-                return not_allowed(element.tag.position, "Transform: enveloped-signature, once");
-            }
-            enveloped = true;
-        } else {
-            // The comments of a same-document reference are never part of it (XML Signature
-            // 1.1, 4.4.3.3), whatever the transform would do with them.
-            method = Some(Method { comments: false, ..canonicalization(element)? });
+/// The algorithm of the signature, with the parameters of RSASSA-PSS where they are spelt out.
+fn signature_method(
+    method: &Element,
+) -> Result<(SignatureAlgorithm, Option<PssParameters>), SignatureFault> {
+    let uri = algorithm_of(method)?;
+    if uri == RSA_PSS {
+        return pss_parameters(method).map(|(algorithm, pss)| (algorithm, Some(pss)));
+    }
+    // Above all no HMACOutputLength.
+    match SignatureAlgorithm::from_uri(uri).filter(|_| method.is_blank()) {
+        Some(algorithm) => Ok((algorithm, None)),
+        None => not_allowed(method.tag.position, "SignatureMethod: not on the list"),
+    }
+}
+
+/// RFC 9231, 2.3.9. What is left out has its default: SHA-256, MGF1 with SHA-256, a salt as long as
+/// the digest.
+fn pss_parameters(method: &Element) -> Result<(SignatureAlgorithm, PssParameters), SignatureFault> {
+    let place = method.tag.position;
+    fn wrong<T>(place: Position) -> Result<T, SignatureFault> {
+        not_allowed(place, "SignatureMethod: parameters of RSASSA-PSS not on the list")
+    }
+    let mut digest = DigestAlgorithm::Sha256;
+    let mut mask = DigestAlgorithm::Sha256;
+    let mut salt = None;
+    let mut parameters = method.elements();
+    if let Some(list) = parameters.next() {
+        if !list.tag.is(PSS, "RSAPSSParams") || !list.elements_only() || !method.elements_only() {
+            return wrong(place);
         }
-        transform = children.optional("Transform");
-    }
-    children.end()?;
-    Ok((enveloped, method))
-}
-
-/// A canonicalization method with its prefix list.
-fn canonicalization(element: &Element) -> Result<Method, SignatureFault> {
-    let place = element.tag.position;
-    let Some(method) = Method::from_uri(algorithm_of(element)?) else {
-        return not_allowed(place, "canonicalization or transform: not on the list");
-    };
-    let mut children = element.elements();
-    let method = match children.next() {
-        None => method,
-        Some(child)
-            if method.mode == Mode::Exclusive
-                && child.tag.is(EXC_C14N, "InclusiveNamespaces")
-                && child.children.is_empty() =>
-        {
-            method.with_prefix_list(child.tag.attribute("PrefixList").unwrap_or_default())
+        // In the order of the schema, each at most once.
+        let mut stage = 0;
+        for element in list.elements() {
+            let (next, known) = match (element.tag.namespace.as_str(), element.tag.local.as_str()) {
+                (DSIG, "DigestMethod") => (1, true),
+                (PSS, "MaskGenerationFunction") => (2, true),
+                (PSS, "SaltLength") => (3, true),
+                (PSS, "TrailerField") => (4, true),
+                _ => (0, false),
+            };
+            if !known || next <= stage {
+                return wrong(place);
+            }
+            stage = next;
+            let number = || element.text().and_then(|text| text.trim().parse::<u16>().ok());
+            match next {
+                1 => digest = digest_method(element)?,
+                2 => {
+                    let mut inner = element.elements();
+                    let own = inner.next();
+                    if algorithm_of(element)? != MGF1
+                        || inner.next().is_some()
+                        || !element.elements_only()
+                        || own.is_some_and(|own| !own.tag.is(DSIG, "DigestMethod"))
+                    {
+                        return wrong(place);
+                    }
+                    mask = own.map_or(Ok(DigestAlgorithm::Sha256), digest_method)?;
+                }
+                3 => {
+                    salt = Some(
+                        number().filter(|n| SALT.contains(n)).map_or_else(|| wrong(place), Ok)?,
+                    )
+                }
+                _ if number() == Some(1) => {}
+                _ => return wrong(place),
+            }
         }
-        Some(_) => return not_allowed(place, "canonicalization or transform: unknown parameter"),
+    }
+    let Some(algorithm) = SignatureAlgorithm::pss(digest).filter(|_| parameters.next().is_none())
+    else {
+        return wrong(place);
     };
-    if children.next().is_some() || !element.elements_only() {
-        return not_allowed(place, "canonicalization or transform: unknown parameter");
-    }
-    if method.prefix_list.len() > MAX_PREFIXES {
-        return Err(SignatureFault::Limit { place, limit: "prefixes of a PrefixList" });
-    }
-    Ok(method)
+    let salt = salt.unwrap_or(PssParameters::of(digest).salt);
+    Ok((algorithm, PssParameters { mask, salt }))
 }
 
-fn algorithm_of(element: &Element) -> Result<&str, SignatureFault> {
+pub(super) fn algorithm_of(element: &Element) -> Result<&str, SignatureFault> {
     match element.tag.attributes.as_slice() {
         [a] if a.local == "Algorithm" && a.namespace.is_empty() => Ok(&a.value),
         _ => invalid(element.tag.position, "the one attribute here is Algorithm"),
@@ -233,19 +252,19 @@ impl<'a> Children<'a> {
         Ok(Self { parent, rest })
     }
 
-    fn optional(&mut self, local: &str) -> Option<&'a Element> {
+    pub(super) fn optional(&mut self, local: &str) -> Option<&'a Element> {
         let next = self.rest.last()?.tag.is(DSIG, local);
         if next { self.rest.pop() } else { None }
     }
 
-    fn next(&mut self, local: &'static str) -> Result<&'a Element, SignatureFault> {
+    pub(super) fn next(&mut self, local: &'static str) -> Result<&'a Element, SignatureFault> {
         match self.optional(local) {
             Some(element) => Ok(element),
             None => invalid(self.parent, missing(local)),
         }
     }
 
-    fn end(self) -> Result<(), SignatureFault> {
+    pub(super) fn end(self) -> Result<(), SignatureFault> {
         match self.rest.last() {
             None => Ok(()),
             Some(element) => invalid(element.tag.position, "unknown element in SignedInfo"),

@@ -7,23 +7,23 @@ use amtsbote_schemas::xml::{Event, EventSink, Position, StartTag};
 use crate::c14n::{Apex, Canonicalizer, Method, Scope};
 
 /// Most octets of names, values and text in one such part.
-pub(super) const MAX_BYTES: usize = 128 * 1024;
+pub(crate) const MAX_BYTES: usize = 128 * 1024;
 /// Deepest nesting in one such part.
 const MAX_DEPTH: usize = 16;
 
-pub(super) enum Node {
+pub(crate) enum Node {
     Element(Element),
     Text(String),
 }
 
-pub(super) struct Element {
-    pub(super) tag: StartTag,
-    pub(super) children: Vec<Node>,
+pub(crate) struct Element {
+    pub(crate) tag: StartTag,
+    pub(crate) children: Vec<Node>,
 }
 
 impl Element {
     /// Its child elements.
-    pub(super) fn elements(&self) -> impl Iterator<Item = &Element> {
+    pub(crate) fn elements(&self) -> impl Iterator<Item = &Element> {
         self.children.iter().filter_map(|node| match node {
             Node::Element(element) => Some(element),
             Node::Text(_) => None,
@@ -31,7 +31,7 @@ impl Element {
     }
 
     /// Its own text; none where it has child elements.
-    pub(super) fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         self.children
             .iter()
             .map(|node| match node {
@@ -41,8 +41,13 @@ impl Element {
             .collect()
     }
 
+    /// Whether it holds nothing but white space.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.elements_only() && self.elements().next().is_none()
+    }
+
     /// Whether there is nothing but white space between its child elements.
-    pub(super) fn elements_only(&self) -> bool {
+    pub(crate) fn elements_only(&self) -> bool {
         self.children.iter().all(|node| match node {
             Node::Element(_) => true,
             Node::Text(text) => text.chars().all(|c| matches!(c, ' ' | '\t' | '\r' | '\n')),
@@ -50,7 +55,7 @@ impl Element {
     }
 
     /// Its canonical form; `scope` is what its ancestors declared.
-    pub(super) fn canonical(&self, scope: Scope, method: Method) -> Vec<u8> {
+    pub(crate) fn canonical(&self, scope: Scope, method: Method) -> Vec<u8> {
         let mut octets = Vec::new();
         let apex = Apex::Element(self.tag.node);
         let mut sink =
@@ -75,22 +80,22 @@ impl Element {
 }
 
 /// Grows a tree from events.
-pub(super) struct Builder {
+pub(crate) struct Builder {
     open: Vec<Element>,
     bytes: usize,
 }
 
 /// A part outgrew [`MAX_BYTES`] or [`MAX_DEPTH`].
-pub(super) struct TooBig;
+pub(crate) struct TooBig;
 
 impl Builder {
-    pub(super) fn new(root: &StartTag) -> Result<Self, TooBig> {
+    pub(crate) fn new(root: &StartTag) -> Result<Self, TooBig> {
         let mut builder = Self { open: Vec::new(), bytes: 0 };
         builder.start(root)?;
         Ok(builder)
     }
 
-    pub(super) fn start(&mut self, tag: &StartTag) -> Result<(), TooBig> {
+    pub(crate) fn start(&mut self, tag: &StartTag) -> Result<(), TooBig> {
         let attributes = tag.attributes.iter();
         let declarations = tag.declarations.iter();
         let size = tag.local.len()
@@ -104,7 +109,7 @@ impl Builder {
         Ok(())
     }
 
-    pub(super) fn text(&mut self, text: &str) -> Result<(), TooBig> {
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), TooBig> {
         self.grow(text.len())?;
         if let Some(element) = self.open.last_mut() {
             match element.children.last_mut() {
@@ -116,7 +121,7 @@ impl Builder {
     }
 
     /// Ends the element opened last; gives the tree when that was its root.
-    pub(super) fn end(&mut self) -> Option<Element> {
+    pub(crate) fn end(&mut self) -> Option<Element> {
         let element = self.open.pop()?;
         match self.open.last_mut() {
             None => Some(element),

@@ -6,15 +6,20 @@ use amtsbote_schemas::xml::NodeNumber;
 
 use super::algorithm::SignatureAlgorithm;
 use super::certificate::SignerCertificate;
+use super::checked::{Checked, CoveredNode};
 use super::fault::SignatureFault;
+use super::parts::CoveredPart;
+use super::signed_info::SignedInfo;
 use crate::c14n::Interval;
 
-/// A signature that holds: both passes have ended and every digest agreed. Only the verifier makes
+/// A signature that holds: every pass has ended and every digest agreed. Only the verifier makes
 /// one.
 #[derive(Clone, Debug)]
 pub struct Verification {
     signer: SignerCertificate,
     algorithm: SignatureAlgorithm,
+    nodes: Vec<CoveredNode>,
+    parts: Vec<CoveredPart>,
     covered: Vec<Interval>,
     references: usize,
     document: Digest,
@@ -23,12 +28,13 @@ pub struct Verification {
 impl Verification {
     pub(super) fn new(
         signer: SignerCertificate,
-        algorithm: SignatureAlgorithm,
-        covered: Vec<Interval>,
-        references: usize,
+        info: &SignedInfo,
+        checked: Checked,
         document: Digest,
     ) -> Self {
-        Self { signer, algorithm, covered, references, document }
+        let Checked { nodes, parts, covered } = checked;
+        let (algorithm, references) = (info.algorithm, info.references.len());
+        Self { signer, algorithm, nodes, parts, covered, references, document }
     }
 
     /// The certificate under whose key the signature holds.
@@ -42,9 +48,25 @@ impl Verification {
     }
 
     /// Stretches of the document that are signed: first and last node of each, in order, without
-    /// the signature where it lies in them. Comments in them are *not* signed.
+    /// the signature where it lies in them. Comments in them are *not* signed. Text that is signed
+    /// as Base64 is not among them: see [`CoveredNode::text_only`].
     pub fn covered(&self) -> &[Interval] {
         &self.covered
+    }
+
+    /// What is signed in the document, one for each reference into it.
+    pub fn nodes(&self) -> &[CoveredNode] {
+        &self.nodes
+    }
+
+    /// What is signed outside the document, one for each reference to a part.
+    pub fn parts(&self) -> &[CoveredPart] {
+        &self.parts
+    }
+
+    /// Whether the part of this URI is signed.
+    pub fn covers_part(&self, uri: &str) -> bool {
+        self.parts.iter().any(|part| part.uri == uri)
     }
 
     /// How many references the signature has.
@@ -52,7 +74,7 @@ impl Verification {
         self.references
     }
 
-    /// SHA-256 over the octets of the document, the same in both passes.
+    /// SHA-256 over the octets of the document, the same in every pass.
     pub fn document(&self) -> Digest {
         self.document
     }

@@ -8,7 +8,9 @@ use amtsbote_domain::ports::ENVELOPE_CID;
 use proptest::prelude::*;
 
 use super::*;
-use crate::signature::{OpensslSigner, Place, Signer, sign_enveloped};
+use crate::signature::{
+    Allowed, OpensslSigner, Place, Signer, Signing, Target, sign_enveloped, sign_with,
+};
 use crate::testing::{EC, Identity, OTHER, RSA, now, run};
 
 fn metadata() -> Metadata {
@@ -37,7 +39,7 @@ fn part(cid: &str) -> Part {
 
 fn verified(octets: &[u8], signer: &Identity) -> Result<VerifiedEnvelope, Fault> {
     let envelope = read(octets)?;
-    Ok(envelope.verify(octets, &[signer.trusted()], now())?)
+    Ok(envelope.verify(octets, &[signer.trusted()], &Allowed::default(), now())?)
 }
 
 fn good() -> String {
@@ -68,12 +70,14 @@ fn what_is_written_is_read() {
         let unverified = read(&octets).expect("read");
         assert_eq!(unverified.claimed_author(), &metadata().author);
         assert_eq!(unverified.claimed_transport_id(), &metadata().transport_id);
-        let envelope = unverified.verify(&octets, &[identity.trusted()], now()).expect("it holds");
+        let envelope = unverified
+            .verify(&octets, &[identity.trusted()], &Allowed::default(), now())
+            .expect("it holds");
         assert_eq!(envelope.metadata(), &metadata());
         assert_eq!(envelope.parts(), parts);
         assert_eq!(envelope.signature().certificate, identity.trusted().fingerprint);
         assert_eq!(envelope.signature().algorithm, identity.signer().algorithm().uri());
-        assert_eq!(envelope.sha256(), Digest(openssl::sha::sha256(&octets)));
+        assert_eq!(envelope.sha256(), Digest(sha256(&octets)));
     }
 }
 
@@ -91,6 +95,29 @@ fn the_text_is_its_own_canonical_form() {
         text[from..].split('<').nth(1).map(str::to_owned)
     };
     assert_eq!(digest(&String::from_utf8(again).expect("UTF-8")), digest(&good));
+}
+
+/// Whatever was digested on speculation is thrown away where the signature is built otherwise.
+#[test]
+fn a_signature_with_another_digest_takes_a_second_pass() {
+    let good = good();
+    let (from, to) = signature_of(&good);
+    let unsigned = format!("{}{}", &good[..from], &good[to..]);
+    for digest in Allowed::default().digests {
+        let signing = Signing { digest, ..Signing::default() };
+        let (targets, place) = ([Target::DOCUMENT], Place::LastInRoot);
+        let signed = sign_with(unsigned.as_bytes(), &EC.signer(), &place, &targets, &signing);
+        let signed = signed.expect("signed");
+        verified(&signed, &EC).expect("it holds");
+        let changed = String::from_utf8(signed).expect("UTF-8").replacen("probe-1", "probe-2", 1);
+        let fault = verified(changed.as_bytes(), &EC).expect_err("changed");
+        assert_eq!(fault.code, Code::SignatureInvalid);
+    }
+    let inclusive = Signing { canonicalization: Mode::Inclusive, ..Signing::default() };
+    let (targets, place) = ([Target::DOCUMENT], Place::LastInRoot);
+    let signed = sign_with(unsigned.as_bytes(), &EC.signer(), &place, &targets, &inclusive);
+    let fault = verified(&signed.expect("signed"), &EC).expect_err("not for envelopes");
+    assert_eq!(fault.code, Code::AlgorithmNotAllowed);
 }
 
 fn signature_of(document: &str) -> (usize, usize) {
@@ -261,13 +288,13 @@ fn the_octets_verified_are_the_octets_read() {
     let other = good.replace("<Test>true", "<Test>false");
     let fault = read(good.as_bytes())
         .expect("read")
-        .verify(other.as_bytes(), &[EC.trusted()], now())
+        .verify(other.as_bytes(), &[EC.trusted()], &Allowed::default(), now())
         .expect_err("other octets");
     assert_eq!(fault.code(), Code::SignatureInvalid);
     let spaces = format!("{good} ");
     let fault = read(good.as_bytes())
         .expect("read")
-        .verify(spaces.as_bytes(), &[EC.trusted()], now())
+        .verify(spaces.as_bytes(), &[EC.trusted()], &Allowed::default(), now())
         .expect_err("other octets");
     assert!(matches!(fault, SignatureFault::DocumentChanged), "{fault:?}");
 }

@@ -1,0 +1,53 @@
+//! XML Encryption 1.1: read and made over streams, with OpenSSL.
+//!
+//! Reading takes two passes over the same octets. Pass 1 ([`survey`]) finds every `EncryptedData`
+//! and what it says about its key. [`Survey::open`] looks for that key among those handed in
+//! ([`Keys`], [`Decryptor`]) and asks policy ([`AllowedEncryption`]) first. Pass 2
+//! ([`Opening::document`], or [`Opening::part`] for an attachment) decrypts into a spool that the
+//! caller gets back ([`Released`]) only after the tag has verified. From the moment that a private
+//! key is used, all failures are one: [`EncryptionFault::Undecryptable`].
+//!
+//! Decrypted XML is a document of its own: it is read anew ([`read_plaintext`]) and never put back
+//! into the one it came from.
+//!
+//! Writing makes AES-256-GCM under RSA-OAEP (SHA-256) or under ECDH-ES with ConcatKDF and AES key
+//! wrap. Randomness comes in through [`Random`].
+//!
+//! Not here: whose certificate may be encrypted for (`trust`), the spool itself (`store`).
+
+mod algorithm;
+mod allowed;
+mod base64_text;
+mod data;
+mod decipher;
+mod derive;
+mod fault;
+mod key_info;
+mod keys;
+mod method;
+mod names;
+mod open;
+mod recipient;
+mod scan;
+mod secret;
+mod way;
+mod write;
+
+pub use algorithm::{AgreementAlgorithm, DataAlgorithm, DerivationAlgorithm, KeyAlgorithm};
+pub use allowed::{
+    AllowedEncryption, IvRule, MAX_ENCRYPTED_DATA, MAX_KEY_CHAIN, MAX_WRAPPED_OCTETS,
+};
+pub use data::{CipherSource, Content, EncryptedData};
+pub use decipher::Released;
+pub use fault::EncryptionFault;
+pub use keys::{
+    DecryptError, Decryptor, Keys, KnownOriginator, OpensslDecryptor, RsaPadding, SharedSecret,
+    UnsuitableKey,
+};
+pub use open::{Opening, PartOctets, Survey, read_plaintext, survey};
+pub use recipient::{EncryptError, Recipient};
+pub use secret::{KeyOctets, NoRandomness, Random};
+pub use write::{Shape, encrypt_in, encrypt_part, encrypt_value};
+
+#[cfg(test)]
+mod tests;

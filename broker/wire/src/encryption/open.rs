@@ -1,0 +1,349 @@
+//! Opening: a survey of the document, a key for one `EncryptedData`, and the second pass that
+//! decrypts it.
+
+use std::io::{self, BufRead, Cursor, Read, Write};
+
+use amtsbote_domain::digest::Digest;
+use amtsbote_schemas::xml::{
+    DriveError, Event, EventSink, Limits, NodeNumber, Position, StartTag, drive,
+};
+
+use super::algorithm::DataAlgorithm;
+use super::allowed::{AllowedEncryption, IvRule};
+use super::base64_text::Base64Text;
+use super::data::{CipherSource, EncryptedData};
+use super::decipher::{Decipher, Released};
+use super::fault::EncryptionFault;
+use super::key_info::EncryptedKey;
+use super::keys::Keys;
+use super::method::DataMethod;
+use super::scan::{Certificates, Scan};
+use super::secret::{KeyOctets, Random};
+use super::way::Search;
+use crate::c14n::{Interval, identifiers};
+use crate::signature::{Verification, pass};
+
+/// Octets of a part that are read at once.
+const PIECE: usize = 64 * 1024;
+
+/// What pass 1 found in a document: every `EncryptedData`, and the keys that belong to them.
+#[derive(Debug)]
+pub struct Survey {
+    data: Vec<EncryptedData>,
+    keys: Vec<EncryptedKey>,
+    key_nodes: Vec<Interval>,
+    certificates: Vec<Certificates>,
+    digest: Digest,
+}
+
+/// Reads a document and notes what is encrypted in it. Nothing is decrypted yet. What is wrong
+/// with one `EncryptedData` is told by [`Survey::open`]; an error here concerns the document.
+pub fn survey(
+    document: impl BufRead,
+    limits: &Limits,
+    allowed: &AllowedEncryption,
+) -> Result<Survey, EncryptionFault> {
+    let mut scan = Scan::new(allowed.max_keys);
+    let digest = pass(document, limits, &mut scan)?;
+    let Scan { data, keys, key_nodes, certificates, .. } = scan;
+    Ok(Survey { data, keys, key_nodes, certificates, digest })
+}
+
+impl Survey {
+    /// Every `EncryptedData`, in the order of the document.
+    pub fn data(&self) -> &[EncryptedData] {
+        &self.data
+    }
+
+    /// SHA-256 over the octets of the document.
+    pub fn document(&self) -> Digest {
+        self.digest
+    }
+
+    /// Finds the key for one of [`Survey::data`] among `keys`. `proof` is a signature that holds
+    /// over this very document: RSAES-PKCS1-v1_5 is used only under one that covers data and key.
+    ///
+    /// Where the message is at fault in a way that only a private key can tell, there is no error
+    /// here: the key is a random one, and the data do not decrypt.
+    pub fn open(
+        &self,
+        data: &EncryptedData,
+        keys: Keys<'_>,
+        allowed: &AllowedEncryption,
+        proof: Option<&Verification>,
+        random: &mut dyn Random,
+    ) -> Result<Opening, EncryptionFault> {
+        let parts = data.parts.as_ref().map_err(|refused| *refused)?;
+        let DataMethod { place, algorithm, .. } = parts.method;
+        if !allowed.data.contains(&algorithm) {
+            let rule = "EncryptionMethod of the data: not in this profile";
+            return Err(EncryptionFault::AlgorithmNotAllowed { place, rule });
+        }
+        let iv_length = iv_length(&parts.method, allowed.iv)?;
+        if matches!(parts.source, CipherSource::Element(_)) && !allowed.same_document {
+            let rule = "CipherReference: not in this profile";
+            return Err(EncryptionFault::AlgorithmNotAllowed { place, rule });
+        }
+        let length = algorithm.key_octets();
+        let mut search = Search::new(keys, allowed, &self.keys, &self.certificates);
+        let way = search.find(&parts.key_info, length, data.position)?;
+        if search.pkcs1 && !self.covered(data, &search.retrieved, proof) {
+            let rule = "rsa-1_5 needs a signature over data and key that was verified before";
+            return Err(EncryptionFault::AlgorithmNotAllowed { place, rule });
+        }
+        Ok(Opening {
+            algorithm,
+            iv_length,
+            key: way.key(length, random)?,
+            source: parts.source.clone(),
+            value: data.value,
+            position: data.position,
+            document: self.digest,
+            max_octets: allowed.max_octets,
+        })
+    }
+
+    /// Whether the signature is one over this document that covers the data and the keys named.
+    fn covered(&self, data: &EncryptedData, keys: &[String], proof: Option<&Verification>) -> bool {
+        let Some(proof) = proof.filter(|proof| proof.document() == self.digest) else {
+            return false;
+        };
+        let mut elsewhere = self
+            .keys
+            .iter()
+            .zip(&self.key_nodes)
+            .filter(|(key, _)| key.id.as_ref().is_some_and(|id| keys.contains(id)));
+        proof.covers(data.nodes) && elsewhere.all(|(_, nodes)| proof.covers(*nodes))
+    }
+}
+
+fn iv_length(method: &DataMethod, rule: IvRule) -> Result<usize, EncryptionFault> {
+    let said = method.iv_length;
+    match rule {
+        // Octets of a block (XML Encryption 1.1, 5.2).
+        _ if method.algorithm.is_legacy() && said.is_none() => {
+            Ok(method.algorithm.cipher().iv_length())
+        }
+        IvRule::Osci if !method.algorithm.is_legacy() => Ok(said.unwrap_or(16)),
+        IvRule::Standard if said.is_none() => Ok(12),
+        IvRule::Osci | IvRule::Standard => Err(EncryptionFault::AlgorithmNotAllowed {
+            place: method.place,
+            rule: "IvLength: not in this profile",
+        }),
+    }
+}
+
+/// How the octets of a part come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartOctets {
+    /// As the message says: Base64 where it names the transform `#base64`.
+    AsReferenced,
+    /// The transport has undone all encodings, whatever the message says. OSCI-Transport 1.2 names
+    /// `#base64` also where the part comes as it is (`8bit`, `binary`).
+    Decoded,
+}
+
+/// One `EncryptedData` whose key is at hand.
+#[derive(Debug)]
+pub struct Opening {
+    algorithm: DataAlgorithm,
+    iv_length: usize,
+    key: KeyOctets,
+    source: CipherSource,
+    value: Option<NodeNumber>,
+    position: Position,
+    document: Digest,
+    max_octets: u64,
+}
+
+impl Opening {
+    /// Where the ciphertext is.
+    pub fn source(&self) -> &CipherSource {
+        &self.source
+    }
+
+    /// Decrypts what the document itself holds into `spool`: pass 2 over the same octets. The spool
+    /// comes back only when all of it may be read, and is dropped otherwise.
+    pub fn document<W: Write>(
+        self,
+        document: impl BufRead,
+        limits: &Limits,
+        spool: W,
+    ) -> Result<Released<W>, EncryptionFault> {
+        let place = self.position;
+        let target = match (&self.source, self.value) {
+            (CipherSource::Value, Some(node)) => Target::Node(node),
+            (CipherSource::Element(id), _) => Target::Id(id.clone()),
+            _ => {
+                let rule = "the ciphertext is in a part";
+                return Err(EncryptionFault::Invalid { place, rule });
+            }
+        };
+        let digest = self.document;
+        let mut sink = ValuePass {
+            target,
+            place,
+            depth: None,
+            met: 0,
+            text: Some(Base64Text::default()),
+            octets: Vec::new(),
+            decipher: self.decipher(spool)?,
+        };
+        if pass(document, limits, &mut sink)? != digest {
+            return Err(EncryptionFault::DocumentChanged);
+        }
+        sink.finish()
+    }
+
+    /// Decrypts a part into `spool`. The same holds of the spool.
+    pub fn part<W: Write>(
+        self,
+        mut part: impl Read,
+        octets: PartOctets,
+        spool: W,
+    ) -> Result<Released<W>, EncryptionFault> {
+        let place = self.position;
+        let CipherSource::Part { base64, .. } = self.source else {
+            let rule = "the ciphertext is in the document";
+            return Err(EncryptionFault::Invalid { place, rule });
+        };
+        let mut text = (base64 && octets == PartOctets::AsReferenced).then(Base64Text::default);
+        let mut decipher = self.decipher(spool)?;
+        let (mut buffer, mut decoded) = (vec![0; PIECE], Vec::new());
+        loop {
+            let count = match part.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(EncryptionFault::Read(error)),
+            };
+            let piece = match &mut text {
+                None => &buffer[..count],
+                Some(text) => {
+                    decoded.clear();
+                    if text.text(&buffer[..count], &mut decoded).is_err() {
+                        decipher.spoil();
+                    }
+                    &decoded
+                }
+            };
+            take(&mut decipher, piece, place)?;
+        }
+        if let Some(text) = text {
+            decoded.clear();
+            if text.finish(&mut decoded).is_err() {
+                decipher.spoil();
+            }
+            take(&mut decipher, &decoded, place)?;
+        }
+        decipher.finish()
+    }
+
+    fn decipher<W: Write>(self, spool: W) -> Result<Decipher<W>, EncryptionFault> {
+        let Self { algorithm, key, iv_length, max_octets, .. } = self;
+        Ok(Decipher::new(algorithm, key, iv_length, max_octets, spool)?)
+    }
+}
+
+fn take<W: Write>(
+    decipher: &mut Decipher<W>,
+    octets: &[u8],
+    place: Position,
+) -> Result<(), EncryptionFault> {
+    if decipher.update(octets) {
+        Ok(())
+    } else {
+        Err(EncryptionFault::Limit { place, limit: "octets of a ciphertext" })
+    }
+}
+
+/// The element whose text is the ciphertext.
+enum Target {
+    Node(NodeNumber),
+    Id(String),
+}
+
+/// Pass 2: the text of one element, decoded and decrypted.
+struct ValuePass<W> {
+    target: Target,
+    place: Position,
+    /// Of the element, while it is open.
+    depth: Option<u32>,
+    /// How many elements were the one.
+    met: usize,
+    text: Option<Base64Text>,
+    octets: Vec<u8>,
+    decipher: Decipher<W>,
+}
+
+impl<W: Write> ValuePass<W> {
+    fn is_target(&self, tag: &StartTag) -> bool {
+        match &self.target {
+            Target::Node(node) => tag.node == *node,
+            Target::Id(id) => identifiers(tag).any(|own| own == id),
+        }
+    }
+
+    fn take(&mut self, last: Option<&str>) -> Result<(), EncryptionFault> {
+        self.octets.clear();
+        let decoded = match (last, &mut self.text) {
+            (Some(text), Some(base64)) => base64.text(text.as_bytes(), &mut self.octets),
+            (None, text) => text.take().map_or(Ok(()), |text| text.finish(&mut self.octets)),
+            (Some(_), None) => Ok(()),
+        };
+        if decoded.is_err() {
+            self.decipher.spoil();
+        }
+        take(&mut self.decipher, &self.octets, self.place)
+    }
+
+    fn finish(mut self) -> Result<Released<W>, EncryptionFault> {
+        if self.met != 1 {
+            let (place, rule) = (self.place, "exactly one element must hold the ciphertext");
+            return Err(EncryptionFault::Invalid { place, rule });
+        }
+        self.take(None)?;
+        self.decipher.finish()
+    }
+}
+
+impl<W: Write> EventSink for ValuePass<W> {
+    type Error = EncryptionFault;
+
+    fn event(&mut self, event: &Event<'_>) -> Result<(), EncryptionFault> {
+        match *event {
+            Event::Start(tag) if self.depth.is_some() => {
+                let rule = "the ciphertext is text and nothing else";
+                return Err(EncryptionFault::Invalid { place: tag.position, rule });
+            }
+            Event::Start(tag) if self.is_target(tag) => {
+                self.met += 1;
+                if self.met == 1 {
+                    self.depth = Some(tag.depth);
+                }
+            }
+            Event::End(tag, _) if self.depth == Some(tag.depth) => self.depth = None,
+            Event::Text(_, text, _) if self.depth.is_some() => self.take(Some(text))?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Reads decrypted XML anew, under limits of its own. Content has no root element of its own; it
+/// is shown inside one without name space that is called `content`.
+pub fn read_plaintext<S: EventSink>(
+    plaintext: impl BufRead,
+    content: super::Content,
+    limits: &Limits,
+    sink: &mut S,
+) -> Result<(), DriveError<S::Error>> {
+    match content {
+        super::Content::Content => {
+            // An end tag in the plaintext closes this root early; what follows it is refused.
+            let whole = Cursor::new(b"<content>").chain(plaintext);
+            drive(whole.chain(Cursor::new(b"</content>")), limits, sink)
+        }
+        super::Content::Element | super::Content::Octets => drive(plaintext, limits, sink),
+    }
+}

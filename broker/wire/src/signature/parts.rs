@@ -1,0 +1,128 @@
+//! What a signature covers outside its document: parts that the caller has at hand.
+
+use std::io::{self, BufRead};
+
+use amtsbote_schemas::xml::{DriveError, Limits, drive};
+
+use super::base64_digest::Base64Digest;
+use super::fault::SignatureFault;
+use super::hasher::Hasher;
+use super::transforms::Step;
+use crate::c14n::{Apex, Canonicalizer};
+
+/// The parts that came with a document. Nothing else is ever fetched: a reference to what is not
+/// here is refused, whatever its URI says.
+pub trait Parts {
+    /// Opens the part that a reference names by exactly this URI, percent signs and all
+    /// (`cid:...`, or the name of something detached); none where there is no such part.
+    fn open(&self, uri: &str) -> io::Result<Option<Box<dyn BufRead + '_>>>;
+}
+
+/// No part at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoParts;
+
+impl Parts for NoParts {
+    fn open(&self, _: &str) -> io::Result<Option<Box<dyn BufRead + '_>>> {
+        Ok(None)
+    }
+}
+
+/// A part that a signature covers as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoveredPart {
+    /// The URI by which the signature names it, as written there.
+    pub uri: String,
+    /// How many of its octets were read: all.
+    pub bytes: u64,
+}
+
+/// Why a part has no digest.
+pub(super) enum NoDigest {
+    /// Not at hand, or not what the transforms need; the rule.
+    Rule(&'static str),
+    Fault(SignatureFault),
+}
+
+impl<E: Into<SignatureFault>> From<E> for NoDigest {
+    fn from(fault: E) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+/// The digest of a part, and its length in octets.
+pub(super) fn digest(
+    parts: &dyn Parts,
+    uri: &str,
+    step: &Step,
+    mut hasher: Hasher,
+    limits: &Limits,
+) -> Result<(Vec<u8>, u64), NoDigest> {
+    let Some(part) = parts.open(uri)? else {
+        return Err(NoDigest::Rule("Reference: it names neither an Id nor a part at hand"));
+    };
+    let mut part = Counted { inner: part, bytes: 0 };
+    let hasher = match step {
+        Step::Octets => {
+            part.each(|octets| hasher.update(octets))?;
+            hasher
+        }
+        Step::Base64 => {
+            let mut decoder = Base64Digest::new(hasher);
+            part.each(|octets| decoder.text(octets))?;
+            let decoded = decoder.finish();
+            decoded.ok_or(NoDigest::Rule("base64: the part is no Base64 text"))?.0
+        }
+        Step::Nodes(method) => {
+            let mut sink = Canonicalizer::new(method.clone(), Apex::Document, hasher);
+            drive(&mut part, limits, &mut sink).map_err(|error| match error {
+                DriveError::Xml(error) if error.is_input() => NoDigest::Fault(error.into()),
+                DriveError::Xml(_) => NoDigest::Rule(
+                    "canonicalization: the part is not well-formed, or exceeds a limit",
+                ),
+                DriveError::Sink(never) => match never {},
+            })?;
+            sink.finish()
+        }
+    };
+    Ok((hasher.finish()?, part.bytes))
+}
+
+/// Counts the octets that are taken.
+struct Counted<'a> {
+    inner: Box<dyn BufRead + 'a>,
+    bytes: u64,
+}
+
+impl Counted<'_> {
+    fn each(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        loop {
+            let octets = self.fill_buf()?;
+            let count = octets.len();
+            if count == 0 {
+                return Ok(());
+            }
+            take(octets);
+            self.consume(count);
+        }
+    }
+}
+
+impl io::Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+}
+
+impl BufRead for Counted<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.bytes += amount as u64;
+        self.inner.consume(amount);
+    }
+}
