@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::digest::Digest;
 use crate::identity::{AccountId, ServiceUri};
@@ -57,6 +57,21 @@ pub struct TrustedCertificate {
     pub validity: Validity,
 }
 
+/// That algorithms which are otherwise refused are still read from a partner. Which ones is the
+/// policy's matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegacyProfile {
+    /// First instant after; none means for ever.
+    pub until: Option<Timestamp>,
+}
+
+impl LegacyProfile {
+    /// Whether it is in force at `at`.
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.until.is_none_or(|until| at < until)
+    }
+}
+
 /// One authority.
 #[derive(Clone, Debug)]
 pub struct Party {
@@ -68,6 +83,18 @@ pub struct Party {
     pub services: Vec<Service>,
     /// What it signs with.
     pub certificates: Vec<TrustedCertificate>,
+    /// Whether it is under the legacy profile; off by default.
+    pub legacy: Option<LegacyProfile>,
+    /// How long its certificates still count after the last word about their revocation has run
+    /// out; none: as the node says.
+    pub grace: Option<SignedDuration>,
+}
+
+impl Party {
+    /// Whether the party is under the legacy profile at `at`.
+    pub fn is_legacy(&self, at: Timestamp) -> bool {
+        self.legacy.is_some_and(|profile| profile.holds(at))
+    }
 }
 
 /// A system that may connect: known by its TLS client certificate, acting for some parties.
@@ -75,15 +102,29 @@ pub struct Party {
 pub struct Account {
     /// Its name.
     pub id: AccountId,
-    /// SHA-256 over the DER of each client certificate that identifies it.
-    pub certificates: Vec<Digest>,
+    /// The client certificates that identify it; old and new ones side by side.
+    pub certificates: Vec<TrustedCertificate>,
     /// The parties for which it sends and collects.
     pub parties: Vec<PartyId>,
     /// The account is another hub: it relays messages of any author, who must have signed them.
     pub relay: bool,
+    /// Whether what it signs on the transport is under the legacy profile; off by default.
+    pub legacy: Option<LegacyProfile>,
+    /// As with parties.
+    pub grace: Option<SignedDuration>,
 }
 
 impl Account {
+    /// Whether the account is under the legacy profile at `at`.
+    pub fn is_legacy(&self, at: Timestamp) -> bool {
+        self.legacy.is_some_and(|profile| profile.holds(at))
+    }
+
+    /// Whether this client certificate identifies the account.
+    pub fn is_known_by(&self, certificate: &Digest) -> bool {
+        self.certificates.iter().any(|known| known.fingerprint == *certificate)
+    }
+
     /// Whether the account may send what `author` wrote.
     pub fn may_send_for(&self, author: &PartyId) -> bool {
         self.relay || self.parties.contains(author)
@@ -148,7 +189,7 @@ impl Directory {
         for (n, account) in accounts.iter().enumerate() {
             let clash = accounts[..n].iter().any(|other| {
                 other.id == account.id
-                    || other.certificates.iter().any(|c| account.certificates.contains(c))
+                    || other.certificates.iter().any(|c| account.is_known_by(&c.fingerprint))
             });
             if clash {
                 return Err(DirectoryError::AccountTwice(account.id.clone()));
@@ -167,6 +208,15 @@ impl Directory {
         self.parties.values()
     }
 
+    /// Who is under the legacy profile at `at`: parties by key, then accounts; with the profile.
+    pub fn legacy(&self, at: Timestamp) -> impl Iterator<Item = (&str, LegacyProfile)> {
+        let parties = self.parties.values().map(|party| (party.id.as_str(), party.legacy));
+        let accounts = self.accounts.iter().map(|account| (account.id.as_str(), account.legacy));
+        parties.chain(accounts).filter_map(move |(name, profile)| {
+            profile.filter(|profile| profile.holds(at)).map(|profile| (name, profile))
+        })
+    }
+
     /// All accounts.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
@@ -174,7 +224,7 @@ impl Directory {
 
     /// The account that this client certificate identifies.
     pub fn account(&self, certificate: &Digest) -> Option<&Account> {
-        self.accounts.iter().find(|account| account.certificates.contains(certificate))
+        self.accounts.iter().find(|account| account.is_known_by(certificate))
     }
 
     /// The way for `metadata` at `at`.
@@ -211,6 +261,8 @@ mod tests {
             name: id.to_owned(),
             services,
             certificates: vec![],
+            legacy: None,
+            grace: None,
         }
     }
 
@@ -262,11 +314,33 @@ mod tests {
     fn a_certificate_identifies_one_account() {
         let account = |id: &str| Account {
             id: AccountId::parse(id).expect("an account"),
-            certificates: vec![Digest([7; 32])],
+            certificates: vec![TrustedCertificate {
+                fingerprint: Digest([7; 32]),
+                der: vec![],
+                validity: Validity::default(),
+            }],
             parties: vec![],
             relay: false,
+            legacy: None,
+            grace: None,
         };
         let clash = Directory::new(vec![], vec![account("a"), account("b")]);
         assert!(matches!(clash, Err(DirectoryError::AccountTwice(id)) if id.as_str() == "b"));
+    }
+
+    #[test]
+    fn a_legacy_profile_ends_by_itself() {
+        let second = SignedDuration::from_secs(1);
+        let end = Timestamp::UNIX_EPOCH;
+        let mut old = party("ags:05766044", vec![]);
+        assert!(!old.is_legacy(end));
+        old.legacy = Some(LegacyProfile { until: Some(end) });
+        assert!(old.is_legacy(end - second) && !old.is_legacy(end));
+        old.legacy = Some(LegacyProfile { until: None });
+        assert!(old.is_legacy(Timestamp::MAX));
+        let directory =
+            Directory::new(vec![old, party("ags:05766020", vec![])], vec![]).expect("consistent");
+        let under: Vec<&str> = directory.legacy(end).map(|(name, _)| name).collect();
+        assert_eq!(under, ["ags:05766044"]);
     }
 }

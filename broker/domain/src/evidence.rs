@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::fault::Code;
 use crate::identity::{AccountId, BusinessId, HubId, TransportId};
-use crate::message::{ContentVerdict, Metadata, Part, SignatureFacts};
+use crate::message::{ContentVerdict, Metadata, Part, SignatureFacts, UnderGrace};
 use crate::party::PartyId;
 use crate::state::{Event, State};
 
@@ -84,6 +84,10 @@ pub struct Accepted {
     pub hub_id: HubId,
     /// Who handed it in.
     pub account: AccountId,
+    /// SHA-256 over the DER of the client certificate that it was connected by; none in older
+    /// records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_certificate: Option<Digest>,
     /// What it says about itself.
     pub metadata: Metadata,
     /// Author and `nachrichtenUUID` where readable.
@@ -105,6 +109,9 @@ pub struct Accepted {
     pub channel: String,
     /// Marked as test in the metadata or in the content (P11).
     pub test: bool,
+    /// Certificates that were accepted although the last word about them had run out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub under_grace: Vec<UnderGrace>,
     /// Another message with the same business id was accepted before: hub ids of up to ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub same_business_id: Vec<HubId>,

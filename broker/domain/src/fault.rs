@@ -161,6 +161,21 @@ codes! {
            "Mit dem eigenen Betreiberzertifikat anmelden."
         en "This needs a personal operator certificate."
            "Connect with your own operator certificate.";
+    CertificateRevoked "AB2010" 403 AfterFix
+        de "Das Zertifikat wurde gesperrt."
+           "Neues Zertifikat beschaffen und hinterlegen lassen; prüfen, ob der Schlüssel in falsche Hände kam."
+        en "The certificate was revoked."
+           "Get a new certificate and have it registered; find out whether the key fell into wrong hands.";
+    CertificateStatusUnknown "AB2011" 503 Later
+        de "Ob das Zertifikat gesperrt ist, lässt sich derzeit nicht feststellen, und die Übergangsfrist ist abgelaufen."
+           "Später unverändert wiederholen; der Betreiber prüft die Erreichbarkeit der Sperrauskunft."
+        en "Whether the certificate is revoked cannot be found out now, and the time of grace is over."
+           "Repeat later, unchanged; the operator checks whether the source of revocation can be reached.";
+    NotDecryptable "AB2012" 422 AfterFix
+        de "Der verschlüsselte Inhalt lässt sich nicht öffnen."
+           "Mit dem im Verzeichnis hinterlegten Verschlüsselungszertifikat und einem zugelassenen Verfahren neu verschlüsseln."
+        en "The encrypted content cannot be opened."
+           "Encrypt it again for the encryption certificate in the directory, with an allowed algorithm.";
 
     NotPermitted "AB3001" 403 AfterFix
         de "Keine Regel erlaubt diesem Autor diesen Dienst an diesen Leser."

@@ -15,5 +15,6 @@ pub mod ports;
 pub mod state;
 pub mod text;
 pub mod validity;
+pub mod wrapping;
 
 pub use jiff::Timestamp;

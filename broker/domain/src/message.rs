@@ -80,6 +80,31 @@ pub enum OpaqueReason {
     NoStandard,
 }
 
+/// What a certificate was judged for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateUse {
+    /// The Author's signature.
+    Content,
+    /// The connection of the account.
+    TlsClient,
+}
+
+/// A message was accepted although the newest word about a certificate had run out: its source
+/// could not be reached, and the partner's written grace held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnderGrace {
+    /// SHA-256 over the DER of the certificate that was judged; the link that stands under grace
+    /// may be one of its issuers.
+    pub certificate: Digest,
+    /// What for.
+    pub purpose: CertificateUse,
+    /// Until when the last word was fresh.
+    pub fresh_until: Timestamp,
+    /// First instant after the grace.
+    pub ends: Timestamp,
+}
+
 /// Who signed the envelope, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignatureFacts {

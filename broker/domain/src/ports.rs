@@ -1,6 +1,7 @@
 //! The ports of the hub: what it needs from the world, in its own words.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -213,6 +214,15 @@ pub struct InboxPage {
     pub next: Option<String>,
 }
 
+/// One page of the deliveries that name certain certificates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NamingPage {
+    /// In the order of acceptance; there may be none although others follow.
+    pub deliveries: Vec<Delivery>,
+    /// Continue after this; none when all that are open were looked at.
+    pub next: Option<String>,
+}
+
 /// Figures for `doctor`, metrics and `/health`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Figures {
@@ -322,6 +332,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// Deliveries, newest first.
     fn list(&self, query: Query) -> Pending<'_, Result<Vec<Delivery>, StoreError>>;
+
+    /// Deliveries that have not ended and whose acceptance names one of these certificates, as the
+    /// signer's or as the one that the account was connected by; in order of acceptance, after the
+    /// cursor. One call looks at a bounded number of deliveries: a page may hold less than `limit`,
+    /// even nothing, and still have a `next`.
+    fn naming<'a>(
+        &'a self,
+        certificates: &'a BTreeSet<Digest>,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Pending<'a, Result<NamingPage, StoreError>>;
 
     /// All evidence about a message, in order.
     fn timeline<'a>(&'a self, hub_id: &'a HubId) -> Pending<'a, Result<Vec<Entry>, StoreError>>;

@@ -1,6 +1,7 @@
 //! How many messages a second become durable: 8 KiB each, with 1 and with 32 submitters.
 //!
-//! `cargo run --release -p amtsbote-store --example accept_rate [FOLDER] [SECONDS]`. The folder
+//! `cargo run --release -p amtsbote-store --features contract --example accept_rate [FOLDER]
+//! [SECONDS]`. The folder
 //! decides which disk is measured; without one, a temporary folder is used.
 
 use std::error::Error;
@@ -19,7 +20,8 @@ use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, Signature
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{Acceptance, Clock, ENVELOPE_CID, Store};
 use amtsbote_domain::state::{State, WaitingFor};
-use amtsbote_store::{MasterKey, SqliteStore, StoreOptions};
+use amtsbote_store::contract::keys::DerivedKeys;
+use amtsbote_store::{SqliteStore, StoreOptions};
 
 type Failed = Box<dyn Error + Send + Sync>;
 
@@ -45,7 +47,7 @@ async fn main() -> Result<(), Failed> {
         let dir = tempfile::tempdir_in(&folder)?;
         let key = LogKey::generate("amtsbote/bench/1")?;
         let clock = Arc::new(BenchClock(Instant::now()));
-        let options = StoreOptions::new(dir.path(), MasterKey::new([1; 32]), key, clock);
+        let options = StoreOptions::new(dir.path(), DerivedKeys::new([1; 32]), key, clock);
         let store = Arc::new(SqliteStore::open(options)?);
         let (count, slowest, took) =
             measure(&store, submitters, Duration::from_secs(seconds)).await?;
@@ -102,6 +104,7 @@ async fn accept(store: &SqliteStore, number: u64) -> Result<(), Failed> {
     let record = Accepted {
         hub_id: HubId::parse(&format!("019f0000-0000-7000-8000-{number:012x}"))?,
         account: AccountId::parse("lage")?,
+        account_certificate: None,
         metadata: Metadata {
             author,
             reader: PartyId::parse("ags:05766044")?,
@@ -127,6 +130,7 @@ async fn accept(store: &SqliteStore, number: u64) -> Result<(), Failed> {
         rule: "1".to_owned(),
         channel: "inbox".to_owned(),
         test: false,
+        under_grace: vec![],
         same_business_id: Vec::new(),
     };
     let state = State::Waiting { on: WaitingFor::Collection };

@@ -14,13 +14,13 @@ use amtsbote_archive::record::{self, Salt};
 use amtsbote_archive::tree::{self, Appender, Nodes};
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::ports::StoreError;
+use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
 use openssl::rand::rand_bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use crate::error::{cipher_error, database_error, unreadable};
-use crate::keys::KeyRing;
 
 /// The receipts of a group, by the index of their leaf.
 pub(crate) type Receipts = HashMap<u64, Vec<u8>>;
@@ -48,7 +48,7 @@ pub(crate) struct Group<'w> {
     /// The transaction.
     pub(crate) db: &'w Connection,
     /// Keys at rest.
-    pub(crate) keys: &'w KeyRing,
+    pub(crate) keys: &'w dyn WrappingKeys,
     now: Timestamp,
     origin: &'w str,
     base: u64,
@@ -80,7 +80,7 @@ impl<'w> Group<'w> {
     /// lie before that of any leaf.
     pub(crate) fn new(
         db: &'w Connection,
-        keys: &'w KeyRing,
+        keys: &'w dyn WrappingKeys,
         origin: &'w str,
         base: u64,
         now: Timestamp,

@@ -1,164 +1,146 @@
-//! Keys at rest: the data key of a message is wrapped by the key of the period in which it was
-//! accepted, that one by the master key. Destroying a key is erasing what it sealed.
+//! Data keys, wrapped: each by the key of its message's tenant and period, which lies in the key
+//! store. The database has the name of that key under a number, nothing that opens anything.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
+use amtsbote_domain::evidence::Accepted;
 use amtsbote_domain::ports::StoreError;
-use jiff::Timestamp;
-use openssl::error::ErrorStack;
-use openssl::rand::rand_bytes;
-use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
+use amtsbote_domain::wrapping::{KeyError, KeyId, Period, Tenant, WrappingKeys};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::error::{cipher_error, database_error};
-use crate::secret::{MasterKey, Secret};
+use crate::error::{database_error, unreadable};
+use crate::group::Group;
+use crate::migrate::database;
+use crate::options::OpenError;
+use crate::secret::Secret;
 
-const NONCE: usize = 12;
-const TAG: usize = 16;
-/// Octets of a wrapped key: nonce, sealed key, tag.
-const WRAPPED: usize = NONCE + 32 + TAG;
-
-/// A period key with its number in the table.
-#[derive(Clone)]
-pub(crate) struct PeriodKey {
-    pub(crate) id: i64,
-    pub(crate) key: Arc<Secret>,
-}
-
-/// The master key, and the period keys unwrapped so far. Shared by the writer and all readers.
-pub(crate) struct KeyRing {
-    master: MasterKey,
-    unwrapped: Mutex<HashMap<i64, Arc<Secret>>>,
-}
-
-impl KeyRing {
-    pub(crate) fn new(master: MasterKey) -> Self {
-        Self { master, unwrapped: Mutex::default() }
+/// Wraps the data key of a message; says under which number, and the wrapped key. The wrapping key
+/// is durable in the key store before the transaction that refers to it can be committed.
+pub(crate) fn wrap(
+    group: &Group<'_>,
+    record: &Accepted,
+    key: &Secret,
+) -> Result<(i64, Vec<u8>), StoreError> {
+    let now = group.now();
+    let context = record.hub_id.as_str().as_bytes();
+    let wrapped = group.keys.wrap(&Tenant::of(record), now, context, key.octets());
+    let (id, wrapped) = wrapped.map_err(key_error)?;
+    let id = id.to_string();
+    let known = group
+        .db
+        .prepare_cached("SELECT id FROM wrapping_key WHERE key_id = ?1")
+        .and_then(|mut sql| sql.query_row([&id], |row| row.get(0)).optional())
+        .map_err(database_error)?;
+    if let Some(number) = known {
+        return Ok((number, wrapped));
     }
-
-    /// The key of the period that `at` lies in; made and stored if it is the first of its period.
-    /// A key just made is not remembered here: its transaction may still fail.
-    pub(crate) fn of_period(
-        &self,
-        db: &Connection,
-        at: Timestamp,
-    ) -> Result<PeriodKey, StoreError> {
-        let period = at.strftime("%Y-%m").to_string();
-        let known = db
-            .prepare_cached("SELECT id FROM period_key WHERE period = ?1")
-            .and_then(|mut sql| sql.query_row([&period], |row| row.get::<_, i64>(0)).optional())
-            .map_err(database_error)?;
-        if let Some(id) = known {
-            return Ok(PeriodKey { id, key: self.period_key(db, id)? });
-        }
-        let key = Secret::random().map_err(cipher_error)?;
-        let wrapped = wrap(self.master.secret(), period.as_bytes(), &key).map_err(cipher_error)?;
-        db.execute(
-            "INSERT INTO period_key (period, wrapped, made_at) VALUES (?1, ?2, ?3)",
-            params![period, wrapped, at.as_microsecond()],
+    group
+        .db
+        .execute(
+            "INSERT INTO wrapping_key (key_id, made_at) VALUES (?1, ?2)",
+            params![id, now.as_microsecond()],
         )
         .map_err(database_error)?;
-        Ok(PeriodKey { id: db.last_insert_rowid(), key: Arc::new(key) })
-    }
+    Ok((group.db.last_insert_rowid(), wrapped))
+}
 
-    /// The data key of a message.
-    pub(crate) fn data_key(
-        &self,
-        db: &Connection,
-        period: i64,
-        hub_id: &str,
-        wrapped: &[u8],
-    ) -> Result<Secret, StoreError> {
-        let period = self.period_key(db, period)?;
-        unwrap(&period, hub_id.as_bytes(), wrapped)
-            .ok_or_else(|| StoreError::Corrupt("a data key".to_owned()))
-    }
+/// The data key of a message, wrapped under the key of this name.
+pub(crate) fn unwrap(
+    keys: &dyn WrappingKeys,
+    key_id: &str,
+    hub_id: &str,
+    wrapped: &[u8],
+) -> Result<Secret, StoreError> {
+    let id = KeyId::parse(key_id).ok_or_else(|| unreadable("the name of a key"))?;
+    let mut key = Secret::new([0; 32]);
+    keys.unwrap(&id, hub_id.as_bytes(), wrapped, key.octets_mut()).map_err(key_error)?;
+    Ok(key)
+}
 
-    /// Forgets the unwrapped keys: a transaction that made one of them may have failed.
-    pub(crate) fn forget(&self) {
-        self.remembered().clear();
-    }
+/// The keys that the database names.
+pub(crate) fn named(db: &Connection) -> Result<Vec<KeyId>, StoreError> {
+    let names: Vec<String> = db
+        .prepare("SELECT key_id FROM wrapping_key ORDER BY id")
+        .and_then(|mut sql| sql.query_map([], |row| row.get(0))?.collect())
+        .map_err(database_error)?;
+    let parse = |name: &String| KeyId::parse(name).ok_or_else(|| unreadable("the name of a key"));
+    names.iter().map(parse).collect()
+}
 
-    /// A value to recognise the master key by, sealed with it.
-    pub(crate) fn check_value(&self) -> Result<Vec<u8>, ErrorStack> {
-        wrap(self.master.secret(), b"amtsbote master key", &Secret::new([0; 32]))
-    }
-
-    /// Whether the value was sealed with this master key.
-    pub(crate) fn recognises(&self, value: &[u8]) -> bool {
-        unwrap(self.master.secret(), b"amtsbote master key", value).is_some()
-    }
-
-    fn period_key(&self, db: &Connection, id: i64) -> Result<Arc<Secret>, StoreError> {
-        if let Some(key) = self.remembered().get(&id) {
-            return Ok(Arc::clone(key));
+/// Whether every key that the database names opens, or was destroyed on purpose. Without one of
+/// them content that was accepted could not be delivered: better not to start than to find out
+/// message by message.
+pub(crate) fn check(db: &Connection, keys: &dyn WrappingKeys) -> Result<(), OpenError> {
+    let named = named(db).map_err(|error| OpenError::Database(error.to_string()))?;
+    for id in named {
+        match keys.check(&id) {
+            Ok(()) | Err(KeyError::Destroyed(_)) => {}
+            Err(error) => return Err(error.into()),
         }
-        let (period, wrapped): (String, Vec<u8>) = db
-            .prepare_cached("SELECT period, wrapped FROM period_key WHERE id = ?1")
-            .and_then(|mut sql| sql.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))))
-            .map_err(database_error)?;
-        let key = unwrap(self.master.secret(), period.as_bytes(), &wrapped)
-            .map(Arc::new)
-            .ok_or_else(|| StoreError::Corrupt("a period key".to_owned()))?;
-        self.remembered().insert(id, Arc::clone(&key));
-        Ok(key)
     }
-
-    fn remembered(&self) -> MutexGuard<'_, HashMap<i64, Arc<Secret>>> {
-        // A panic elsewhere cannot leave the map half changed.
-        self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    Ok(())
 }
 
-/// Seals a key under another (AES-256-GCM, random nonce), bound to `context`.
-pub(crate) fn wrap(under: &Secret, context: &[u8], key: &Secret) -> Result<Vec<u8>, ErrorStack> {
-    let mut nonce = [0; NONCE];
-    rand_bytes(&mut nonce)?;
-    let mut tag = [0; TAG];
-    let cipher = Cipher::aes_256_gcm();
-    let sealed =
-        encrypt_aead(cipher, under.octets(), Some(&nonce), context, key.octets(), &mut tag)?;
-    Ok([&nonce[..], &sealed, &tag].concat())
+/// Refuses a key store whose master key is another one. That a single key is missing shows at the
+/// parts that need it.
+pub(crate) fn same_master(db: &Connection, keys: &dyn WrappingKeys) -> Result<(), OpenError> {
+    let named = named(db).map_err(|error| OpenError::Database(error.to_string()))?;
+    let other = |id: KeyId| match keys.check(&id) {
+        Err(error @ KeyError::OtherMaster(_)) => Some(error),
+        _ => None,
+    };
+    named.into_iter().find_map(other).map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// The key sealed by [`wrap`]; none when anything about it was changed.
-pub(crate) fn unwrap(under: &Secret, context: &[u8], wrapped: &[u8]) -> Option<Secret> {
-    if wrapped.len() != WRAPPED {
-        return None;
-    }
-    let (nonce, rest) = wrapped.split_at(NONCE);
-    let (sealed, tag) = rest.split_at(32);
-    let cipher = Cipher::aes_256_gcm();
-    let mut plain = decrypt_aead(cipher, under.octets(), Some(nonce), context, sealed, tag).ok()?;
-    let key = <[u8; 32]>::try_from(&plain[..]).ok().map(Secret::new);
-    plain.fill(0);
-    std::hint::black_box(&mut plain);
-    key
+/// Whether the content of a message is gone on purpose: its wrapping key was destroyed.
+pub(crate) fn is_erased(
+    db: &Connection,
+    keys: &dyn WrappingKeys,
+    message: i64,
+) -> Result<bool, StoreError> {
+    let name: Option<String> = db
+        .prepare_cached(
+            "SELECT k.key_id FROM message m JOIN wrapping_key k ON k.id = m.period
+             WHERE m.seq = ?1",
+        )
+        .and_then(|mut sql| sql.query_row([message], |row| row.get(0)).optional())
+        .map_err(database_error)?;
+    let id = name.as_deref().and_then(KeyId::parse);
+    Ok(id.is_some_and(|id| matches!(keys.check(&id), Err(KeyError::Destroyed(_)))))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_wrapped_key_opens_in_its_context_only() {
-        let (under, key) = (Secret::new([1; 32]), Secret::new([2; 32]));
-        let wrapped = wrap(&under, b"here", &key).expect("wraps");
-        let opened = unwrap(&under, b"here", &wrapped).expect("unwraps");
-        assert_eq!(opened.octets(), key.octets());
-        assert!(unwrap(&under, b"there", &wrapped).is_none());
-        assert!(unwrap(&Secret::new([3; 32]), b"here", &wrapped).is_none());
-        let mut changed = wrapped.clone();
-        changed[20] ^= 1;
-        assert!(unwrap(&under, b"here", &changed).is_none());
+/// Hands the keys that a database of the first schema holds to the key store, and notes their new
+/// names for the migration. Done again after a kill, it finds the same names.
+pub(crate) fn export(db: &Connection, keys: &dyn WrappingKeys) -> Result<(), OpenError> {
+    db.execute_batch("CREATE TEMP TABLE exported_key (number INTEGER PRIMARY KEY, key_id TEXT)")
+        .map_err(database)?;
+    let mut held = db.prepare("SELECT id, period, wrapped FROM period_key").map_err(database)?;
+    let mut rows = held.query([]).map_err(database)?;
+    while let Some(row) = rows.next().map_err(database)? {
+        let get = || -> rusqlite::Result<(i64, String, Vec<u8>)> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        };
+        let (number, period, wrapped) = get().map_err(database)?;
+        let period = Period::parse(&period)
+            .ok_or_else(|| OpenError::Database("a period that is none".to_owned()))?;
+        let id = keys.adopt(&period, &wrapped)?;
+        db.execute(
+            "INSERT INTO exported_key (number, key_id) VALUES (?1, ?2)",
+            params![number, id.to_string()],
+        )
+        .map_err(database)?;
     }
+    Ok(())
+}
 
-    proptest! {
-        #[test]
-        fn any_octets_are_answered(octets in proptest::collection::vec(any::<u8>(), 0..80)) {
-            prop_assert!(unwrap(&Secret::new([1; 32]), b"", &octets).is_none());
-        }
+/// What the key store says, in the words of the port.
+pub(crate) fn key_error(error: KeyError) -> StoreError {
+    match error {
+        KeyError::Full => StoreError::Full,
+        KeyError::Unavailable(why) => StoreError::Unavailable(format!("key store: {why}")),
+        KeyError::Changed | KeyError::NotOurs => unreadable("a data key"),
+        KeyError::Destroyed(_) => unreadable("erased: its key was destroyed"),
+        KeyError::Missing(_)
+        | KeyError::OtherMaster(_)
+        | KeyError::Damaged(_)
+        | KeyError::OpenToOthers(_) => unreadable("a wrapping key"),
     }
 }

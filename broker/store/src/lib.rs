@@ -1,5 +1,6 @@
 //! Durability (P1 to P5): the hub's [`Store`](amtsbote_domain::ports::Store) over SQLite, sealed
-//! payloads in rows and files, keys at rest, and the check of all of it.
+//! payloads in rows and files, and the check of all of it. What opens them lies elsewhere, behind
+//! the port [`WrappingKeys`](amtsbote_domain::wrapping::WrappingKeys).
 //!
 //! One thread writes (`writer.rs`). It takes the operations that wait, runs them, appends their
 //! leaves, signs one head, commits once and only then answers. Readers have connections of their
@@ -14,6 +15,7 @@ mod group;
 mod intake;
 mod keys;
 mod migrate;
+mod naming;
 mod operation;
 mod options;
 mod reader;
@@ -21,6 +23,7 @@ mod reserve;
 mod rows;
 mod seal;
 mod secret;
+pub mod spool;
 mod sqlite;
 mod startup;
 #[cfg(test)]
@@ -29,6 +32,5 @@ mod verify;
 mod writer;
 
 pub use options::{OpenError, StoreOptions};
-pub use secret::MasterKey;
 pub use sqlite::SqliteStore;
-pub use verify::{Problem, ProblemKind, VerifyError, VerifyReport, verify_offline};
+pub use verify::{Problem, ProblemKind, VerifyError, VerifyReport, named_keys, verify_offline};

@@ -6,20 +6,35 @@
 use std::path::Path;
 use std::time::Duration;
 
+use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
 use openssl::sha::sha256;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
+use crate::keys;
 use crate::options::OpenError;
+use crate::writer::Fault;
 
 /// Every migration, in order; the first has number 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_keys_leave.sql")];
+/// The number of the migration before which the keys leave the database.
+const KEYS_LEAVE: usize = 2;
 
 /// How long a connection waits for another one. Only checkpoints and offline tools contend.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Opens the database for the one writer and brings its tables up to date.
-pub(crate) fn open_writer(path: &Path, now: Timestamp) -> Result<Connection, OpenError> {
+///
+/// Keys that it still holds are durable in the key store before they are taken out here: a kill
+/// between the two leaves them in both places, and the next start goes on. `fails` is asked where a
+/// test ends the process.
+pub(crate) fn open_writer(
+    path: &Path,
+    now: Timestamp,
+    keys: &dyn WrappingKeys,
+    fails: &dyn Fn(Fault) -> bool,
+) -> Result<Connection, OpenError> {
     let mut db = Connection::open(path).map_err(database)?;
     db.busy_timeout(BUSY).map_err(database)?;
     // FULL: every commit is synced before it is answered (P1).
@@ -30,8 +45,45 @@ pub(crate) fn open_writer(path: &Path, now: Timestamp) -> Result<Connection, Ope
     )
     .map_err(database)?;
     db.set_prepared_statement_cache_capacity(128);
-    migrate(&mut db, MIGRATIONS, now)?;
+    let killed = |fault| match fails(fault) {
+        true => Err(OpenError::Database("made to fail".to_owned())),
+        false => Ok(()),
+    };
+    let before = |number: usize, db: &Connection| match number {
+        KEYS_LEAVE => {
+            // What is taken out is overwritten, not only unlinked.
+            keys::export(db, keys)?;
+            killed(Fault::KeysExported)
+        }
+        _ => Ok(()),
+    };
+    db.execute_batch("PRAGMA secure_delete = ON").map_err(database)?;
+    migrate(&mut db, MIGRATIONS, now, &before)?;
+    db.execute_batch("PRAGMA secure_delete = OFF; DROP TABLE IF EXISTS temp.exported_key;")
+        .map_err(database)?;
+    killed(Fault::KeysInTheLog)?;
+    empty_log(&db)?;
     Ok(db)
+}
+
+/// Once the keys have left: writes the log back into the database and cuts it off, so that they are
+/// in neither. Done at a later start where somebody reads the old state meanwhile.
+fn empty_log(db: &Connection) -> Result<(), OpenError> {
+    const MARK: &str = "keys-in-the-log";
+    let marked = db
+        .query_row("SELECT 1 FROM meta WHERE name = ?1", [MARK], |_| Ok(()))
+        .optional()
+        .map_err(database)?;
+    if marked.is_none() {
+        return Ok(());
+    }
+    let busy: i64 =
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(database)?;
+    if busy != 0 {
+        tracing::warn!("somebody reads the store: its log is emptied of old keys at a later start");
+        return Ok(());
+    }
+    db.execute("DELETE FROM meta WHERE name = ?1", [MARK]).map(drop).map_err(database)
 }
 
 /// Opens the database for reading only.
@@ -49,12 +101,22 @@ pub(crate) fn check(db: &Connection) -> Result<(), OpenError> {
     match recorded(db)?.len() {
         count if count == MIGRATIONS.len() => agree(db, MIGRATIONS),
         count => {
-            Err(OpenError::NewerSchema { found: count as u32, known: MIGRATIONS.len() as u32 })
+            let (found, known) = (count as u32, MIGRATIONS.len() as u32);
+            Err(match found < known {
+                true => OpenError::OlderSchema { found, known },
+                false => OpenError::NewerSchema { found, known },
+            })
         }
     }
 }
 
-fn migrate(db: &mut Connection, migrations: &[&str], now: Timestamp) -> Result<(), OpenError> {
+/// Runs what has not run. `before` is called in the same transaction before each, with its number.
+fn migrate(
+    db: &mut Connection,
+    migrations: &[&str],
+    now: Timestamp,
+    before: &dyn Fn(usize, &Connection) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
     change
         .execute_batch(
@@ -68,6 +130,7 @@ fn migrate(db: &mut Connection, migrations: &[&str], now: Timestamp) -> Result<(
     agree(&change, migrations)?;
     let done = recorded(&change)?.len();
     for (version, sql) in migrations.iter().enumerate().skip(done) {
+        before(version + 1, &change)?;
         change.execute_batch(sql).map_err(database)?;
         change
             .execute(
@@ -133,9 +196,9 @@ mod tests {
         let mut db = fresh();
         let first = "CREATE TABLE a (x)";
         let second = "INSERT INTO a VALUES (1)";
-        migrate(&mut db, &[first], NOW).expect("the first");
+        migrate(&mut db, &[first], NOW, &|_, _| Ok(())).expect("the first");
         for _ in 0..2 {
-            migrate(&mut db, &[first, second], NOW).expect("the second");
+            migrate(&mut db, &[first, second], NOW, &|_, _| Ok(())).expect("the second");
         }
         let rows: i64 = db.query_row("SELECT count(*) FROM a", [], |r| r.get(0)).expect("a count");
         assert_eq!(rows, 1);
@@ -144,17 +207,20 @@ mod tests {
     #[test]
     fn a_newer_or_a_different_store_is_refused() {
         let mut db = fresh();
-        migrate(&mut db, &["CREATE TABLE a (x)", "CREATE TABLE b (x)"], NOW).expect("both");
-        let newer = migrate(&mut db, &["CREATE TABLE a (x)"], NOW);
+        migrate(&mut db, &["CREATE TABLE a (x)", "CREATE TABLE b (x)"], NOW, &|_, _| Ok(()))
+            .expect("both");
+        let newer = migrate(&mut db, &["CREATE TABLE a (x)"], NOW, &|_, _| Ok(()));
         assert!(matches!(newer, Err(OpenError::NewerSchema { found: 2, known: 1 })), "{newer:?}");
-        let other = migrate(&mut db, &["CREATE TABLE a (x)", "CREATE TABLE c (x)"], NOW);
+        let other =
+            migrate(&mut db, &["CREATE TABLE a (x)", "CREATE TABLE c (x)"], NOW, &|_, _| Ok(()));
         assert!(matches!(other, Err(OpenError::OtherMigration { version: 2 })), "{other:?}");
     }
 
     #[test]
     fn a_migration_that_fails_leaves_nothing() {
         let mut db = fresh();
-        migrate(&mut db, &["CREATE TABLE a (x); CREATE TABLE a (x)"], NOW).expect_err("twice a");
+        migrate(&mut db, &["CREATE TABLE a (x); CREATE TABLE a (x)"], NOW, &|_, _| Ok(()))
+            .expect_err("twice a");
         assert!(recorded(&db).expect("readable").is_empty());
     }
 }

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use amtsbote_archive::note::LogKey;
 use amtsbote_domain::ports::Clock;
 use amtsbote_domain::text::Text;
-
-use crate::secret::MasterKey;
+use amtsbote_domain::wrapping::{KeyError, WrappingKeys};
 
 /// What a store needs. The limits have defaults; see [`StoreOptions::new`].
 pub struct StoreOptions {
     /// The folder with everything in it; made when absent.
     pub dir: PathBuf,
-    /// Wraps the period keys.
-    pub master_key: MasterKey,
+    /// Wrap the data keys of messages; they lie in the key store.
+    pub keys: Arc<dyn WrappingKeys>,
     /// Signs the heads; its name is the log's origin.
     pub log_key: LogKey,
     /// Evidence time, due times and leases.
@@ -37,13 +36,13 @@ impl StoreOptions {
     /// commit, 8 readers.
     pub fn new(
         dir: impl Into<PathBuf>,
-        master_key: MasterKey,
+        keys: Arc<dyn WrappingKeys>,
         log_key: LogKey,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             dir: dir.into(),
-            master_key,
+            keys,
             log_key,
             clock,
             inline_limit: 64 * 1024,
@@ -69,15 +68,24 @@ pub enum OpenError {
         /// The newest this program knows.
         known: u32,
     },
+    /// It was written by an older program, and has not been brought up to date.
+    #[error("the store has schema {found}, this program works with {known}")]
+    OlderSchema {
+        /// The version of its newest migration.
+        found: u32,
+        /// The one this program works with.
+        known: u32,
+    },
     /// A migration that ran is not the one this program knows under its number.
     #[error("migration {version} of the store is not the one this program knows")]
     OtherMigration {
         /// Its number.
         version: u32,
     },
-    /// The master key is not the one its keys were wrapped with.
-    #[error("the master key does not fit this store")]
-    WrongMasterKey,
+    /// A key that the store needs is of no use, or the master key is not the one it was wrapped
+    /// with.
+    #[error("keys at rest: {0}")]
+    Key(#[from] KeyError),
     /// The log key is not the one its heads were signed with.
     #[error("the log key does not fit this store: it was written under {expected}")]
     OtherLogKey {
@@ -99,9 +107,6 @@ pub enum OpenError {
     /// A file does not work.
     #[error("a file of the store: {0}")]
     File(#[from] std::io::Error),
-    /// The cipher does not work.
-    #[error("the cipher: {0}")]
-    Cipher(String),
 }
 
 impl OpenError {
@@ -116,13 +121,29 @@ impl OpenError {
                 de: "Der Speicher wurde von einer neueren Programmversion geschrieben. Diese Version einsetzen oder eine Sicherung von davor einspielen.",
                 en: "The store was written by a newer version of the program. Use that version, or restore a backup from before.",
             },
+            Self::OlderSchema { .. } => Text {
+                de: "Der Speicher wurde von einer älteren Programmversion geschrieben. Den Knoten einmal mit dieser Version starten, dann ist er umgestellt.",
+                en: "The store was written by an older version of the program. Start the node with this version once; that brings it up to date.",
+            },
             Self::OtherMigration { .. } => Text {
                 de: "Eine frühere Umstellung des Speichers stimmt nicht mit dieser Programmversion überein. Nur freigegebene Programmversionen einsetzen.",
                 en: "An earlier migration of the store does not agree with this version of the program. Use released versions only.",
             },
-            Self::WrongMasterKey => Text {
+            Self::Key(KeyError::OtherMaster(_) | KeyError::NotOurs) => Text {
                 de: "Der Hauptschlüssel gehört nicht zu diesem Speicher. Den richtigen aus dem Schlüsselspeicher oder aus dessen Sicherung verwenden.",
                 en: "The master key does not belong to this store. Use the right one from the key store or its backup.",
+            },
+            Self::Key(KeyError::Missing(_) | KeyError::Damaged(_)) => Text {
+                de: "Im Schlüsselspeicher fehlt ein Schlüssel, den der Speicher braucht, oder er ist beschädigt. Den Ordner »wrapping« aus der Sicherung des Schlüsselspeichers wiederherstellen.",
+                en: "The key store lacks a key that the store needs, or it is damaged. Restore the folder “wrapping” from the backup of the key store.",
+            },
+            Self::Key(KeyError::OpenToOthers(_)) => Text {
+                de: "Ein Schlüssel im Schlüsselspeicher ist für andere lesbar oder gehört jemand anderem. Rechte einschränken (chmod 600) und prüfen, wer ihn gelesen haben kann.",
+                en: "A key in the key store can be read by others, or somebody else owns it. Restrict it (chmod 600), and find out who may have read it.",
+            },
+            Self::Key(_) => Text {
+                de: "Der Schlüsselspeicher arbeitet nicht. Rechte und Platz auf seinem Datenträger prüfen.",
+                en: "The key store does not work. Check its permissions and the room on its disk.",
             },
             Self::OtherLogKey { .. } => Text {
                 de: "Der Schlüssel des Nachweisprotokolls gehört nicht zu diesem Speicher. Den richtigen aus dem Schlüsselspeicher verwenden.",
@@ -143,10 +164,6 @@ impl OpenError {
             Self::Database(_) | Self::File(_) => Text {
                 de: "Der Speicher lässt sich nicht öffnen. Rechte und Zustand des Datenträgers prüfen.",
                 en: "The store cannot be opened. Check its permissions and the state of the disk.",
-            },
-            Self::Cipher(_) => Text {
-                de: "Die Verschlüsselung steht nicht zur Verfügung. Die OpenSSL-Bibliothek des Systems prüfen.",
-                en: "Encryption is not available. Check the system's OpenSSL library.",
             },
         }
     }

@@ -10,6 +10,7 @@ use amtsbote_domain::digest::Digest;
 use amtsbote_domain::identity::{AccountId, HubId, Transport, TransportId};
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{Delivery, Entry, Figures, InboxPage, Prior, Query, StoreError};
+use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use tokio::sync::Semaphore;
@@ -17,7 +18,7 @@ use tokio::sync::Semaphore;
 use crate::error::{cipher_error, database_error, unreadable};
 use crate::files::Files;
 use crate::group::{StoredNodes, make_receipt, stored_receipt};
-use crate::keys::KeyRing;
+use crate::keys;
 use crate::migrate::open_reader;
 use crate::operation::accept::ACCEPTED;
 use crate::rows::{Placed, deliveries, micros_up, read_digest, read_evidence, read_time, seq_of};
@@ -133,7 +134,7 @@ fn page(mut found: Vec<Placed>, limit: usize) -> InboxPage {
     InboxPage { deliveries: found.into_iter().map(|placed| placed.delivery).collect(), next }
 }
 
-fn read_cursor(text: &str) -> Result<i64, StoreError> {
+pub(crate) fn read_cursor(text: &str) -> Result<i64, StoreError> {
     i64::from_str_radix(text, 16).ok().filter(|seq| *seq >= 0).ok_or(StoreError::NotFound)
 }
 
@@ -282,16 +283,17 @@ impl StoredPart {
     /// Finds a part and opens its sealed octets. The place in the row says how it was sealed.
     pub(crate) fn find(
         db: &Connection,
-        keys: &KeyRing,
+        keys: &dyn WrappingKeys,
         open_file: impl Fn(&str) -> std::io::Result<std::fs::File>,
         hub_id: &HubId,
         cid: &str,
     ) -> Result<Self, StoreError> {
-        type Found = (i64, Vec<u8>, u32, i64, Vec<u8>, Option<String>, Option<Vec<u8>>);
+        type Found = (String, Vec<u8>, u32, i64, Vec<u8>, Option<String>, Option<Vec<u8>>);
         let found: Option<Found> = db
             .prepare_cached(
-                "SELECT m.period, m.wrapped_key, p.part, p.size, p.sha256, p.file, p.body
+                "SELECT k.key_id, m.wrapped_key, p.part, p.size, p.sha256, p.file, p.body
                  FROM message m JOIN payload p ON p.message = m.seq
+                    JOIN wrapping_key k ON k.id = m.period
                  WHERE m.hub_id = ?1 AND p.cid = ?2",
             )
             .and_then(|mut sql| {
@@ -309,9 +311,9 @@ impl StoredPart {
                 .optional()
             })
             .map_err(database_error)?;
-        let (period, wrapped, part, size, sha256, file, body) =
+        let (key_id, wrapped, part, size, sha256, file, body) =
             found.ok_or(StoreError::NotFound)?;
-        let key = Arc::new(keys.data_key(db, period, hub_id.as_str(), &wrapped)?);
+        let key = Arc::new(keys::unwrap(keys, &key_id, hub_id.as_str(), &wrapped)?);
         let source: Box<dyn Read + Send> = match (file, body) {
             (None, Some(body)) => Box::new(Cursor::new(body)),
             (Some(name), _) if crate::files::is_name(&name) => {
@@ -339,7 +341,7 @@ fn missing_file(error: std::io::Error) -> StoreError {
 
 pub(crate) fn open_part(
     db: &Connection,
-    keys: &KeyRing,
+    keys: &dyn WrappingKeys,
     files: &Files,
     hub_id: &HubId,
     cid: &str,

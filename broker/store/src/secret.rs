@@ -26,6 +26,11 @@ impl Secret {
     pub(crate) fn octets(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The octets, for whoever fills them.
+    pub(crate) fn octets_mut(&mut self) -> &mut [u8; 32] {
+        &mut self.0
+    }
 }
 
 impl Drop for Secret {
@@ -42,30 +47,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The key that wraps the period keys: 32 octets, kept by the operator outside the store's
-/// folder and its backups. Overwritten when dropped.
-#[derive(Debug)]
-pub struct MasterKey(Secret);
-
-impl MasterKey {
-    /// From the octets that the key store holds.
-    pub fn new(octets: [u8; 32]) -> Self {
-        Self(Secret::new(octets))
-    }
-
-    /// For the cipher.
-    pub(crate) fn secret(&self) -> &Secret {
-        &self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_key_is_not_shown() {
-        let shown = format!("{:?}", MasterKey::new([0xAB; 32]));
-        assert_eq!(shown, "MasterKey(Secret(..))");
+        assert_eq!(format!("{:?}", Secret::new([0xAB; 32])), "Secret(..)");
     }
 }

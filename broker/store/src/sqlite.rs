@@ -1,5 +1,6 @@
 //! The store over SQLite: who is asked for what.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,16 +16,19 @@ use amtsbote_domain::identity::{AccountId, HubId, Transport, TransportId};
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{
     Acceptance, AcceptedReceipt, Clock, Delivery, Entry, Figures, InboxPage, Intake, Lease,
-    Pending, Prior, Query, Slots, Store, StoreError,
+    NamingPage, Pending, Prior, Query, Slots, Store, StoreError,
 };
 use amtsbote_domain::state::{Event, State};
+use amtsbote_domain::wrapping::{KeyId, WrappingKeys};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::file_error;
 use crate::files::Files;
 use crate::group::{Group, ReceiptOf};
 use crate::intake::SealedIntake;
-use crate::keys::KeyRing;
+use crate::keys;
+use crate::naming;
 use crate::operation::accept::Accept;
 use crate::operation::{apply, hand_out, lease, record, sweep};
 use crate::options::{OpenError, StoreOptions};
@@ -43,7 +47,7 @@ pub struct SqliteStore {
     writer: Option<JoinHandle<()>>,
     readers: Arc<Readers>,
     files: Arc<Files>,
-    keys: Arc<KeyRing>,
+    keys: Arc<dyn WrappingKeys>,
     reserve: Arc<Reserve>,
     clock: Arc<dyn Clock>,
     verifier: VerifierKey,
@@ -109,6 +113,11 @@ impl SqliteStore {
         tokio::task::spawn_blocking(move || verify::verify(&dir, &verifier, keys.as_deref()))
             .await
             .map_err(|_| VerifyError::Store("the check was broken off".to_owned()))?
+    }
+
+    /// The wrapping keys that the database names: all of them must be in the key store.
+    pub async fn named_keys(&self) -> Result<Vec<KeyId>, StoreError> {
+        self.readers.read(keys::named).await
     }
 
     /// The folder.
@@ -291,6 +300,18 @@ impl Store for SqliteStore {
         Box::pin(self.readers.read(move |db| reader::list(db, &query)))
     }
 
+    fn naming<'a>(
+        &'a self,
+        certificates: &'a BTreeSet<Digest>,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Pending<'a, Result<NamingPage, StoreError>> {
+        let (certificates, after) = (certificates.clone(), after.map(str::to_owned));
+        let work =
+            move |db: &Connection| naming::naming(db, &certificates, after.as_deref(), limit);
+        Box::pin(self.readers.read(work))
+    }
+
     fn timeline<'a>(&'a self, hub_id: &'a HubId) -> Pending<'a, Result<Vec<Entry>, StoreError>> {
         let hub_id = hub_id.clone();
         Box::pin(self.readers.read(move |db| reader::timeline(db, &hub_id)))
@@ -312,7 +333,7 @@ impl Store for SqliteStore {
     ) -> Pending<'a, Result<Box<dyn io::Read + Send>, StoreError>> {
         let (hub_id, cid) = (hub_id.clone(), cid.to_owned());
         let (keys, files) = (Arc::clone(&self.keys), Arc::clone(&self.files));
-        Box::pin(self.readers.read(move |db| reader::open_part(db, &keys, &files, &hub_id, &cid)))
+        Box::pin(self.readers.read(move |db| reader::open_part(db, &*keys, &files, &hub_id, &cid)))
     }
 
     fn head(&self) -> Pending<'_, Result<String, StoreError>> {

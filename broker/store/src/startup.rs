@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::files::{Files, sync_folder};
 use crate::group::{Group, StoredNodes};
-use crate::keys::KeyRing;
+use crate::keys;
 use crate::migrate::{self, database};
 use crate::operation::sweep;
 use crate::options::{OpenError, StoreOptions};
@@ -38,15 +38,15 @@ pub(crate) struct Opened {
 
 /// Opens what lies in the folder, or makes it.
 pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Opened, OpenError> {
-    let StoreOptions { dir, master_key, log_key, clock, reserve_bytes, group_limit, .. } = options;
+    let StoreOptions { dir, keys, log_key, clock, reserve_bytes, group_limit, .. } = options;
     fs::create_dir_all(&dir)?;
     let lock = lock(&dir)?;
-    let db = migrate::open_writer(&database_path(&dir), clock.now())?;
+    let fails = |fault| faults.as_ref().is_some_and(|faults| faults(fault));
+    let db = migrate::open_writer(&database_path(&dir), clock.now(), &*keys, &fails)?;
     if let Some(pages) = options.max_pages {
         db.pragma_update(None, "max_page_count", pages).map_err(database)?;
     }
-    let keys = Arc::new(KeyRing::new(master_key));
-    recognise_master_key(&db, &keys)?;
+    keys::check(&db, &*keys)?;
     recognise_log_key(&db, log_key.verifier())?;
     let (log, guard) = check_log(&db, &dir, log_key.verifier())?;
     let (queue, waiting) = Queue::new();
@@ -76,17 +76,6 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
         Err(TryLockError::Error(error)) => Err(error.into()),
-    }
-}
-
-fn recognise_master_key(db: &Connection, keys: &KeyRing) -> Result<(), OpenError> {
-    match meta(db, "master-key-check")? {
-        Some(value) if keys.recognises(&value) => Ok(()),
-        Some(_) => Err(OpenError::WrongMasterKey),
-        None => {
-            let value = keys.check_value().map_err(|e| OpenError::Cipher(e.to_string()))?;
-            set_meta(db, "master-key-check", &value)
-        }
     }
 }
 

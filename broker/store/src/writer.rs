@@ -4,7 +4,7 @@
 //! itself back), seals the group (nodes, one head, receipts), commits,
 //! stores the head in the guard and only then answers anybody.
 //!
-//! When a commit fails, nothing in memory is believed any more: tree and keys are dropped and read
+//! When a commit fails, nothing in memory is believed any more: the tree is dropped and read
 //! again. Pages of a failed commit may still lie in the write-ahead log, where a crash could
 //! revive them; so a small transaction of its own, the fence, is committed over them before
 //! anybody is told that nothing was kept. Until that succeeds the store is closed.
@@ -17,13 +17,13 @@ use amtsbote_archive::guard::HeadGuard;
 use amtsbote_archive::note::LogKey;
 use amtsbote_archive::tree::Appender;
 use amtsbote_domain::ports::{Clock, StoreError};
+use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::database_error;
 use crate::group::{Group, NodeCache, ReceiptOf, Receipts, StoredNodes};
-use crate::keys::KeyRing;
 use crate::reserve::Reserve;
 
 /// At most so many operations wait for the writer; more wait in their callers.
@@ -121,6 +121,10 @@ pub(crate) enum Fault {
     Fence,
     /// The head guard cannot be written.
     Guard,
+    /// The process ends when the keys have left the database, and nothing of it is committed.
+    KeysExported,
+    /// The process ends when that is committed, and they still stand in the write-ahead log.
+    KeysInTheLog,
 }
 
 /// Asked before every commit and fence whether it fails.
@@ -129,7 +133,7 @@ pub(crate) type Faults = Arc<dyn Fn(Fault) -> bool + Send + Sync>;
 /// Everything the writing thread holds.
 pub(crate) struct Writer {
     pub(crate) db: Connection,
-    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) keys: Arc<dyn WrappingKeys>,
     pub(crate) key: LogKey,
     pub(crate) guard: HeadGuard,
     pub(crate) clock: Arc<dyn Clock>,
@@ -285,7 +289,7 @@ impl Writer {
         self.execute("BEGIN IMMEDIATE").map_err(Failure::from_begin)?;
         let now = self.now();
         let mut group =
-            Group::new(&self.db, &self.keys, self.key.name(), self.log.tree.size(), now);
+            Group::new(&self.db, &*self.keys, self.key.name(), self.log.tree.size(), now);
         if let Err(stopped) = run_all(&mut group, entries, savepoints) {
             self.roll_back();
             return Err(stopped);
@@ -385,7 +389,6 @@ impl Writer {
             let unguarded = self.log.unguarded.take();
             self.log = Log::read(&self.db).map_err(Failure::from_begin)?;
             self.log.unguarded = unguarded;
-            self.keys.forget();
         }
         match self.log.unguarded.take() {
             None => Ok(()),
@@ -423,7 +426,6 @@ impl Writer {
             self.log.unfenced = true;
         }
         self.log.nodes.clear();
-        self.keys.forget();
     }
 
     fn fails(&self, fault: Fault) -> bool {

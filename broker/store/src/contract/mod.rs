@@ -9,6 +9,8 @@ pub mod collecting;
 pub mod delivering;
 pub mod evidence;
 pub mod keeping;
+pub mod keys;
+pub mod naming;
 
 use std::io::Read;
 use std::path::Path;
@@ -81,6 +83,8 @@ pub struct Draft {
     pub number: u32,
     /// Who hands it in.
     pub account: &'static str,
+    /// The client certificate it is handed in by.
+    pub account_certificate: Option<Digest>,
     /// Its transport id, if not made of the number.
     pub transport_id: Option<String>,
     /// Who is to read it.
@@ -105,6 +109,8 @@ pub const PAYLOAD_CID: &str = "payload";
 pub const ATTACHMENT_CID: &str = "attachment";
 /// The reader of every message that names no other.
 pub const READER: &str = "ags:05766044";
+/// The certificate that signs every message.
+pub const SIGNER: Digest = Digest([5; 32]);
 /// The author of every message.
 pub const AUTHOR: &str = "ags:05766048";
 
@@ -114,6 +120,7 @@ impl Draft {
         Self {
             number,
             account: "lage",
+            account_certificate: None,
             transport_id: None,
             reader: READER,
             payload: format!("<payload number=\"{number}\"/>").into_bytes(),
@@ -164,6 +171,7 @@ impl Draft {
         Accepted {
             hub_id: self.hub_id(),
             account: account(self.account),
+            account_certificate: self.account_certificate,
             metadata: Metadata {
                 author: author.clone(),
                 reader: PartyId::parse(self.reader).expect("a party"),
@@ -181,7 +189,7 @@ impl Draft {
             envelope_sha256: digest(&self.envelope()),
             parts,
             signature: SignatureFacts {
-                certificate: Digest([5; 32]),
+                certificate: SIGNER,
                 subject: "CN=Stadt Lage".to_owned(),
                 algorithm: "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256".to_owned(),
             },
@@ -189,6 +197,7 @@ impl Draft {
             rule: "1".to_owned(),
             channel: self.channel.to_owned(),
             test: false,
+            under_grace: vec![],
             same_business_id: Vec::new(),
         }
     }
@@ -311,6 +320,7 @@ macro_rules! store_contract {
             evidence: time_never_runs_backwards;
             evidence: acts_without_a_delivery_are_recorded;
             evidence: lists_and_figures_agree;
+            naming: open_deliveries_are_found_by_certificate;
             keeping: everything_is_there_after_reopening;
             keeping: an_open_attempt_is_uncertain_after_reopening;
             keeping: a_changed_bit_is_found;

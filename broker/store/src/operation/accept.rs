@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
-use crate::error::{cipher_error, database_error, unreadable};
+use crate::error::{database_error, unreadable};
 use crate::files::Files;
 use crate::group::{Group, ReceiptOf, Receipts};
 use crate::intake::{Body, SealedIntake};
@@ -123,9 +123,7 @@ impl Accept {
     fn insert_message(&self, group: &mut Group<'_>) -> Result<i64, StoreError> {
         let (record, metadata) = (&self.record, &self.record.metadata);
         let now = group.now();
-        let period = group.keys.of_period(group.db, now)?;
-        let wrapped = keys::wrap(&period.key, record.hub_id.as_str().as_bytes(), self.intake.key())
-            .map_err(cipher_error)?;
+        let (period, wrapped) = keys::wrap(group, record, self.intake.key())?;
         let first_state = write_state(self.state)?;
         group
             .db
@@ -156,7 +154,7 @@ impl Accept {
                     first_state,
                     self.due.map(micros_up),
                     metadata.expires.map(micros_up),
-                    period.id,
+                    period,
                     wrapped,
                 ])
             })

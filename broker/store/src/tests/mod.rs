@@ -3,6 +3,7 @@
 mod checking;
 mod failing;
 mod filling;
+mod migrating;
 mod opening;
 
 use std::path::Path;
@@ -12,11 +13,12 @@ use amtsbote_archive::note::{LogKey, VerifierKey};
 use amtsbote_domain::identity::HubId;
 use rusqlite::{Connection, params};
 
+use crate::contract::keys::DerivedKeys;
 use crate::contract::{ManualClock, Subject};
 use crate::files::path_in;
 use crate::startup::PAYLOAD;
 use crate::writer::database_path;
-use crate::{MasterKey, SqliteStore, StoreOptions};
+use crate::{SqliteStore, StoreOptions};
 
 /// The log key of all tests in this process.
 pub(crate) fn log_key() -> LogKey {
@@ -25,7 +27,7 @@ pub(crate) fn log_key() -> LogKey {
 }
 
 pub(crate) fn options(dir: &Path, clock: Arc<ManualClock>) -> StoreOptions {
-    let mut options = StoreOptions::new(dir, MasterKey::new([42; 32]), log_key(), clock);
+    let mut options = StoreOptions::new(dir, DerivedKeys::new([42; 32]), log_key(), clock);
     options.reserve_bytes = 1 << 20;
     options
 }

@@ -6,14 +6,16 @@ use std::path::Path;
 use amtsbote_archive::note::LogKey;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::ports::{Intake, Slots, Store, StoreError};
+use amtsbote_domain::wrapping::KeyError;
 use rusqlite::Connection;
 use tempfile::tempdir;
 
 use super::{checked, log_key, options};
+use crate::contract::keys::DerivedKeys;
 use crate::contract::{Draft, ManualClock, PAYLOAD_CID, octets, proven, take_in};
 use crate::startup::{GUARD, PAYLOAD};
 use crate::writer::database_path;
-use crate::{MasterKey, OpenError, SqliteStore};
+use crate::{OpenError, SqliteStore};
 
 fn open(dir: &Path) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(options(dir, ManualClock::new()))
@@ -53,11 +55,14 @@ async fn one_process_at_a_time() {
 #[tokio::test]
 async fn other_keys_are_refused() {
     let dir = tempdir().expect("a folder");
-    drop(open(dir.path()).expect("opens"));
+    let store = open(dir.path()).expect("opens");
+    Draft::inbox(1).accepted(&store).await;
+    drop(store);
     let mut other = options(dir.path(), ManualClock::new());
-    other.master_key = MasterKey::new([43; 32]);
+    other.keys = DerivedKeys::new([43; 32]);
     let refused = SqliteStore::open(other).err().expect("is refused");
-    assert!(matches!(refused, OpenError::WrongMasterKey), "{refused}");
+    assert!(matches!(refused, OpenError::Key(KeyError::OtherMaster(_))), "{refused}");
+    assert!(refused.text().de.contains("Hauptschlüssel"), "says what to do");
     let mut other = options(dir.path(), ManualClock::new());
     other.log_key = LogKey::generate("amtsbote/test/1").expect("a key");
     let refused = SqliteStore::open(other).err().expect("is refused");
@@ -150,13 +155,13 @@ async fn a_newer_schema_is_refused() {
     let dir = tempdir().expect("a folder");
     drop(open(dir.path()).expect("opens"));
     let db = Connection::open(database_path(dir.path())).expect("opens");
-    db.execute("INSERT INTO migration VALUES (2, zeroblob(32), 0)", []).expect("changes");
+    db.execute("INSERT INTO migration VALUES (3, zeroblob(32), 0)", []).expect("changes");
     drop(db);
     let refused = open(dir.path()).err().expect("is refused");
-    assert!(matches!(refused, OpenError::NewerSchema { found: 2, known: 1 }), "{refused}");
+    assert!(matches!(refused, OpenError::NewerSchema { found: 3, known: 2 }), "{refused}");
     let log_key = log_key();
     let refused = crate::verify_offline(dir.path(), log_key.verifier(), None).err();
-    assert!(refused.expect("is refused").to_string().contains("schema 2"));
+    assert!(refused.expect("is refused").to_string().contains("schema 3"));
 }
 
 #[tokio::test]

@@ -11,13 +11,14 @@ use amtsbote_domain::identity::HubId;
 use amtsbote_domain::message::Part;
 use amtsbote_domain::ports::{ENVELOPE_CID, StoreError};
 use amtsbote_domain::state::{Event, State, next};
+use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{ProblemKind, VerifyError, VerifyReport, failed, failed_store};
 use crate::error::file_error;
 use crate::files::path_in;
-use crate::keys::KeyRing;
+use crate::keys;
 use crate::operation::accept::ACCEPTED;
 use crate::reader::StoredPart;
 use crate::rows::{micros_up, read_digest, read_evidence, read_state};
@@ -25,7 +26,7 @@ use crate::rows::{micros_up, read_digest, read_evidence, read_state};
 /// Goes through all messages in the order of acceptance.
 pub(super) fn verify_messages(
     db: &Connection,
-    keys: Option<&KeyRing>,
+    keys: Option<&dyn WrappingKeys>,
     payload: &Path,
     report: &mut VerifyReport,
 ) -> Result<(), VerifyError> {
@@ -182,7 +183,7 @@ impl History<'_> {
 
 fn verify_parts(
     db: &Connection,
-    keys: Option<&KeyRing>,
+    keys: Option<&dyn WrappingKeys>,
     payload: &Path,
     seq: i64,
     accepted: &Accepted,
@@ -204,6 +205,9 @@ fn verify_parts(
         report.add(ProblemKind::Parts, accepted.hub_id.as_str());
     }
     let Some(keys) = keys else { return Ok(()) };
+    if keys::is_erased(db, keys, seq).map_err(failed_store)? {
+        return Ok(());
+    }
     for (number, part) in &stored {
         let open = |name: &str| File::open(path_in(payload, name));
         let read = StoredPart::find(db, keys, open, &accepted.hub_id, &part.cid)

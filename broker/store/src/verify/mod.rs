@@ -2,7 +2,7 @@
 //!
 //! Three things hold or do not: the log is the one the heads sign and every receipt verifies
 //! (the archive's work, fed from here); every message has the rows its acceptance recorded, and
-//! the state its records lead to; and, with the master key, every sealed octet is what came in.
+//! the state its records lead to; and, with the key store, every sealed octet is what came in.
 //! Memory does not grow with the store; at most 1,000 problems are kept.
 
 mod document;
@@ -17,14 +17,14 @@ use amtsbote_archive::log::{LogFault, LogReport};
 use amtsbote_archive::note::VerifierKey;
 use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::text::Text;
+use amtsbote_domain::wrapping::{KeyId, WrappingKeys};
 use rusqlite::Connection;
 
 use crate::error::database_error;
-use crate::keys::KeyRing;
+use crate::keys;
 use crate::migrate;
 use crate::options::OpenError;
-use crate::secret::MasterKey;
-use crate::startup::{GUARD, PAYLOAD, meta, stored_head};
+use crate::startup::{GUARD, PAYLOAD, stored_head};
 use crate::writer::database_path;
 
 /// Problems kept in a report; the others are counted.
@@ -41,7 +41,7 @@ pub struct VerifyReport {
     pub receipts: u64,
     /// Messages looked at.
     pub messages: u64,
-    /// Parts opened and read to their end; none without the master key.
+    /// Parts opened and read to their end; none without the key store.
     pub parts: Option<u64>,
     /// What is wrong beside the log; the first 1,000.
     pub problems: Vec<Problem>,
@@ -171,21 +171,32 @@ impl VerifyReport {
 }
 
 /// Checks a store from its files alone, on one snapshot; a hub may be working on it. Sealed octets
-/// are opened only with the master key. The verifier key must come from outside: one taken from
+/// are opened only with the keys of the key store. The verifier key must come from outside: one taken from
 /// the store would prove nothing.
 pub fn verify_offline(
     dir: &Path,
     verifier: &VerifierKey,
-    master_key: Option<MasterKey>,
+    keys: Option<&dyn WrappingKeys>,
 ) -> Result<VerifyReport, VerifyError> {
-    verify(dir, verifier, master_key.map(KeyRing::new).as_ref())
+    verify(dir, verifier, keys)
 }
 
-/// The same with keys unwrapped before.
+/// The wrapping keys that a store names, from its files alone; none where there is no store yet.
+pub fn named_keys(dir: &Path) -> Result<Vec<KeyId>, VerifyError> {
+    let path = database_path(dir);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let db = migrate::open_reader(&path).map_err(migrate::database)?;
+    migrate::check(&db)?;
+    keys::named(&db).map_err(failed_store)
+}
+
+/// The same for a store at work.
 pub(crate) fn verify(
     dir: &Path,
     verifier: &VerifierKey,
-    keys: Option<&KeyRing>,
+    keys: Option<&dyn WrappingKeys>,
 ) -> Result<VerifyReport, VerifyError> {
     // Before the snapshot: a head released after it would not be in it.
     let guarded = match HeadGuard::read(&dir.join(GUARD)) {
@@ -195,10 +206,8 @@ pub(crate) fn verify(
     let db = migrate::open_reader(&database_path(dir)).map_err(migrate::database)?;
     let db = db.unchecked_transaction().map_err(migrate::database)?;
     migrate::check(&db)?;
-    if let (Some(keys), Some(value)) = (keys, meta(&db, "master-key-check")?)
-        && !keys.recognises(&value)
-    {
-        return Err(OpenError::WrongMasterKey.into());
+    if let Some(keys) = keys {
+        keys::same_master(&db, keys)?;
     }
     let log = log::verify_log(&db, verifier, guarded).map_err(failed)?;
     let head = stored_head(&db)?.and_then(|note| checkpoint::verify(&note, verifier).ok());
