@@ -7,10 +7,14 @@
 pub mod error;
 pub mod keystore;
 pub mod master;
+pub mod path;
 pub mod pem;
+pub mod policy;
+pub mod revocation;
 pub mod testca;
 pub mod tls;
 pub mod validity;
+pub mod wrapping;
 
 mod files;
 

@@ -8,7 +8,7 @@ use amtsbote_domain::digest::Digest;
 use openssl::base64::{decode_block, encode_block};
 
 use crate::error::TrustError;
-use crate::files::{self, Secret};
+use crate::files::{self, Readers, Secret};
 
 /// Octets of the key.
 pub const MASTER_KEY_BYTES: usize = 32;
@@ -19,21 +19,34 @@ pub struct MasterKey(Secret);
 impl MasterKey {
     /// Makes a new one and writes it durably to a new file that only its owner may read.
     pub fn create(path: &Path) -> Result<Self, TrustError> {
+        let key = Self::generate()?;
+        files::create(path, 0o600, &key.to_secret().0)?;
+        Ok(key)
+    }
+
+    /// Makes a new one that lies nowhere yet.
+    pub(crate) fn generate() -> Result<Self, TrustError> {
         let mut key = Secret(vec![0; MASTER_KEY_BYTES]);
         openssl::rand::rand_bytes(&mut key.0)?;
-        let mut text = Secret(encode_block(&key.0).into_bytes());
-        text.0.push(b'\n');
-        files::create(path, 0o600, &text.0)?;
         Ok(Self(key))
+    }
+
+    /// From octets that were kept elsewhere.
+    pub(crate) fn from_octets(octets: &[u8; MASTER_KEY_BYTES]) -> Self {
+        Self(Secret(octets.to_vec()))
+    }
+
+    /// As it stands in its file. Wiped when dropped.
+    pub(crate) fn to_secret(&self) -> Secret {
+        let mut text = Secret(encode_block(&self.0.0).into_bytes());
+        text.0.push(b'\n');
+        text
     }
 
     /// Reads it: one line of base64, in a file that only its owner may read.
     pub fn load(path: &Path) -> Result<Self, TrustError> {
-        let contents = files::read(path)?;
-        if !contents.private {
-            return Err(TrustError::OpenToOthers.about(path));
-        }
-        let text = std::str::from_utf8(&contents.octets.0).ok().map(str::trim);
+        let octets = files::read_secret(path, Readers::Nobody)?;
+        let text = std::str::from_utf8(&octets.0).ok().map(str::trim);
         let key = text
             .filter(|text| text.len() == 44)
             .and_then(|text| decode_block(text).ok())

@@ -1,4 +1,7 @@
-//! Certificates from PEM files. Private keys have no business in them and are refused.
+//! Certificates from PEM and DER files. Private keys have no business in them and are refused, in
+//! whatever form they come; nothing of such a file is kept.
+
+mod private;
 
 use std::fmt;
 use std::path::Path;
@@ -121,16 +124,26 @@ impl PartialEq for Certificate {
 
 impl Eq for Certificate {}
 
-/// All certificates of a PEM text, in order: 1 to [`MAX_CERTIFICATES`] in at most
-/// [`MAX_PEM_BYTES`]. Text between the blocks is no matter; blocks of other kinds are refused.
-pub fn read_certificates(pem: &[u8]) -> Result<Vec<Certificate>, TrustError> {
-    if pem.len() > MAX_PEM_BYTES {
+/// All certificates of a PEM text, in order, or the one of a DER file: 1 to [`MAX_CERTIFICATES`] in
+/// at most [`MAX_PEM_BYTES`]. Text between the blocks of PEM is no matter; blocks of other kinds
+/// are refused.
+pub fn read_certificates(octets: &[u8]) -> Result<Vec<Certificate>, TrustError> {
+    const SEQUENCE: u8 = 0x30;
+    if octets.len() > MAX_PEM_BYTES {
         return Err(TrustError::TooLarge);
     }
-    let labels = labels(pem);
-    if labels.iter().any(|label| holds(label, b"PRIVATE KEY")) {
+    let labels = labels(octets);
+    let is_key = labels.iter().any(|label| holds(label, b"PRIVATE KEY"));
+    if is_key || private::is_private_key(octets) {
         return Err(TrustError::PrivateKeyFound);
     }
+    if octets.first() == Some(&SEQUENCE) && labels.is_empty() {
+        return Ok(vec![Certificate::from_der(octets)?]);
+    }
+    read_pem(octets, &labels)
+}
+
+fn read_pem(pem: &[u8], labels: &[&[u8]]) -> Result<Vec<Certificate>, TrustError> {
     if labels.is_empty() {
         return Err(TrustError::NoCertificate);
     }
@@ -160,14 +173,14 @@ pub fn read_certificate(pem: &[u8]) -> Result<Certificate, TrustError> {
 
 /// All certificates of a file. If there is a private key in it, what was read is overwritten.
 pub fn load_certificates(path: &Path) -> Result<Vec<Certificate>, TrustError> {
-    let contents = files::read(path)?;
-    read_certificates(&contents.octets.0).map_err(|error| error.about(path))
+    let octets = files::read(path)?;
+    read_certificates(&octets.0).map_err(|error| error.about(path))
 }
 
 /// The one certificate of a file.
 pub fn load_certificate(path: &Path) -> Result<Certificate, TrustError> {
-    let contents = files::read(path)?;
-    read_certificate(&contents.octets.0).map_err(|error| error.about(path))
+    let octets = files::read(path)?;
+    read_certificate(&octets.0).map_err(|error| error.about(path))
 }
 
 /// The labels of the blocks of a PEM text (RFC 7468): what stands behind `-----BEGIN `.
@@ -224,6 +237,40 @@ mod tests {
                 let error = read_certificates(&pem).expect_err("refused");
                 assert!(matches!(error, TrustError::PrivateKeyFound), "{error}");
                 assert_ne!(error.text(Language::De), error.text(Language::En));
+            }
+        }
+    }
+
+    #[test]
+    fn der_holds_exactly_one() {
+        let issued = issue("TEST a", Purpose::Client);
+        let der = issued.certificate().der();
+        assert_eq!(read_certificates(der).expect("one"), [issued.certificate().clone()]);
+        assert_eq!(read_certificate(der).expect("one"), *issued.certificate());
+        let key = openssl::pkey::PKey::private_key_from_pem(&issued.key_pem().expect("pem"));
+        let key = key.expect("a key").private_key_to_pkcs8().expect("der");
+        assert!(matches!(read_certificates(&key), Err(TrustError::PrivateKeyFound)));
+        for bad in [[der, der].concat(), [der, &key].concat(), der[..der.len() / 2].to_vec()] {
+            assert!(matches!(read_certificates(&bad), Err(TrustError::Malformed)));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_octets_are_read_or_refused(octets in proptest::collection::vec(0u8.., 0..200)) {
+            drop(read_certificates(&octets));
+            let armoured = [b"-----BEGIN CERTIFICATE-----\n", &octets[..]].concat();
+            drop(read_certificates(&armoured));
+        }
+
+        #[test]
+        fn a_changed_certificate_is_read_or_refused(at in 0usize..4096, octet in 0u8..) {
+            let mut der = ca(KeyKind::EcP256).certificate().der().to_vec();
+            let at = at % der.len();
+            der[at] = octet;
+            // What is read is what was there, octet by octet.
+            if let Ok(read) = read_certificates(&der) {
+                proptest::prop_assert_eq!(read[0].der(), &der[..]);
             }
         }
     }

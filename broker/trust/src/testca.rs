@@ -3,6 +3,12 @@
 //!
 //! It has no clock; callers say from when until when.
 
+mod list;
+mod sources;
+
+pub use list::{Entry, List};
+pub use sources::Sources;
+
 use amtsbote_domain::validity::Validity;
 use openssl::asn1::Asn1Integer;
 use openssl::bn::{BigNum, MsbOption};
@@ -59,6 +65,10 @@ pub enum Purpose {
     Hub(Vec<String>),
     /// Signatures of an Author.
     Signature,
+    /// Encryption for a Reader: key transport with RSA, key agreement with elliptic curves.
+    Encryption,
+    /// Answers about revocation in the name of the authority (RFC 6960, 4.2.2.2).
+    OcspSigner,
     /// TLS client of a person who operates the hub.
     Operator,
 }
@@ -77,7 +87,7 @@ impl Purpose {
     fn names(&self) -> &[String] {
         match self {
             Self::Server(names) | Self::Hub(names) => names,
-            Self::Client | Self::Signature | Self::Operator => &[],
+            _ => &[],
         }
     }
 }
@@ -123,13 +133,25 @@ impl Issued {
 }
 
 impl TestCa {
-    /// Makes key and root certificate. The name gets `TEST ` in front if it does not begin so.
+    /// Makes key and root certificate. The name gets `TEST ` in front if it does not begin so. No
+    /// authorities below it.
     pub fn new(name: &str, kind: KeyKind, span: Span) -> Result<Self, TrustError> {
+        Self::with_depth(name, kind, span, 0)
+    }
+
+    /// The same, with at most so many authorities below it on a path.
+    pub fn with_depth(
+        name: &str,
+        kind: KeyKind,
+        span: Span,
+        depth: u32,
+    ) -> Result<Self, TrustError> {
         let key = new_key(kind)?;
         let subject = subject(name, "Amtsbote TEST")?;
         let mut builder = begin(&subject, &key, span)?;
         builder.set_issuer_name(&subject)?;
-        builder.append_extension(BasicConstraints::new().critical().ca().pathlen(0).build()?)?;
+        builder
+            .append_extension(BasicConstraints::new().critical().ca().pathlen(depth).build()?)?;
         builder.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build()?)?;
         let context = builder.x509v3_context(None, None);
         let identifier = SubjectKeyIdentifier::new().build(&context)?;
@@ -158,9 +180,31 @@ impl TestCa {
         &self.identity
     }
 
+    /// The key as PEM text (PKCS#8, not encrypted), for tools that sign in its name.
+    pub fn key_pem(&self) -> Result<Vec<u8>, TrustError> {
+        Ok(self.identity.key().private_key_to_pem_pkcs8()?)
+    }
+
     /// From when until when the root is valid.
     pub fn span(&self) -> Span {
         self.span
+    }
+
+    /// Makes an authority below this one, with at most `depth` authorities below itself.
+    pub fn intermediate(
+        &self,
+        name: &str,
+        kind: KeyKind,
+        span: Span,
+        depth: u32,
+        sources: &Sources,
+    ) -> Result<Self, TrustError> {
+        let key = new_key(kind)?;
+        let mut builder = begin(&*subject(name, "Amtsbote TEST")?, &key, span)?;
+        builder
+            .append_extension(BasicConstraints::new().critical().ca().pathlen(depth).build()?)?;
+        builder.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build()?)?;
+        Ok(Self { identity: self.finish(builder, key, None, sources)?, span })
     }
 
     /// Makes a key and a certificate for it. The name gets `TEST ` in front if it does not begin
@@ -172,27 +216,52 @@ impl TestCa {
         kind: KeyKind,
         span: Span,
     ) -> Result<Issued, TrustError> {
+        self.issue_with(name, purpose, kind, span, &Sources::default())
+    }
+
+    /// The same, and the certificate names these sources about its revocation.
+    pub fn issue_with(
+        &self,
+        name: &str,
+        purpose: Purpose,
+        kind: KeyKind,
+        span: Span,
+        sources: &Sources,
+    ) -> Result<Issued, TrustError> {
         let key = new_key(kind)?;
         let unit = match purpose {
             Purpose::Operator => "Amtsbote TEST operators",
             _ => "Amtsbote TEST",
         };
-        let root = self.identity.certificate().x509();
         let mut builder = begin(&*subject(name, unit)?, &key, span)?;
-        builder.set_issuer_name(root.subject_name())?;
         builder.append_extension(BasicConstraints::new().critical().build()?)?;
-        add_usages(&mut builder, &purpose)?;
+        add_usages(&mut builder, &purpose, kind)?;
+        let names = alternative_names(&purpose);
+        Ok(Issued { identity: self.finish(builder, key, names, sources)? })
+    }
+
+    /// Adds what all certificates have, and signs.
+    fn finish(
+        &self,
+        mut builder: X509Builder,
+        key: PKey<Private>,
+        names: Option<SubjectAlternativeName>,
+        sources: &Sources,
+    ) -> Result<Identity, TrustError> {
+        let root = self.identity.certificate().x509();
+        builder.set_issuer_name(root.subject_name())?;
         let context = builder.x509v3_context(Some(root), None);
         let own = SubjectKeyIdentifier::new().build(&context)?;
         let issuer = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
-        let names = alternative_names(&purpose).map(|names| names.build(&context)).transpose()?;
-        for extension in [Some(own), Some(issuer), names].into_iter().flatten() {
+        let names = names.map(|names| names.build(&context)).transpose()?;
+        let more = sources.extensions()?;
+        for extension in [Some(own), Some(issuer), names].into_iter().flatten().chain(more) {
             builder.append_extension(extension)?;
         }
         builder.sign(self.identity.key(), MessageDigest::sha256())?;
-        let certificate = Certificate::new(builder.build())?;
-        let chain = vec![certificate, self.identity.certificate().clone()];
-        Ok(Issued { identity: Identity::new(key, chain)? })
+        let mut chain = vec![Certificate::new(builder.build())?];
+        chain.extend(self.identity.chain().iter().cloned());
+        Identity::new(key, chain)
     }
 }
 
@@ -241,18 +310,31 @@ fn begin(
     Ok(builder)
 }
 
-fn add_usages(builder: &mut X509Builder, purpose: &Purpose) -> Result<(), TrustError> {
+fn add_usages(
+    builder: &mut X509Builder,
+    purpose: &Purpose,
+    kind: KeyKind,
+) -> Result<(), TrustError> {
     let mut usage = KeyUsage::new();
-    usage.critical().digital_signature();
+    usage.critical();
     let mut extended = ExtendedKeyUsage::new();
+    match purpose {
+        Purpose::Encryption => drop(match kind {
+            KeyKind::EcP256 => usage.key_agreement(),
+            KeyKind::Rsa3072 => usage.key_encipherment(),
+        }),
+        Purpose::Signature => drop(usage.digital_signature().non_repudiation()),
+        _ => drop(usage.digital_signature()),
+    }
     match purpose {
         Purpose::Server(_) => drop(extended.server_auth()),
         Purpose::Hub(_) => drop(extended.server_auth().client_auth()),
         Purpose::Client | Purpose::Operator => drop(extended.client_auth()),
-        Purpose::Signature => drop(usage.non_repudiation()),
+        Purpose::OcspSigner => drop(extended.other("OCSPSigning")),
+        Purpose::Signature | Purpose::Encryption => {}
     }
     builder.append_extension(usage.build()?)?;
-    if *purpose != Purpose::Signature {
+    if !matches!(purpose, Purpose::Signature | Purpose::Encryption) {
         builder.append_extension(extended.build()?)?;
     }
     Ok(())
@@ -270,131 +352,4 @@ fn alternative_names(purpose: &Purpose) -> Option<SubjectAlternativeName> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use std::process::Command;
-    use std::sync::LazyLock;
-
-    pub(crate) const FROM: &str = "2020-01-01T00:00:00Z";
-    /// Beyond 2050, so that both forms of time in certificates occur.
-    pub(crate) const UNTIL: &str = "2090-01-01T00:00:00Z";
-
-    fn span() -> Span {
-        let at = |text: &str| text.parse().expect("an instant");
-        Span { from: at(FROM), until: at(UNTIL) }
-    }
-
-    pub(crate) fn ca(kind: KeyKind) -> &'static TestCa {
-        static EC: LazyLock<TestCa> =
-            LazyLock::new(|| TestCa::new("TEST root EC", KeyKind::EcP256, span()).expect("a CA"));
-        static RSA: LazyLock<TestCa> =
-            LazyLock::new(|| TestCa::new("root RSA", KeyKind::Rsa3072, span()).expect("a CA"));
-        match kind {
-            KeyKind::EcP256 => &EC,
-            KeyKind::Rsa3072 => &RSA,
-        }
-    }
-
-    pub(crate) fn issue(name: &str, purpose: Purpose) -> Issued {
-        let ca = ca(KeyKind::EcP256);
-        ca.issue(name, purpose, KeyKind::EcP256, ca.span()).expect("issued")
-    }
-
-    impl TestCa {
-        pub(crate) fn encrypted_key_pem_for_tests(&self, passphrase: &[u8]) -> Vec<u8> {
-            let cipher = openssl::symm::Cipher::aes_256_cbc();
-            let key = self.identity.key();
-            key.private_key_to_pem_pkcs8_passphrase(cipher, passphrase).expect("pem")
-        }
-    }
-
-    /// Runs the tool `openssl` and returns what it printed.
-    pub(crate) fn openssl(arguments: &[&str]) -> String {
-        let output = Command::new("openssl")
-            .args(arguments)
-            .output()
-            .expect("the tool openssl is needed (Debian package openssl)");
-        assert!(
-            output.status.success(),
-            "openssl {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).expect("text")
-    }
-
-    #[test]
-    fn openssl_verifies_the_chain_and_shows_the_usages() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
-        let (root, leaf) = (path("root.pem"), path("leaf.pem"));
-        let kinds = [KeyKind::EcP256, KeyKind::Rsa3072];
-        for (ca_kind, kind) in kinds.into_iter().flat_map(|a| kinds.map(|b| (a, b))) {
-            let ca = ca(ca_kind);
-            std::fs::write(&root, ca.certificate().to_pem().expect("pem")).expect("written");
-            for (purpose, check, shown) in [
-                (Purpose::localhost(), "sslserver", "TLS Web Server Authentication\n"),
-                (Purpose::Client, "sslclient", "TLS Web Client Authentication\n"),
-                (Purpose::Operator, "sslclient", "TLS Web Client Authentication\n"),
-                (
-                    Purpose::local_hub(),
-                    "sslserver",
-                    "TLS Web Server Authentication, TLS Web Client",
-                ),
-                (Purpose::Signature, "any", "Digital Signature, Non Repudiation\n"),
-            ] {
-                let issued = ca.issue("x", purpose.clone(), kind, ca.span()).expect("issued");
-                let pem = issued.certificate().to_pem().expect("pem");
-                std::fs::write(&leaf, pem).expect("written");
-                openssl(&["verify", "-x509_strict", "-CAfile", &root, "-purpose", check, &leaf]);
-                let text = openssl(&["x509", "-in", &leaf, "-noout", "-text"]);
-                assert!(text.contains(shown), "{purpose:?}: {text}");
-                assert!(text.contains("CA:FALSE") && text.contains("CN = TEST x"), "{text}");
-                let local = "DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1";
-                assert_eq!(text.contains(local), !purpose.names().is_empty(), "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_certificate_of_the_wrong_use_does_not_verify() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = |name: &str| folder.path().join(name);
-        let ca = ca(KeyKind::EcP256);
-        std::fs::write(path("root.pem"), ca.certificate().to_pem().expect("pem")).expect("written");
-        let client = issue("x", Purpose::Client);
-        std::fs::write(path("leaf.pem"), client.certificate().to_pem().expect("pem"))
-            .expect("written");
-        let output = Command::new("openssl")
-            .args(["verify", "-purpose", "sslserver", "-CAfile"])
-            .args([path("root.pem"), path("leaf.pem")])
-            .output()
-            .expect("the tool openssl is needed (Debian package openssl)");
-        assert!(!output.status.success());
-    }
-
-    #[test]
-    fn serials_differ_and_are_positive() {
-        let serials: Vec<String> = (0..8)
-            .map(|n| {
-                issue(&n.to_string(), Purpose::Client).certificate().serial().expect("a serial")
-            })
-            .collect();
-        for (n, serial) in serials.iter().enumerate() {
-            assert!(!serials[..n].contains(serial));
-            assert!(serial.len() == 32 && !serial.starts_with('-'), "{serial}");
-        }
-    }
-
-    #[test]
-    fn names_too_long_are_refused() {
-        let ca = ca(KeyKind::EcP256);
-        let long = "x".repeat(60);
-        assert!(ca.issue(&long, Purpose::Client, KeyKind::EcP256, ca.span()).is_err());
-    }
-
-    #[test]
-    fn an_authority_is_used_again() {
-        let again = TestCa::from_identity(ca(KeyKind::EcP256).identity().clone()).expect("again");
-        assert_eq!(again.span(), ca(KeyKind::EcP256).span());
-    }
-}
+pub(crate) mod tests;

@@ -1,12 +1,26 @@
-//! TLS settings for the hub's listeners and for its own connections.
+//! TLS settings for the hub's listeners and for its own connections, after BSI TR-02102-2.
 //!
-//! TLS 1.2 and 1.3 with forward secrecy and authenticated encryption only, in the spirit of BSI
-//! TR-02102-2; no system roots, no resumption, no renegotiation, no compression.
+//! | | set here | TR-02102-2 |
+//! |---|---|---|
+//! | versions | TLS 1.2 and 1.3 | 3.2: these two |
+//! | suites of 1.2 | ECDHE with ECDSA or RSA, AES-GCM | 3.3: forward secrecy; CBC and CCM, which it also has, are left out: nobody needs them |
+//! | suites of 1.3 | AES-GCM | 3.4: the same with CCM |
+//! | groups | P-256, P-384, P-521, Brainpool (with 1.2 only in OpenSSL 3.0); X25519 last | 3.3, 3.4; X25519 is ours, for peers that have nothing else |
+//! | signatures | ECDSA, RSA-PSS, and RSA-PKCS1, each with SHA-256, 384 or 512 | 3.3, 3.4; never SHA-1 or SHA-224; no Ed25519 |
+//!
+//! No system roots, no resumption, no renegotiation, no compression, no early data. The lengths of
+//! keys in certificates are judged by policy, not here; OpenSSL refuses RSA below 2048 bits.
+//!
+//! Replacing an [`Acceptor`]'s settings is how a certificate is rolled over without a restart:
+//! connections that stand keep what they were made with, the next one gets the new.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use amtsbote_domain::digest::Digest;
 use openssl::ssl::{
-    SslAcceptor, SslConnector, SslContextBuilder, SslMethod, SslOptions, SslRef,
-    SslSessionCacheMode, SslVerifyMode, SslVersion,
+    SslAcceptor, SslAcceptorBuilder, SslConnector, SslContextBuilder, SslMethod, SslOptions,
+    SslRef, SslSessionCacheMode, SslVerifyMode, SslVersion,
 };
 use openssl::x509::store::{X509Store, X509StoreBuilder};
 
@@ -16,11 +30,13 @@ use crate::pem::Certificate;
 
 /// Longest chain of a peer, issuers without the root.
 pub const MAX_CHAIN: u32 = 4;
+/// Longest OCSP response that is stapled, in bytes; it goes into every handshake.
+pub const MAX_STAPLE_BYTES: usize = 16 * 1024;
 
 const CIPHERS_TLS12: &str = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:\
                              ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256";
 const CIPHERS_TLS13: &str = "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256";
-const GROUPS: &str = "P-256:P-384:P-521:X25519";
+const GROUPS: &str = "P-256:P-384:P-521:brainpoolP256r1:brainpoolP384r1:brainpoolP512r1:X25519";
 const SIGNATURES: &str = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:\
                           RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
@@ -33,11 +49,74 @@ pub enum ClientCertificate {
     Optional,
 }
 
-/// The settings of a listener: our identity, and the authorities whose client certificates count.
+/// What answers "which OCSP response goes with this certificate?" in every handshake in which the
+/// client asks for one. It must answer at once, from a cache: the handshake waits.
+pub type Staple = Arc<dyn Fn(&Certificate) -> Option<Vec<u8>> + Send + Sync>;
+
+/// The settings of a listener, which can be replaced while it listens. Clones are the same
+/// acceptor.
+#[derive(Clone)]
+pub struct Acceptor {
+    current: Arc<RwLock<Arc<SslAcceptor>>>,
+    client_certificate: ClientCertificate,
+    staple: Option<Staple>,
+}
+
+impl Acceptor {
+    /// Begins with this identity and these authorities; see [`acceptor`].
+    pub fn new(
+        identity: &Identity,
+        client_authorities: &[Certificate],
+        client_certificate: ClientCertificate,
+        staple: Option<Staple>,
+    ) -> Result<Self, TrustError> {
+        let settings = build(identity, client_authorities, client_certificate, staple.as_ref())?;
+        let current = Arc::new(RwLock::new(Arc::new(settings)));
+        Ok(Self { current, client_certificate, staple })
+    }
+
+    /// For the next handshake.
+    pub fn current(&self) -> Arc<SslAcceptor> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on this identity is shown and these authorities count. On an error everything stays
+    /// as it was.
+    pub fn replace(
+        &self,
+        identity: &Identity,
+        client_authorities: &[Certificate],
+    ) -> Result<(), TrustError> {
+        let settings =
+            build(identity, client_authorities, self.client_certificate, self.staple.as_ref())?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("client_certificate", &self.client_certificate)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The settings of a listener that stay as they are: our identity, and the authorities whose client
+/// certificates count.
 pub fn acceptor(
     identity: &Identity,
     client_authorities: &[Certificate],
     client_certificate: ClientCertificate,
+) -> Result<SslAcceptor, TrustError> {
+    build(identity, client_authorities, client_certificate, None)
+}
+
+fn build(
+    identity: &Identity,
+    client_authorities: &[Certificate],
+    client_certificate: ClientCertificate,
+    staple: Option<&Staple>,
 ) -> Result<SslAcceptor, TrustError> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     common(&mut builder)?;
@@ -56,7 +135,27 @@ pub fn acceptor(
         ClientCertificate::Optional => SslVerifyMode::PEER,
     });
     present(&mut builder, identity)?;
+    if let Some(staple) = staple {
+        set_staple(&mut builder, identity.certificate().clone(), Arc::clone(staple))?;
+    }
     Ok(builder.build())
+}
+
+fn set_staple(
+    builder: &mut SslAcceptorBuilder,
+    certificate: Certificate,
+    staple: Staple,
+) -> Result<(), TrustError> {
+    builder.set_status_callback(move |connection| {
+        // RFC 6066, 8: a server without a response sends none; the client decides what that means.
+        let response = staple(&certificate)
+            .filter(|response| !response.is_empty() && response.len() <= MAX_STAPLE_BYTES);
+        match response {
+            Some(response) => connection.set_ocsp_status(&response).map(|()| true),
+            None => Ok(false),
+        }
+    })?;
+    Ok(())
 }
 
 /// The settings for a connection of ours: only these authorities are trusted, and the name of the
@@ -114,119 +213,4 @@ fn present(builder: &mut SslContextBuilder, identity: &Identity) -> Result<(), T
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testca::tests::{ca, issue};
-    use crate::testca::{KeyKind, Purpose, TestCa};
-    use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
-    use std::thread;
-
-    /// One connection on loopback: what the server saw of the client, or that it failed.
-    fn meet(server: SslAcceptor, client: SslConnector, name: &str) -> Option<Option<Digest>> {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let serving = thread::spawn(move || {
-            let (stream, _) = listener.accept().expect("a client");
-            let mut stream = server.accept(stream).ok()?;
-            let seen = peer_fingerprint(stream.ssl()).expect("a fingerprint");
-            stream.write_all(b"x").ok()?;
-            Some(seen)
-        });
-        let answered = client
-            .connect(name, TcpStream::connect(address).expect("connected"))
-            .ok()
-            .and_then(|mut stream| stream.read_exact(&mut [0]).ok());
-        let seen = serving.join().expect("the server ends");
-        answered.and(seen)
-    }
-
-    fn server(client_certificate: ClientCertificate) -> SslAcceptor {
-        let issued = issue("TEST server", Purpose::localhost());
-        acceptor(
-            issued.identity(),
-            &[ca(KeyKind::EcP256).certificate().clone()],
-            client_certificate,
-        )
-        .expect("settings")
-    }
-
-    fn client(authority: &TestCa, identity: Option<&Identity>) -> SslConnector {
-        connector(&[authority.certificate().clone()], identity).expect("settings")
-    }
-
-    #[test]
-    fn both_sides_know_each_other() {
-        let authority = ca(KeyKind::EcP256);
-        let issued = issue("TEST client", Purpose::Client);
-        for name in ["localhost", "127.0.0.1", "::1"] {
-            let seen = meet(
-                server(ClientCertificate::Required),
-                client(authority, Some(issued.identity())),
-                name,
-            );
-            assert_eq!(seen, Some(Some(issued.certificate().fingerprint())), "{name}");
-        }
-    }
-
-    #[test]
-    fn who_shows_no_certificate_is_let_in_only_where_it_is_optional() {
-        let authority = ca(KeyKind::EcP256);
-        let without = || client(authority, None);
-        assert_eq!(meet(server(ClientCertificate::Required), without(), "localhost"), None);
-        assert_eq!(meet(server(ClientCertificate::Optional), without(), "localhost"), Some(None));
-    }
-
-    #[test]
-    fn certificates_of_others_or_for_other_use_are_refused() {
-        let authority = ca(KeyKind::EcP256);
-        let stranger = TestCa::new("TEST other", KeyKind::EcP256, authority.span()).expect("a CA");
-        let foreign = stranger
-            .issue("TEST x", Purpose::Client, KeyKind::EcP256, authority.span())
-            .expect("issued");
-        let wrong_use = issue("TEST server", Purpose::localhost());
-        for identity in [foreign.identity(), wrong_use.identity()] {
-            for policy in [ClientCertificate::Required, ClientCertificate::Optional] {
-                assert_eq!(
-                    meet(server(policy), client(authority, Some(identity)), "localhost"),
-                    None
-                );
-            }
-        }
-        let good = issue("TEST client", Purpose::Client);
-        let policy = ClientCertificate::Required;
-        let trusting_another = client(&stranger, Some(good.identity()));
-        assert_eq!(meet(server(policy), trusting_another, "localhost"), None);
-        let other_name = client(authority, Some(good.identity()));
-        assert_eq!(meet(server(policy), other_name, "hub.example.test"), None);
-    }
-
-    #[test]
-    fn old_protocols_and_weak_ciphers_are_refused() {
-        let authority = ca(KeyKind::EcP256);
-        let issued = issue("TEST client", Purpose::Client);
-        let with = |change: fn(&mut SslContextBuilder)| {
-            let mut builder = SslConnector::builder(SslMethod::tls_client()).expect("a builder");
-            builder.set_cert_store(store(&[authority.certificate().clone()]).expect("a store"));
-            present(&mut builder, issued.identity()).expect("an identity");
-            change(&mut builder);
-            meet(server(ClientCertificate::Required), builder.build(), "localhost")
-        };
-        let seen = Some(Some(issued.certificate().fingerprint()));
-        assert_eq!(with(|b| b.set_max_proto_version(Some(SslVersion::TLS1_2)).expect("set")), seen);
-        assert_eq!(with(|b| b.set_min_proto_version(Some(SslVersion::TLS1_3)).expect("set")), seen);
-        let old = |b: &mut SslContextBuilder| {
-            b.set_security_level(0);
-            b.set_min_proto_version(Some(SslVersion::TLS1)).expect("set");
-            b.set_max_proto_version(Some(SslVersion::TLS1_1)).expect("set");
-            b.set_cipher_list("ALL:@SECLEVEL=0").expect("set");
-        };
-        assert_eq!(with(old), None);
-        let weak = |b: &mut SslContextBuilder| {
-            b.set_max_proto_version(Some(SslVersion::TLS1_2)).expect("set");
-            b.set_cipher_list("AES128-SHA:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA")
-                .expect("set");
-        };
-        assert_eq!(with(weak), None);
-    }
-}
+mod tests;
