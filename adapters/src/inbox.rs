@@ -14,6 +14,7 @@ use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::ENVELOPE_CID;
 use amtsbote_wire::native::envelope::{self, VerifiedEnvelope};
 use amtsbote_wire::native::status::InboxEntry;
+use amtsbote_wire::signature::Allowed;
 use tracing::{info, warn};
 
 use crate::client::NativeClient;
@@ -42,7 +43,8 @@ pub fn verify_author(
 ) -> Result<VerifiedEnvelope, ClientError> {
     let read = envelope::read(envelope).map_err(|fault| ClientError::Content(fault.to_string()))?;
     let trusted = signers.certificates(read.claimed_author());
-    read.verify(envelope, &trusted, at).map_err(|fault| ClientError::Content(fault.to_string()))
+    read.verify(envelope, &trusted, &Allowed::default(), at)
+        .map_err(|fault| ClientError::Content(fault.to_string()))
 }
 
 /// Collects for one party.

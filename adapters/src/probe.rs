@@ -293,7 +293,7 @@ mod tests {
     use amtsbote_domain::identity::TransportId;
     use amtsbote_domain::validity::Validity;
     use amtsbote_wire::native::envelope;
-    use amtsbote_wire::signature::OpensslSigner;
+    use amtsbote_wire::signature::{Allowed, OpensslSigner};
     use openssl::asn1::Asn1Time;
     use openssl::ec::{EcGroup, EcKey};
     use openssl::hash::MessageDigest;
@@ -342,7 +342,9 @@ mod tests {
         match envelope::read(&wired.envelope) {
             Err(fault) => Some(fault.code()),
             Ok(unverified) => {
-                unverified.verify(&wired.envelope, &trusted, at).err().map(|fault| fault.code())
+                let allowed = Allowed::default();
+                let verified = unverified.verify(&wired.envelope, &trusted, &allowed, at);
+                verified.err().map(|fault| fault.code())
             }
         }
     }

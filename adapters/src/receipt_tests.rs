@@ -31,6 +31,7 @@ fn accepted() -> Evidence {
     Evidence::Accepted(Box::new(Accepted {
         hub_id: hub_id(),
         account: AccountId::parse("lemgo").expect("an account"),
+        account_certificate: None,
         metadata: metadata(),
         business_id: None,
         content_digest: content_digest(&metadata(), &parts()),
@@ -45,6 +46,7 @@ fn accepted() -> Evidence {
         rule: "permissions.toml:1".to_owned(),
         channel: "inbox".to_owned(),
         test: true,
+        under_grace: vec![],
         same_business_id: vec![],
     }))
 }

@@ -9,13 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amtsbote_archive::note::LogKey;
-use amtsbote_domain::digest::Digest;
-use amtsbote_domain::directory::Directory;
-use amtsbote_domain::policy::Permissions;
-use amtsbote_schemas::pack::PackSet;
-use amtsbote_trust::keystore::Identity;
-use amtsbote_trust::master::MasterKey;
-use amtsbote_trust::pem::Certificate;
+use amtsbote_domain::directory::TrustedCertificate;
+use amtsbote_trust::revocation;
+
+use crate::tables::{Reread, Tables};
 
 /// One node.
 pub struct NodeConfig {
@@ -27,24 +24,16 @@ pub struct NodeConfig {
     pub native_address: SocketAddr,
     /// Address of the operations API and the health checks.
     pub operations_address: SocketAddr,
-    /// Certificate and key of both listeners.
-    pub identity: Identity,
-    /// Authorities whose client certificates are let in to be compared with the accounts.
-    pub client_authorities: Vec<Certificate>,
-    /// People who may use the operations API.
-    pub operators: Vec<Operator>,
-    /// Who is reachable, and which accounts there are.
-    pub directory: Directory,
-    /// Who may send what to whom.
-    pub permissions: Permissions,
-    /// The standards.
-    pub packs: Arc<PackSet>,
-    /// Other hubs to which messages are forwarded.
-    pub peers: Vec<PeerConfig>,
+    /// What people may change while the node runs.
+    pub tables: Tables,
+    /// Where lists of revoked certificates and answers about them come from.
+    pub revocation: revocation::Settings,
+    /// Reads the tables again when somebody asks for it.
+    pub reread: Option<Arc<dyn Reread>>,
     /// The key that signs the heads of the evidence log.
     pub log_key: LogKey,
-    /// The key that wraps all keys of data at rest.
-    pub master_key: MasterKey,
+    /// Folder of the key store: there lie the keys that wrap all keys of data at rest.
+    pub key_store: PathBuf,
     /// Bounds.
     pub limits: Limits,
     /// How deliveries to other hubs are tried.
@@ -56,8 +45,8 @@ pub struct NodeConfig {
 pub struct Operator {
     /// The name as evidence and logs show it.
     pub name: String,
-    /// SHA-256 over the DER of the certificate.
-    pub certificate: Digest,
+    /// The certificate.
+    pub certificate: TrustedCertificate,
 }
 
 /// Another hub.

@@ -7,12 +7,15 @@
 pub mod clock;
 pub mod config;
 pub mod hub;
+pub mod keys;
 mod outlet;
 pub mod pipeline;
 mod quota;
 pub mod server;
+pub mod standing;
 mod step;
 mod stop;
+pub mod tables;
 #[cfg(test)]
 mod testing;
 mod transport;

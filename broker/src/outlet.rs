@@ -16,8 +16,9 @@ use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::{Delivery, Lease, Pending, Store, StoreError};
 use amtsbote_domain::state::Event;
 
-use crate::config::DeliveryPolicy;
+use crate::config::{DeliveryPolicy, PeerConfig};
 use crate::hub::Hub;
+use crate::transport::native::peer::NativePeer;
 
 /// One message for the next node.
 pub(crate) struct Parcel {
@@ -61,20 +62,36 @@ const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3_600);
 /// All ways out, by the name of the peer.
 pub(crate) type Outlets = HashMap<String, Arc<dyn Outlet>>;
 
+/// A peer with which no connection can be made as configured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("peer {name}: {error}")]
+pub struct BadPeer {
+    name: String,
+    error: String,
+}
+
+/// The ways to these peers.
+pub(crate) fn outlets(peers: &[PeerConfig]) -> Result<Outlets, BadPeer> {
+    let mut outlets = Outlets::new();
+    for peer in peers {
+        let outlet = NativePeer::new(peer)
+            .map_err(|error| BadPeer { name: peer.name.clone(), error: error.to_string() })?;
+        outlets.insert(peer.name.clone(), Arc::new(outlet));
+    }
+    Ok(outlets)
+}
+
 /// A lease that may become an attempt.
-pub(crate) struct Ready<'a> {
+pub(crate) struct Ready {
     pub(crate) parcel: Parcel,
-    pub(crate) outlet: &'a dyn Outlet,
+    pub(crate) outlet: Arc<dyn Outlet>,
 }
 
 /// Judges the way again at delivery time (P10).
-pub(crate) async fn prepare<'a>(
-    hub: &Hub,
-    outlets: &'a Outlets,
-    lease: &Lease,
-) -> Result<Option<Ready<'a>>, StoreError> {
+pub(crate) async fn prepare(hub: &Hub, lease: &Lease) -> Result<Option<Ready>, StoreError> {
     let record = hub.store.delivery(&lease.hub_id).await?.record;
-    let way = hub.directory.way_to(
+    let tables = hub.tables();
+    let way = tables.directory.way_to(
         &record.metadata.reader,
         &record.metadata.service,
         record.test,
@@ -82,7 +99,7 @@ pub(crate) async fn prepare<'a>(
     );
     let outlet = match way {
         Ok(way) => match &way.channel {
-            Channel::Peer(name) if *name == lease.peer => outlets.get(name),
+            Channel::Peer(name) if *name == lease.peer => tables.outlets.get(name).cloned(),
             Channel::Peer(_) | Channel::Inbox => None,
         },
         Err(_) => None,
@@ -92,7 +109,7 @@ pub(crate) async fn prepare<'a>(
         return Ok(None);
     };
     let parcel = Parcel { record, store: hub.store.clone(), repeated: lease.repeated };
-    Ok(Some(Ready { parcel, outlet: outlet.as_ref() }))
+    Ok(Some(Ready { parcel, outlet }))
 }
 
 /// Lets the outlet try, for as long as one attempt may take and never beyond the lease: after it

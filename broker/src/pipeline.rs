@@ -13,7 +13,7 @@ use amtsbote_domain::fault::Fault;
 use amtsbote_domain::ports::{Lease, StoreError};
 
 use crate::hub::Hub;
-use crate::outlet::{Outlets, Ready, deliver, prepare, settle};
+use crate::outlet::{Ready, deliver, prepare, settle};
 use crate::step::accepted::{Answer, accept};
 use crate::step::authenticated::{Arrived, authenticate};
 use crate::step::received::{Door, receive};
@@ -49,14 +49,14 @@ async fn take_in(hub: &Hub, door: Door<'_>, seen: &mut Seen) -> Result<Answer, F
 }
 
 /// Delivers one leased message to its next node and records what became of it (P2).
-pub(crate) async fn dispatch(hub: &Hub, outlets: &Outlets, lease: Lease) -> Result<(), StoreError> {
+pub(crate) async fn dispatch(hub: &Hub, lease: Lease) -> Result<(), StoreError> {
     // The way is judged again, now; without one the lease goes back and a person decides.
-    let Ready { parcel, outlet } = match prepare(hub, outlets, &lease).await? {
+    let Ready { parcel, outlet } = match prepare(hub, &lease).await? {
         Some(ready) => ready,
         None => return Ok(()),
     };
     // Durable before the first byte leaves.
     let attempt = hub.store.begin_attempt(&lease).await?;
-    let outcome = deliver(hub, &lease, outlet, parcel).await;
+    let outcome = deliver(hub, &lease, outlet.as_ref(), parcel).await;
     settle(hub, &lease, attempt, outcome).await
 }

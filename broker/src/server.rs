@@ -3,25 +3,34 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use amtsbote_domain::ports::{Clock, StoreError};
 use amtsbote_store::{OpenError, SqliteStore, StoreOptions};
-use amtsbote_trust::tls::{self, ClientCertificate};
+use amtsbote_trust::TrustError;
+use amtsbote_trust::pem::Certificate;
+use amtsbote_trust::revocation::{self, Book, Folder, Refresher};
+use amtsbote_trust::tls::{Acceptor, ClientCertificate, Staple};
+use amtsbote_trust::wrapping::{WrappingError, WrappingFolder};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
-use crate::config::{Contradiction, NodeConfig, PeerConfig};
-use crate::hub::{Hub, Mail, Noise, Pulse, Validations};
-use crate::outlet::Outlets;
+use crate::config::{Contradiction, NodeConfig};
+use crate::hub::{FIRST_WORD, Hub, Mail, Noise, Pulse, Validations};
+use crate::keys::KeysAtRest;
+use crate::outlet::{BadPeer, outlets};
 use crate::quota::Quotas;
+use crate::standing::{Standings, issuer_of, own_issuers};
 use crate::stop::{self, Stopper};
+use crate::tables::{Current, InForce, Tables};
 use crate::transport::listener::Listener;
-use crate::transport::native::peer::NativePeer;
 use crate::transport::{native, operations};
 use crate::worker;
 
+/// The folder below the data where lists and answers about certificates are kept.
+const REVOCATION: &str = "revocation";
 /// Time that requests and attempts under way get to end when the node stops.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -31,6 +40,15 @@ pub enum StartError {
     /// Settings that cannot work.
     #[error("the configuration contradicts itself: {0}")]
     Contradiction(#[from] Contradiction),
+    /// The wrapping keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] WrappingError),
+    /// What is kept of revoked certificates cannot be read.
+    #[error(transparent)]
+    Revocations(TrustError),
+    /// The same, or revocation cannot be asked about as configured.
+    #[error("revocation: {0}")]
+    Revocation(#[from] revocation::Refused),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -49,13 +67,8 @@ pub enum StartError {
         error: std::io::Error,
     },
     /// A peer's configuration does not work.
-    #[error("peer {name}: {error}")]
-    Peer {
-        /// Which.
-        name: String,
-        /// Why.
-        error: String,
-    },
+    #[error(transparent)]
+    Peer(#[from] BadPeer),
     /// The program failed while it opened the store.
     #[error("opening the store ended in a fault of the program")]
     Panicked,
@@ -78,13 +91,19 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     if let Some(contradiction) = contradiction {
         return Err(contradiction.into());
     }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let book = Arc::new(Book::new());
+    let issuers = Arc::new(Current::new(own_issuers(&config.tables.identity)));
+    let staple = staple(book.clone(), issuers.clone(), clock.clone());
     let acceptor = |required| {
-        tls::acceptor(&config.identity, &config.client_authorities, required)
+        let Tables { identity, client_authorities, .. } = &config.tables;
+        Acceptor::new(identity, client_authorities, required, Some(staple.clone()))
             .map_err(|error| StartError::Tls(error.to_string()))
     };
     let (partners, operators) =
         (acceptor(ClientCertificate::Required)?, acceptor(ClientCertificate::Optional)?);
-    let outlets = outlets(&config.peers)?;
+    let doors = [partners.clone(), operators.clone()];
+    let outlets = outlets(&config.tables.peers)?;
 
     // Before the store: what fails for a port that is taken leaves no trace in the log.
     let noise = Arc::new(Noise::default());
@@ -96,33 +115,57 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     let (native, native_listener) = bind(config.native_address, partners).await?;
     let (operations, operations_listener) = bind(config.operations_address, operators).await?;
 
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let verifier = config.log_key.verifier().clone();
     let data_dir: PathBuf = config.data_dir.clone();
-    let mut options = StoreOptions::new(
-        config.data_dir,
-        amtsbote_store::MasterKey::new(*config.master_key.octets()),
-        config.log_key,
-        clock.clone(),
-    );
-    options.reserve_bytes = config.limits.reserve_bytes;
-    let store = tokio::task::spawn_blocking(move || SqliteStore::open(options))
-        .await
-        .map_err(|_| StartError::Panicked)??;
-    let store = Arc::new(store);
+    let (key_store, log_key) = (config.key_store, config.log_key);
+    let (options_clock, reserve_bytes) = (clock.clone(), config.limits.reserve_bytes);
+    let open = move || -> Result<_, StartError> {
+        // Held until the store is closed: no command changes the keys of a node at work.
+        let keys = Arc::new(WrappingFolder::open(&key_store)?);
+        let mut options = StoreOptions::new(config.data_dir, keys.clone(), log_key, options_clock);
+        options.reserve_bytes = reserve_bytes;
+        Ok((Arc::new(SqliteStore::open(options)?), keys))
+    };
+    let (store, keys) =
+        tokio::task::spawn_blocking(open).await.map_err(|_| StartError::Panicked)??;
     store.started(env!("CARGO_PKG_VERSION")).await?;
 
+    let standings = Standings::new(config.tables.trust.clone(), book.clone());
+    let refresher = {
+        let folder = data_dir.join(REVOCATION);
+        let (book, clock, settings) = (book.clone(), clock.clone(), config.revocation);
+        let watched = standings.watched(&config.tables, clock.now());
+        let begin = move || -> Result<Refresher, StartError> {
+            let folder = Folder::open(&folder).map_err(StartError::Revocations)?;
+            let refresher = Refresher::new(settings, book, Some(folder), clock)?;
+            refresher.watch(&watched)?;
+            Ok(refresher)
+        };
+        tokio::task::spawn_blocking(begin).await.map_err(|_| StartError::Panicked)??
+    };
+
     let (stop, stopped) = stop::channel();
+    let refreshing = tokio::spawn({
+        let (refresher, stopped) = (refresher.clone(), stopped.clone());
+        async move { refresher.run(stopped.said()).await }
+    });
+    // A node that starts for the first time knows nothing; it is not to refuse everybody for that.
+    refresher.settle(FIRST_WORD).await;
     let hub = Arc::new(Hub {
         name: config.name,
         data_dir,
         store: store.clone(),
+        keys: KeysAtRest::new(keys, store.clone()),
         clock,
-        mail: Mail::new(&config.directory),
-        directory: config.directory,
-        permissions: config.permissions,
-        packs: config.packs,
-        operators: config.operators,
+        mail: Mail::new(&config.tables.directory),
+        tables: Current::new(InForce::new(config.tables, outlets, standings)),
+        doors,
+        own_issuers: issuers,
+        book,
+        refresher,
+        under_grace: AtomicU64::new(0),
+        reread: config.reread,
+        rereading: tokio::sync::Mutex::default(),
         limits: config.limits,
         delivery: config.delivery,
         verifier,
@@ -135,7 +178,8 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     });
     let routers = (native::router(hub.clone()), operations::router(hub.clone()));
     let tasks = vec![
-        tokio::spawn(worker::run(hub.clone(), Arc::new(outlets), stopped.clone(), GRACE)),
+        refreshing,
+        tokio::spawn(worker::run(hub.clone(), stopped.clone(), GRACE)),
         tokio::spawn(native_listener.serve(routers.0, stopped.clone(), GRACE)),
         tokio::spawn(operations_listener.serve(routers.1, stopped, GRACE)),
     ];
@@ -143,16 +187,17 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     Ok(Running { hub, store, native, operations, stop, tasks })
 }
 
-fn outlets(peers: &[PeerConfig]) -> Result<Outlets, StartError> {
-    let mut outlets = Outlets::new();
-    for peer in peers {
-        let outlet = NativePeer::new(peer).map_err(|error| StartError::Peer {
-            name: peer.name.clone(),
-            error: error.to_string(),
-        })?;
-        outlets.insert(peer.name.clone(), Arc::new(outlet));
-    }
-    Ok(outlets)
+/// What the listeners staple to our own certificate.
+fn staple(
+    book: Arc<Book>,
+    issuers: Arc<Current<Vec<Certificate>>>,
+    clock: Arc<dyn Clock>,
+) -> Staple {
+    Arc::new(move |certificate: &Certificate| {
+        let issuers = issuers.get();
+        let issuer = issuer_of(certificate, &issuers)?;
+        book.staple(certificate, issuer, clock.now()).map(|response| response.to_vec())
+    })
 }
 
 impl Running {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use amtsbote_archive::note::LogKey;
 use amtsbote_domain::Timestamp;
@@ -15,14 +16,25 @@ use amtsbote_domain::policy::Permissions;
 use amtsbote_domain::ports::{Acceptance, ENVELOPE_CID};
 use amtsbote_domain::state::{State, WaitingFor};
 use amtsbote_domain::validity::Validity;
-use amtsbote_store::{MasterKey, SqliteStore, StoreOptions};
+use amtsbote_store::{SqliteStore, StoreOptions};
+use amtsbote_trust::keystore::Identity;
+use amtsbote_trust::master::MasterKey;
+use amtsbote_trust::policy::AlgorithmPolicy;
+use amtsbote_trust::revocation::{self, Book, Refresher};
+use amtsbote_trust::testca::{KeyKind, Purpose, Span, TestCa};
+use amtsbote_trust::tls::{Acceptor, ClientCertificate};
+use amtsbote_trust::wrapping::{MASTER_KEY, WrappingFolder};
 use tokio::sync::Notify;
 
 use crate::clock::SystemClock;
 use crate::config::{DeliveryPolicy, Limits};
 use crate::hub::{Hub, Mail, Noise, Pulse, Validations};
+use crate::keys::KeysAtRest;
+use crate::outlet::Outlets;
 use crate::quota::Quotas;
+use crate::standing::{Standings, TrustRules};
 use crate::stop::{self, Stopper};
+use crate::tables::{Current, InForce, Tables};
 
 /// The peer that the directory has for the reader of every message that names no other.
 pub(crate) const PEER: &str = "far";
@@ -53,6 +65,7 @@ pub(crate) fn record(parts: Vec<Part>, envelope_sha256: Digest) -> Accepted {
     Accepted {
         hub_id: hub_id(1),
         account: AccountId::parse("lemgo").expect("an account"),
+        account_certificate: None,
         metadata: metadata(),
         business_id: None,
         content_digest: Digest([1; 32]),
@@ -67,6 +80,7 @@ pub(crate) fn record(parts: Vec<Part>, envelope_sha256: Digest) -> Accepted {
         rule: "permissions.toml:1".to_owned(),
         channel: format!("peer:{PEER}"),
         test: false,
+        under_grace: vec![],
         same_business_id: vec![],
     }
 }
@@ -88,29 +102,73 @@ fn reader(id: &str, peer: &str) -> Party {
             test: false,
         }],
         certificates: vec![],
+        legacy: None,
+        grace: None,
     }
 }
 
+/// A server's certificate and key.
+fn identity() -> Identity {
+    let day = |text: &str| text.parse().expect("an instant");
+    let span = Span { from: day("2020-01-01T00:00:00Z"), until: day("2100-01-01T00:00:00Z") };
+    let ca = TestCa::new("TEST", KeyKind::EcP256, span).expect("a CA");
+    let issued = ca.issue("TEST hub", Purpose::localhost(), KeyKind::EcP256, span);
+    issued.expect("issued").identity().clone()
+}
+
 /// A hub whose directory has two readers, behind [`PEER`] and [`OTHER_PEER`].
-pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy) -> (Arc<Hub>, Stopper) {
+pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy, outlets: Outlets) -> (Arc<Hub>, Stopper) {
     let readers = vec![reader(READER, PEER), reader(OTHER_READER, OTHER_PEER)];
     let directory = Directory::new(readers, vec![]).expect("consistent");
-    let clock = Arc::new(SystemClock);
-    let log_key = LogKey::generate("amtsbote/test/1").expect("a key");
-    let verifier = log_key.verifier().clone();
-    let mut options = StoreOptions::new(dir, MasterKey::new([42; 32]), log_key, clock.clone());
-    options.reserve_bytes = 1 << 20;
-    let (stopper, stop) = stop::channel();
-    let hub = Hub {
-        name: "test".to_owned(),
-        data_dir: dir.to_owned(),
-        store: Arc::new(SqliteStore::open(options).expect("opens")),
-        clock,
-        mail: Mail::new(&directory),
+    let identity = identity();
+    let book = Arc::new(Book::new());
+    let refresher =
+        Refresher::new(revocation::Settings::default(), book.clone(), None, Arc::new(SystemClock));
+    let door = |required| Acceptor::new(&identity, &[], required, None).expect("settings");
+    let doors = [ClientCertificate::Required, ClientCertificate::Optional].map(door);
+    let tables = Tables {
+        identity: identity.clone(),
+        client_authorities: vec![],
+        trust: TrustRules::default(),
+        policy: Arc::new(AlgorithmPolicy::built_in()),
         directory,
         permissions: Permissions::default(),
         packs: Arc::default(),
         operators: vec![],
+        peers: vec![],
+    };
+    let clock = Arc::new(SystemClock);
+    let log_key = LogKey::generate("amtsbote/test/1").expect("a key");
+    let verifier = log_key.verifier().clone();
+    let key_store = dir.join("keys");
+    std::fs::create_dir_all(&key_store).expect("a folder");
+    if !key_store.join(MASTER_KEY).exists() {
+        MasterKey::create(&key_store.join(MASTER_KEY)).expect("a key");
+    }
+    let keys = Arc::new(WrappingFolder::open(&key_store).expect("opens"));
+    let mut options = StoreOptions::new(dir, keys.clone(), log_key, clock.clone());
+    options.reserve_bytes = 1 << 20;
+    let store = Arc::new(SqliteStore::open(options).expect("opens"));
+    let (stopper, stop) = stop::channel();
+    let hub = Hub {
+        name: "test".to_owned(),
+        data_dir: dir.to_owned(),
+        store: store.clone(),
+        keys: KeysAtRest::new(keys, store),
+        clock,
+        mail: Mail::new(&tables.directory),
+        tables: Current::new(InForce::new(
+            tables,
+            outlets,
+            Standings::new(TrustRules::default(), book.clone()),
+        )),
+        doors,
+        own_issuers: Arc::new(Current::new(vec![])),
+        book,
+        refresher: refresher.expect("settings"),
+        under_grace: AtomicU64::new(0),
+        reread: None,
+        rereading: tokio::sync::Mutex::default(),
         limits: Limits::default(),
         delivery,
         verifier,

@@ -24,14 +24,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 type Ended = Result<Result<(), StoreError>, JoinError>;
 
 /// Runs until `stop` says so; then lets attempts under way end, for `grace` at most.
-pub(crate) async fn run(hub: Arc<Hub>, outlets: Arc<Outlets>, stop: Stop, grace: Duration) {
-    let mut worker = Worker {
-        hub,
-        outlets,
-        under_way: JoinSet::new(),
-        holders: Vec::new(),
-        mend_at: Instant::now(),
-    };
+pub(crate) async fn run(hub: Arc<Hub>, stop: Stop, grace: Duration) {
+    let mut worker =
+        Worker { hub, under_way: JoinSet::new(), holders: Vec::new(), mend_at: Instant::now() };
     let mut failures = 0;
     loop {
         let pause = match worker.go_round().await {
@@ -59,7 +54,6 @@ pub(crate) async fn run(hub: Arc<Hub>, outlets: Arc<Outlets>, stop: Stop, grace:
 
 struct Worker {
     hub: Arc<Hub>,
-    outlets: Arc<Outlets>,
     under_way: JoinSet<Result<(), StoreError>>,
     /// Whom each of them is for.
     holders: Vec<(String, AbortHandle)>,
@@ -72,7 +66,7 @@ impl Worker {
         self.hub.pulse.beat(self.hub.clock.now());
         let mut more = false;
         if Instant::now() >= self.mend_at {
-            more = mend(&self.hub, &self.outlets).await?;
+            more = mend(&self.hub).await?;
             if !more {
                 self.mend_at = Instant::now() + self.hub.delivery.idle;
             }
@@ -90,13 +84,13 @@ impl Worker {
         self.holders.retain(|(_, task)| !task.is_finished());
         let peers = self.holders.iter().map(|(peer, _)| peer.as_str());
         let slots = slots(self.hub.delivery.parallel, peers);
-        if slots.free == 0 || self.outlets.is_empty() {
+        if slots.free == 0 || self.hub.tables().outlets.is_empty() {
             return Ok(());
         }
         let leases = self.hub.store.lease_due(slots, self.hub.delivery.lease).await?;
         for lease in leases {
-            let (hub, outlets, peer) = (self.hub.clone(), self.outlets.clone(), lease.peer.clone());
-            let task = async move { dispatch(&hub, &outlets, lease).await };
+            let (hub, peer) = (self.hub.clone(), lease.peer.clone());
+            let task = async move { dispatch(&hub, lease).await };
             self.holders.push((peer, self.under_way.spawn(task)));
         }
         Ok(())
@@ -147,13 +141,14 @@ fn report(ended: Ended) {
 
 /// Ends what has expired, makes uncertain what was left open, and resolves what is uncertain by
 /// declared capability. Says whether there may be more.
-async fn mend(hub: &Hub, outlets: &Outlets) -> Result<bool, StoreError> {
+async fn mend(hub: &Hub) -> Result<bool, StoreError> {
+    let tables = hub.tables();
     let swept = hub.store.sweep(SWEEP).await?;
     let uncertain = hub.store.uncertain(SWEEP).await?;
     let more = swept >= SWEEP || uncertain.len() >= SWEEP as usize;
     stream::iter(uncertain)
         .map(Ok)
-        .try_for_each_concurrent(TOGETHER, |delivery| settle_doubt(hub, outlets, delivery))
+        .try_for_each_concurrent(TOGETHER, |delivery| settle_doubt(hub, &tables.outlets, delivery))
         .await?;
     Ok(more)
 }
@@ -203,9 +198,9 @@ mod tests {
         }
     }
 
-    fn outlets(silent: &Arc<Silent>) -> Arc<Outlets> {
+    fn outlets(silent: &Arc<Silent>) -> Outlets {
         let outlet: Arc<dyn Outlet> = silent.clone();
-        Arc::new([(testing::PEER.to_owned(), outlet)].into())
+        [(testing::PEER.to_owned(), outlet)].into()
     }
 
     async fn state(hub: &Hub, hub_id: &HubId) -> State {
@@ -220,12 +215,12 @@ mod tests {
             lease: Duration::from_secs(7_200),
             ..DeliveryPolicy::default()
         };
-        let (hub, _stopper) = testing::hub(dir.path(), policy);
-        let hub_id = testing::accepted(&hub).await;
         let silent = Arc::new(Silent::default());
+        let (hub, _stopper) = testing::hub(dir.path(), policy, outlets(&silent));
+        let hub_id = testing::accepted(&hub).await;
         let (stopper, stop) = stop::channel();
         let grace = Duration::from_millis(10);
-        let running = tokio::spawn(run(hub.clone(), outlets(&silent), stop, grace));
+        let running = tokio::spawn(run(hub.clone(), stop, grace));
         tokio::time::timeout(PATIENCE, silent.begun.notified()).await.expect("it is tried");
         stopper.stop();
         let ended = tokio::time::timeout(PATIENCE, running).await;
@@ -259,20 +254,20 @@ mod tests {
             parallel: 4,
             ..DeliveryPolicy::default()
         };
-        let (hub, _stopper) = testing::hub(dir.path(), policy);
-        for number in 1..=6 {
-            testing::accepted_for(&hub, number, testing::PEER).await;
-        }
-        let other = testing::accepted_for(&hub, 7, testing::OTHER_PEER).await;
         let [first, second] = [(), ()].map(|()| Arc::new(Silent::default()));
         let mut outlets = HashMap::new();
         for (peer, outlet) in [(testing::PEER, &first), (testing::OTHER_PEER, &second)] {
             let outlet: Arc<dyn Outlet> = outlet.clone();
             outlets.insert(peer.to_owned(), outlet);
         }
+        let (hub, _stopper) = testing::hub(dir.path(), policy, outlets);
+        for number in 1..=6 {
+            testing::accepted_for(&hub, number, testing::PEER).await;
+        }
+        let other = testing::accepted_for(&hub, 7, testing::OTHER_PEER).await;
         let (stopper, stop) = stop::channel();
         let grace = Duration::from_millis(10);
-        let running = tokio::spawn(run(hub.clone(), Arc::new(outlets), stop, grace));
+        let running = tokio::spawn(run(hub.clone(), stop, grace));
         let begun = tokio::time::timeout(PATIENCE, second.begun.notified()).await;
         begun.expect("the youngest message is tried although six before it hang");
         assert_eq!(state(&hub, &other).await, State::InDelivery { repeated: false });
@@ -294,27 +289,26 @@ mod tests {
             lease: Duration::from_millis(50),
             ..DeliveryPolicy::default()
         };
-        let (hub, _stopper) = testing::hub(dir.path(), policy);
-        let hub_id = testing::accepted(&hub).await;
         let silent = Arc::new(Silent::default());
-        let outlets = outlets(&silent);
+        let (hub, _stopper) = testing::hub(dir.path(), policy, outlets(&silent));
+        let hub_id = testing::accepted(&hub).await;
         let lease =
             hub.store.lease_due(Slots::any(1), policy.lease).await.expect("a lease").remove(0);
-        let dispatched = tokio::time::timeout(PATIENCE, dispatch(&hub, &outlets, lease)).await;
+        let dispatched = tokio::time::timeout(PATIENCE, dispatch(&hub, lease)).await;
         dispatched.expect("it does not outlast its lease").expect("settled");
         assert_eq!(state(&hub, &hub_id).await, State::Uncertain);
         // Not idempotent, and nobody can be asked: a person decides.
-        assert!(!mend(&hub, &outlets).await.expect("mends"));
+        assert!(!mend(&hub).await.expect("mends"));
         assert!(matches!(state(&hub, &hub_id).await, State::InClearing { .. }));
     }
 
     #[tokio::test]
     async fn a_node_that_was_dropped_does_not_spin() {
         let dir = tempdir().expect("a folder");
-        let (hub, stopper) = testing::hub(dir.path(), DeliveryPolicy::default());
+        let (hub, stopper) = testing::hub(dir.path(), DeliveryPolicy::default(), Outlets::new());
         let stop = hub.stop.clone();
         drop(stopper);
-        let worker = run(hub, Arc::default(), stop, PATIENCE);
+        let worker = run(hub, stop, PATIENCE);
         tokio::time::timeout(PATIENCE, worker).await.expect("it ends");
     }
 }

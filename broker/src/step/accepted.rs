@@ -1,5 +1,7 @@
 //! Step five: message, evidence and work item are durable, and there is an answer.
 
+use std::sync::atomic::Ordering;
+
 use amtsbote_domain::directory::Channel;
 use amtsbote_domain::evidence;
 use amtsbote_domain::fault::Fault;
@@ -55,7 +57,12 @@ pub(crate) async fn accept(hub: &Hub, routed: Routed) -> Result<Accepted, Fault>
     let acceptance = acceptance(hub, routed);
     let for_inbox = acceptance.record.channel == Channel::Inbox.as_str();
     let reader = acceptance.record.metadata.reader.clone();
+    let under_grace = !acceptance.record.under_grace.is_empty();
     let receipt = hub.store.accept(acceptance).await.map_err(|error| store_fault(&error))?;
+    if under_grace {
+        hub.under_grace.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(hub_id = %receipt.hub_id, "accepted under grace: a source of revocation is away");
+    }
     if for_inbox {
         hub.mail.ring(&reader);
     } else {
@@ -81,6 +88,7 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
         record: evidence::Accepted {
             hub_id: hub.new_id(),
             account: message.account,
+            account_certificate: Some(message.account_certificate),
             business_id,
             content_digest: message.content_digest,
             envelope_sha256: message.envelope_sha256,
@@ -90,6 +98,7 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
             rule: message.permit.rule().to_owned(),
             channel,
             test,
+            under_grace: message.under_grace,
             same_business_id: Vec::new(),
             metadata: message.metadata,
         },

@@ -2,24 +2,30 @@
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
+use amtsbote_domain::directory::Party;
 use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::identity::{AccountId, Transport};
-use amtsbote_domain::message::{Metadata, Part, SignatureFacts};
+use amtsbote_domain::message::{Metadata, Part, SignatureFacts, UnderGrace};
 use amtsbote_domain::policy::RoutePermit;
 use amtsbote_domain::ports::{AcceptedReceipt, ENVELOPE_CID, Intake, StoreError};
+use amtsbote_trust::pem::Certificate;
+use amtsbote_trust::policy::{Algorithm, AlgorithmPolicy, CertificateFacts, Judgement, Purpose};
 use amtsbote_wire::native::digest::content_digest;
 use amtsbote_wire::native::envelope::VerifiedEnvelope;
+use amtsbote_wire::signature::Allowed;
 
 use crate::hub::Hub;
 use crate::quota::Turn;
 use crate::step::accepted::Answer;
 use crate::step::received::{Door, Inbound, Received, in_envelope};
 use crate::step::refused::{Seen, store_fault};
+use crate::tables::InForce;
 
 /// A message whose Author is proven: the whole envelope is signed, and every part has the size
 /// and digest that the envelope states.
 pub(crate) struct Authenticated {
     pub(super) account: AccountId,
+    pub(super) account_certificate: Digest,
     pub(super) transport: Transport,
     pub(super) arrival: Timestamp,
     pub(super) metadata: Metadata,
@@ -28,6 +34,7 @@ pub(crate) struct Authenticated {
     pub(super) envelope_sha256: Digest,
     pub(super) content_digest: Digest,
     pub(super) permit: RoutePermit,
+    pub(super) under_grace: Vec<UnderGrace>,
     pub(super) intake: Box<dyn Intake>,
     /// Held until the message is accepted or refused.
     pub(super) _turn: Turn,
@@ -48,7 +55,8 @@ pub(crate) async fn authenticate(
     seen: &mut Seen,
 ) -> Result<Arrived, Fault> {
     let Received { door, envelope, octets, turn } = received;
-    let verified = verify(hub, &door, envelope, &octets)?;
+    let tables = hub.tables();
+    let (verified, author) = verify(&tables, &door, envelope, &octets)?;
     seen.metadata(verified.metadata());
     if !door.account.may_send_for(&verified.metadata().author) {
         return Err(Fault::new(Code::AccountNotForAuthor));
@@ -56,7 +64,8 @@ pub(crate) async fn authenticate(
     let content_digest = content_digest(verified.metadata(), verified.parts());
 
     // A repeat is answered as the first time, whatever has changed since: permissions may be
-    // withdrawn, expiry may have passed. Its octets are compared all the same.
+    // withdrawn, expiry may have passed, the signer's certificate may be revoked or nothing known
+    // of it. Its octets are compared all the same.
     let prior = hub
         .store
         .prior(&door.account.id, door.transport, &verified.metadata().transport_id)
@@ -74,7 +83,10 @@ pub(crate) async fn authenticate(
         })));
     }
 
-    let permit = hub
+    let signer = &verified.signature().certificate;
+    let author_grace =
+        tables.standings.author(author, signer, door.arrival).map_err(in_envelope)?;
+    let permit = tables
         .permissions
         .permit(verified.metadata(), door.arrival)
         .ok_or_else(|| Fault::new(Code::NotPermitted))?;
@@ -88,6 +100,7 @@ pub(crate) async fn authenticate(
     let (metadata, parts, signature) = verified.into_parts();
     Ok(Arrived::New(Box::new(Authenticated {
         account: door.account.id.clone(),
+        account_certificate: door.certificate,
         transport: door.transport,
         arrival: door.arrival,
         metadata,
@@ -96,25 +109,87 @@ pub(crate) async fn authenticate(
         envelope_sha256,
         content_digest,
         permit,
+        under_grace: door.under_grace.into_iter().chain(author_grace).collect(),
         intake: keeper.intake,
         _turn: turn,
     })))
 }
 
 /// The signature of the author that the envelope claims, by a certificate that the directory
-/// holds for that author. KeyInfo only chooses among those.
-fn verify(
-    hub: &Hub,
+/// holds for that author. KeyInfo only chooses among those; policy says by which algorithms and
+/// with which keys, by the hour of arrival.
+fn verify<'t>(
+    tables: &'t InForce,
     door: &Door<'_>,
     envelope: amtsbote_wire::native::envelope::UnverifiedEnvelope,
     octets: &[u8],
-) -> Result<VerifiedEnvelope, Fault> {
-    let trusted = hub
-        .directory
-        .party(envelope.claimed_author())
-        .map(|party| party.certificates.as_slice())
-        .unwrap_or_default();
-    envelope.verify(octets, trusted, door.arrival).map_err(in_envelope)
+) -> Result<(VerifiedEnvelope, &'t Party), Fault> {
+    let party = tables.directory.party(envelope.claimed_author());
+    let trusted = party.map(|party| party.certificates.as_slice()).unwrap_or_default();
+    let legacy = party.is_some_and(|party| party.is_legacy(door.arrival));
+    let allowed = tables.policy.allowed(Purpose::ContentSignature, legacy, door.arrival);
+    let verified = envelope.verify(octets, trusted, &allowed, door.arrival).map_err(|fault| {
+        let reason = fault.to_string();
+        match in_envelope(fault) {
+            fault if fault.code == Code::AlgorithmNotAllowed => {
+                fault.because(not_allowed(&reason, &tables.policy, &allowed))
+            }
+            fault => fault,
+        }
+    })?;
+    // Without a party there was no certificate to trust, and it was not verified.
+    let Some(party) = party else { return Err(Fault::new(Code::SignerNotTrusted)) };
+    remark(&tables.policy, party, verified.signature(), door.arrival);
+    Ok((verified, party))
+}
+
+/// Why an algorithm or a key is refused, and what would be taken instead. Only names of algorithms
+/// and lengths: nothing from the message.
+fn not_allowed(reason: &str, policy: &AlgorithmPolicy, allowed: &Allowed) -> String {
+    let short = |uri: &'static str| uri.split_once('#').map_or(uri, |(_, name)| name);
+    let signatures: Vec<_> = allowed.signatures.iter().map(|a| short(a.uri())).collect();
+    let digests: Vec<_> = allowed.digests.iter().map(|a| short(a.uri())).collect();
+    format!(
+        "{reason}; policy {} {}: signatures {}; digests {}; RSA from {} bits, curves from {} bits",
+        policy.name(),
+        policy.edition(),
+        signatures.join(", "),
+        digests.join(", "),
+        allowed.min_rsa_bits,
+        allowed.min_ec_bits
+    )
+}
+
+/// Logs what policy has against a signature that was accepted all the same: because it only warns
+/// yet, or because the party is under the legacy profile.
+fn remark(
+    policy: &AlgorithmPolicy,
+    party: &Party,
+    signature: &SignatureFacts,
+    at: Timestamp,
+) -> Option<String> {
+    let (purpose, legacy) = (Purpose::ContentSignature, party.is_legacy(at));
+    if !legacy && !policy.warns(purpose, false, at) {
+        return None;
+    }
+    let signer = party.certificates.iter().find(|c| c.fingerprint == signature.certificate);
+    let key = signer.and_then(|signer| Certificate::from_der(&signer.der).ok());
+    let key = key.map(|certificate| CertificateFacts::of(certificate.x509()).key);
+    let algorithm = Algorithm::from_uri(&signature.algorithm);
+    // As if there were no profile: what only the profile lets in is what must be told.
+    let by_algorithm = algorithm.map(|a| policy.judge(purpose, a, at, false));
+    let by_key = key.map(|key| policy.judge(purpose, key, at, false));
+    let judged = by_algorithm.into_iter().chain(by_key).fold(Judgement::Good, Judgement::worse);
+    let rule = judged.rule()?;
+    if judged.is_refused() {
+        tracing::warn!(
+            party = %party.id, rule = rule.id,
+            "accepted under the legacy profile of the party; the policy refuses it otherwise"
+        );
+    } else {
+        tracing::warn!(party = %party.id, rule = rule.id, "accepted, but the policy warns");
+    }
+    Some(rule.id.clone())
 }
 
 /// Octets of a whole message up to which all of it stays in memory while it comes in.
@@ -226,4 +301,73 @@ async fn take_part(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amtsbote_domain::directory::LegacyProfile;
+    use amtsbote_domain::party::PartyId;
+    use openssl::asn1::Asn1Time;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+
+    const NOW: &str = "2026-11-23T12:00:00Z";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("an instant")
+    }
+
+    /// A party with one certificate over an RSA key of so many bits.
+    fn party(bits: u32, legacy: Option<LegacyProfile>) -> Party {
+        let key = PKey::from_rsa(Rsa::generate(bits).expect("a key")).expect("a key");
+        let mut builder = openssl::x509::X509::builder().expect("a builder");
+        builder.set_pubkey(&key).expect("set");
+        builder.set_not_before(&Asn1Time::days_from_now(0).expect("a day")).expect("set");
+        builder.set_not_after(&Asn1Time::days_from_now(1).expect("a day")).expect("set");
+        builder.sign(&key, openssl::hash::MessageDigest::sha256()).expect("signed");
+        let certificate = Certificate::new(builder.build()).expect("a certificate");
+        Party {
+            id: PartyId::parse("ags:05766044").expect("a party"),
+            name: "TEST".to_owned(),
+            services: vec![],
+            certificates: vec![certificate.trusted()],
+            legacy,
+            grace: None,
+        }
+    }
+
+    fn remarked(party: &Party, fragment: &str, when: &str) -> Option<String> {
+        let signature = SignatureFacts {
+            certificate: party.certificates[0].fingerprint,
+            subject: String::new(),
+            algorithm: format!("http://www.w3.org/2001/04/xmldsig-more#{fragment}"),
+        };
+        remark(&AlgorithmPolicy::built_in(), party, &signature, at(when))
+    }
+
+    #[test]
+    fn what_only_the_profile_lets_in_is_told() {
+        let profile = Some(LegacyProfile { until: Some(at("2027-01-01T00:00:00Z")) });
+        let weak = party(2048, profile);
+        assert_eq!(remarked(&weak, "rsa-sha256", NOW).as_deref(), Some("rsa-3000"));
+        assert_eq!(remarked(&weak, "rsa-sha1", NOW).as_deref(), Some("sha-1"));
+        // The profile is over; what is refused now does not get here, and nothing warns.
+        assert_eq!(remarked(&weak, "rsa-sha256", "2027-01-01T00:00:00Z"), None);
+        let strong = party(3072, profile);
+        assert_eq!(remarked(&strong, "rsa-sha256", NOW), None);
+        let late = remarked(&party(3072, None), "rsa-sha256", "2034-01-01T12:00:00Z");
+        assert_eq!(late.as_deref(), Some("classical-signature"));
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_be_taken() {
+        let policy = AlgorithmPolicy::built_in();
+        let allowed = policy.allowed(Purpose::ContentSignature, false, at(NOW));
+        let text = not_allowed("the reason", &policy, &allowed);
+        for part in ["the reason; ", "TR-02102", "rsa-sha256", "RSA from 3000 bits", "250 bits"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains("sha1"), "{text}");
+    }
 }

@@ -1,9 +1,11 @@
 //! Step one: somebody known is at the door, and the envelope is in.
 
 use amtsbote_domain::Timestamp;
+use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::Account;
 use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::identity::Transport;
+use amtsbote_domain::message::UnderGrace;
 use amtsbote_domain::ports::Pending;
 use amtsbote_wire::native::envelope::{self, UnverifiedEnvelope};
 use bytes::Bytes;
@@ -39,6 +41,10 @@ pub(crate) struct PartHead {
 pub(crate) struct Door<'a> {
     /// The account that the client certificate identifies.
     pub(crate) account: &'a Account,
+    /// That certificate.
+    pub(crate) certificate: Digest,
+    /// Its certificate is accepted under grace.
+    pub(crate) under_grace: Option<UnderGrace>,
     /// The transport it came by.
     pub(crate) transport: Transport,
     /// When the request arrived.

@@ -32,6 +32,7 @@ pub(crate) fn route(hub: &Hub, content: Content) -> Result<Routed, Fault> {
     };
     let test = message.metadata.test || facts.test;
     let way = hub
+        .tables()
         .directory
         .way_to(&message.metadata.reader, &message.metadata.service, test, message.arrival)
         .map_err(no_way)?;

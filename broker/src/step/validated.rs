@@ -92,7 +92,7 @@ fn is_xml(media_type: &str) -> bool {
 
 /// One pass over the payload on a thread that may block, within `validation_ms`.
 async fn check(hub: &Hub, message: Authenticated) -> Result<(Authenticated, PackVerdict), Fault> {
-    let packs = hub.packs.clone();
+    let packs = hub.tables().packs.clone();
     let limits = xml::Limits { document_bytes: hub.limits.payload_bytes, ..xml::Limits::default() };
     let time = Duration::from_millis(hub.limits.validation_ms);
     let _place = hub.validations.place(message.parts[0].size).await;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amtsbote_domain::digest::Digest;
-use amtsbote_trust::tls;
+use amtsbote_trust::tls::{self, Acceptor};
 use axum::Router;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use openssl::ssl::{Ssl, SslAcceptor};
+use openssl::ssl::Ssl;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
@@ -49,7 +49,7 @@ pub(crate) struct Listener {
 /// What every connection needs.
 #[derive(Clone)]
 struct Door {
-    acceptor: SslAcceptor,
+    acceptor: Acceptor,
     limits: Limits,
     places: Arc<Places>,
     noise: Arc<Noise>,
@@ -59,7 +59,7 @@ impl Listener {
     /// Binds; port 0 lets the system choose. Nobody is answered before [`Listener::serve`].
     pub(crate) async fn bind(
         address: SocketAddr,
-        acceptor: SslAcceptor,
+        acceptor: Acceptor,
         limits: Limits,
         noise: Arc<Noise>,
     ) -> std::io::Result<Self> {
@@ -189,10 +189,10 @@ impl Door {
 
 async fn shake_hands(
     stream: TcpStream,
-    acceptor: &SslAcceptor,
+    acceptor: &Acceptor,
 ) -> Result<SslStream<TcpStream>, Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let mut stream = SslStream::new(Ssl::new(acceptor.context())?, stream)?;
+    let mut stream = SslStream::new(Ssl::new(acceptor.current().context())?, stream)?;
     Pin::new(&mut stream).accept().await?;
     Ok(stream)
 }

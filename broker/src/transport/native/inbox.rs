@@ -57,7 +57,7 @@ pub(super) async fn list(
 ) -> Result<Response, Refusal> {
     let malformed = |place| Fault::new(Code::MalformedRequest).at(place);
     let party = PartyId::parse(&query.party).map_err(|_| malformed("party"))?;
-    if !caller.0.may_collect_for(&party) {
+    if !caller.account.may_collect_for(&party) {
         return Err(Code::AccountNotForAuthor.into());
     }
     let limit = query.limit.unwrap_or(PAGE_ENTRIES).clamp(1, MAX_PAGE_ENTRIES);
@@ -157,7 +157,7 @@ pub(super) async fn acknowledge(
         .map_err(|_| refusal(Code::MalformedRequest))?;
     let confirmed: AcknowledgeRequest =
         serde_json::from_slice(&body).map_err(|_| refusal(Code::MalformedRequest))?;
-    let by = format!("account:{}", caller.0.id);
+    let by = format!("account:{}", caller.account.id);
     let applied =
         hub.store.apply(hub_id, Event::Acknowledge, Some(by), Some(confirmed.sha256)).await;
     let (_, receipt) = applied.map_err(|error| Refusal::from(error).about(hub_id))?;
@@ -169,7 +169,7 @@ async fn for_reader(hub: &Hub, caller: &Caller, id: &str) -> Result<Delivery, Re
     let delivery = delivery(hub, id).await?;
     let record = &delivery.record;
     let collected = record.channel == Channel::Inbox.as_str();
-    if !collected || !caller.0.may_collect_for(&record.metadata.reader) {
+    if !collected || !caller.account.may_collect_for(&record.metadata.reader) {
         return Err(Refusal::from(Code::NotFound).about(&record.hub_id));
     }
     Ok(delivery)
@@ -205,7 +205,7 @@ async fn hand_out(
         Ok(octets) => octets,
         Err(error) => return Err(damaged(hub, hub_id, error).await),
     };
-    let handed_out = hub.store.hand_out(hub_id, &caller.0.id).await;
+    let handed_out = hub.store.hand_out(hub_id, &caller.account.id).await;
     handed_out.map_err(|error| Refusal::from(error).about(hub_id))?;
     let octets = guarded(hub.clone(), hub_id.clone(), octets);
     Ok(octets_of(&part, range, length, Body::from_stream(octets)))
@@ -329,7 +329,7 @@ mod tests {
     #[tokio::test]
     async fn a_change_found_after_the_first_octets_left_stops_the_delivery() {
         let dir = tempfile::tempdir().expect("a folder");
-        let (hub, _stopper) = testing::hub(dir.path(), DeliveryPolicy::default());
+        let (hub, _stopper) = testing::hub(dir.path(), DeliveryPolicy::default(), [].into());
         let hub_id = testing::accepted_in_inbox(&hub, 1).await;
         let lemgo = AccountId::parse("lemgo").expect("an account");
         for (kind, stops) in [(io::ErrorKind::TimedOut, false), (io::ErrorKind::InvalidData, true)]

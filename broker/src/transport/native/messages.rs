@@ -7,10 +7,10 @@ use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::Delivery;
 use amtsbote_domain::state::{Event, State as DeliveryState};
 use amtsbote_schemas::xml;
+use amtsbote_trust::policy::Purpose;
 use amtsbote_wire::native::status::{
     LimitsDocument, MAX_PAGE_ENTRIES, MessageStatus, SCHEMA_VERSION,
 };
-use amtsbote_wire::signature::{DigestAlgorithm, SignatureAlgorithm};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -65,7 +65,7 @@ pub(super) async fn cancel(
     let delivery = own(&hub, &caller, &id).await?;
     let hub_id = &delivery.record.hub_id;
     if delivery.state != DeliveryState::Cancelled {
-        let by = format!("account:{}", caller.0.id);
+        let by = format!("account:{}", caller.account.id);
         let cancelled = hub.store.apply(hub_id, Event::Cancel, Some(by), None).await;
         cancelled.map_err(|error| Refusal::from(error).about(hub_id))?;
     }
@@ -75,6 +75,9 @@ pub(super) async fn cancel(
 /// `GET /v1/limits`.
 pub(super) async fn limits(State(hub): State<Arc<Hub>>) -> Response {
     let limits = &hub.limits;
+    // What is read from everyone; the legacy profile of a partner is between the two.
+    let policy = &hub.tables().policy;
+    let allowed = policy.allowed(Purpose::ContentSignature, false, hub.clock.now());
     let document = LimitsDocument {
         schema_version: SCHEMA_VERSION,
         max_message_bytes: limits.request_bytes,
@@ -86,8 +89,8 @@ pub(super) async fn limits(State(hub): State<Arc<Hub>>) -> Response {
         max_inbox_page: MAX_PAGE_ENTRIES,
         max_wait_seconds: LONGEST_WAIT_SECONDS,
         max_idle_seconds: u32::try_from(limits.body_idle_ms / 1_000).unwrap_or(u32::MAX),
-        signature_algorithms: SignatureAlgorithm::ALL.iter().map(|a| a.uri().to_owned()).collect(),
-        digest_algorithms: DigestAlgorithm::ALL.iter().map(|a| a.uri().to_owned()).collect(),
+        signature_algorithms: allowed.signatures.iter().map(|a| a.uri().to_owned()).collect(),
+        digest_algorithms: allowed.digests.iter().map(|a| a.uri().to_owned()).collect(),
     };
     super::document(&document)
 }
@@ -110,7 +113,7 @@ fn names(list: &str, tag: &str) -> bool {
 /// The delivery under a hub id, if the caller's account sent it. What is not yours does not exist.
 async fn own(hub: &Hub, caller: &Caller, id: &str) -> Result<Delivery, Refusal> {
     let delivery = delivery(hub, id).await?;
-    if delivery.record.account != caller.0.id {
+    if delivery.record.account != caller.account.id {
         return Err(Refusal::from(Code::NotFound).about(&delivery.record.hub_id));
     }
     Ok(delivery)

@@ -10,8 +10,10 @@ mod submit;
 
 use std::sync::Arc;
 
+use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::Account;
 use amtsbote_domain::fault::{Code, Fault};
+use amtsbote_domain::message::UnderGrace;
 use amtsbote_domain::text::Language;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -23,6 +25,7 @@ use axum::{Extension, Router};
 
 use crate::hub::Hub;
 use crate::step::refused::{Refused, Seen, refuse};
+use crate::tables::InForce;
 use crate::transport::listener::Visitor;
 use crate::transport::refusal::{Refusal, keep_private};
 
@@ -59,7 +62,12 @@ async fn no_such_method() -> Refusal {
 
 /// Who asks: the account of the client certificate. Known before anything of a body is read.
 #[derive(Clone)]
-struct Caller(Account);
+struct Caller {
+    account: Account,
+    certificate: Digest,
+    /// The certificate is accepted under grace.
+    under_grace: Option<UnderGrace>,
+}
 
 /// Lets in whom the directory knows. On the way out every refusal of an authenticated party is
 /// evidence before it is an answer (P5). A stranger with a good certificate is noise: counted,
@@ -71,16 +79,26 @@ async fn door(
     next: Next,
 ) -> Response {
     let language = language(request.headers());
-    let account = visitor.certificate.and_then(|certificate| hub.directory.account(&certificate));
+    let tables = hub.tables();
+    let account =
+        visitor.certificate.and_then(|certificate| tables.directory.account(&certificate));
     let mut response = match account {
         Some(_) if visitor.crowded => {
             linger::unread(request).await;
             Refusal::from(Fault::new(Code::TooMany).because("connections").after(1)).into_response()
         }
-        Some(account) => {
-            request.extensions_mut().insert(Caller(account.clone()));
-            next.run(request).await
-        }
+        // Judged with every request: a connection may outlast the certificate it was made with.
+        Some(account) => match standing(&hub, &tables, account, &visitor) {
+            Ok((certificate, under_grace)) => {
+                let account = account.clone();
+                request.extensions_mut().insert(Caller { account, certificate, under_grace });
+                next.run(request).await
+            }
+            Err(fault) => {
+                linger::unread(request).await;
+                Refusal::from(fault).into_response()
+            }
+        },
         None => {
             hub.noise.count();
             linger::unread(request).await;
@@ -93,6 +111,18 @@ async fn door(
     }
     keep_private(&mut response);
     response
+}
+
+/// How the certificate of the connection stands now.
+fn standing(
+    hub: &Hub,
+    tables: &InForce,
+    account: &Account,
+    visitor: &Visitor,
+) -> Result<(Digest, Option<UnderGrace>), Fault> {
+    let certificate = visitor.certificate.ok_or_else(|| Fault::new(Code::UnknownAccount))?;
+    let under_grace = tables.standings.account(account, &certificate, hub.clock.now())?;
+    Ok((certificate, under_grace))
 }
 
 /// Makes a refusal evidence, if it is one of somebody known and is none yet. Says its id.

@@ -34,11 +34,11 @@ pub(crate) struct NativePeer {
 }
 
 impl NativePeer {
-    /// A client that trusts this peer's authority and no other.
+    /// A client that trusts this peer's authorities and no other: old and new ones side by side.
     pub(crate) fn new(config: &PeerConfig) -> Result<Self, reqwest::Error> {
         let (certificate, key) = &config.identity_pem;
         let client = Client::builder()
-            .tls_certs_only([Certificate::from_pem(&config.authority_pem)?])
+            .tls_certs_only(Certificate::from_pem_bundle(&config.authority_pem)?)
             .identity(Identity::from_pkcs8_pem(certificate, key)?)
             .https_only(true)
             .redirect(reqwest::redirect::Policy::none())

@@ -19,7 +19,7 @@ use crate::transport::refusal::Refusal;
 /// Takes a message in. 201 with the receipt, 200 with the same receipt for an identical repeat.
 pub(super) async fn submit(
     State(hub): State<Arc<Hub>>,
-    Extension(Caller(account)): Extension<Caller>,
+    Extension(Caller { account, certificate, under_grace }): Extension<Caller>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
@@ -32,6 +32,8 @@ pub(super) async fn submit(
     };
     let door = Door {
         account: &account,
+        certificate,
+        under_grace,
         transport: Transport::Native,
         arrival: hub.clock.now(),
         inbound: &mut message,

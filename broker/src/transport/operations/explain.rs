@@ -17,8 +17,8 @@ use crate::transport::refusal::{Asked, Named, Refusal};
 
 /// `GET /ops/v1/directory`.
 pub(super) async fn directory(State(hub): State<Arc<Hub>>) -> Response {
-    let parties: Vec<Value> =
-        hub.directory.parties().map(|party| describe(&hub.directory, party)).collect();
+    let directory = &hub.tables().directory;
+    let parties: Vec<Value> = directory.parties().map(|party| describe(directory, party)).collect();
     super::json(&json!({ "schema_version": 1, "parties": parties }))
 }
 
@@ -28,8 +28,9 @@ pub(super) async fn party(
     Named(id): Named<String>,
 ) -> Result<Response, Refusal> {
     let id = PartyId::parse(&id).map_err(|_| Refusal::from(Code::NotFound))?;
-    let party = hub.directory.party(&id).ok_or(Refusal::from(Code::UnknownReader))?;
-    Ok(super::json(&describe(&hub.directory, party)))
+    let directory = &hub.tables().directory;
+    let party = directory.party(&id).ok_or(Refusal::from(Code::UnknownReader))?;
+    Ok(super::json(&describe(directory, party)))
 }
 
 fn describe(directory: &Directory, party: &Party) -> Value {
@@ -93,15 +94,16 @@ pub(super) async fn route(
     Asked(asked): Asked<RouteQuery>,
 ) -> Response {
     let now = hub.clock.now();
-    let permit = hub.permissions.explain(
+    let tables = hub.tables();
+    let permit = tables.permissions.explain(
         &asked.from,
         &asked.to,
         &asked.service,
         asked.message_type.as_ref(),
         now,
     );
-    let way = hub.directory.way_to(&asked.to, &asked.service, asked.test, now);
-    let author_known = hub.directory.party(&asked.from).is_some();
+    let way = tables.directory.way_to(&asked.to, &asked.service, asked.test, now);
+    let author_known = tables.directory.party(&asked.from).is_some();
     let mut steps = vec![Step {
         ok: author_known,
         text_de: format!("Autor {} {} im Verzeichnis", asked.from, is_de(author_known)),
@@ -158,6 +160,6 @@ fn refused(code: Code) -> Step {
 
 /// `GET /ops/v1/packs`.
 pub(super) async fn packs(State(hub): State<Arc<Hub>>) -> Response {
-    let packs: Vec<_> = hub.packs.list();
+    let packs: Vec<_> = hub.tables().packs.list();
     super::json(&json!({ "schema_version": 1, "packs": packs }))
 }

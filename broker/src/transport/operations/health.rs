@@ -11,7 +11,9 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 
+use super::revocation;
 use crate::hub::Hub;
+use crate::keys::{Finding, Grade};
 use crate::transport::refusal::Refusal;
 
 /// `GET /health/live`: the process answers.
@@ -33,8 +35,9 @@ pub(super) async fn ready(State(hub): State<Arc<Hub>>) -> (StatusCode, &'static 
 /// `GET /metrics`, in the text format of Prometheus. No label holds a value from a message.
 pub(super) async fn metrics(State(hub): State<Arc<Hub>>) -> Result<Response, Refusal> {
     let figures = hub.store.figures().await?;
-    let octets = render(&figures, hub.noise.counted(), hub.clock.now()).into_bytes();
-    Ok(super::answer(StatusCode::OK, octets, "text/plain; version=0.0.4; charset=utf-8"))
+    let mut text = render(&figures, hub.noise.counted(), hub.clock.now());
+    text.push_str(&revocation::metrics(&hub));
+    Ok(super::answer(StatusCode::OK, text.into_bytes(), "text/plain; version=0.0.4; charset=utf-8"))
 }
 
 fn render(figures: &Figures, strangers: u64, now: Timestamp) -> String {
@@ -63,18 +66,28 @@ fn render(figures: &Figures, strangers: u64, now: Timestamp) -> String {
 /// How a check ended.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+pub(super) enum Status {
     Ok,
     Warning,
     Critical,
 }
 
 #[derive(Serialize)]
-struct Check {
-    name: &'static str,
-    status: Status,
-    text_de: String,
-    text_en: String,
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) status: Status,
+    pub(super) text_de: String,
+    pub(super) text_en: String,
+}
+
+fn of_finding(finding: Finding) -> Check {
+    let Finding { name, grade, de, en } = finding;
+    let status = match grade {
+        Grade::Good => Status::Ok,
+        Grade::Look => Status::Warning,
+        Grade::Grave => Status::Critical,
+    };
+    Check { name, status, text_de: de, text_en: en }
 }
 
 /// Days before the end of a certificate at which it is worth a warning.
@@ -84,7 +97,7 @@ const CERTIFICATE_DAYS: i64 = 30;
 pub(super) async fn checks(State(hub): State<Arc<Hub>>) -> Result<Response, Refusal> {
     let now = hub.clock.now();
     let figures = hub.store.figures().await?;
-    let checks = vec![
+    let mut checks = vec![
         storage(&hub),
         worker(&hub, now),
         clearing(&figures),
@@ -92,6 +105,9 @@ pub(super) async fn checks(State(hub): State<Arc<Hub>>) -> Result<Response, Refu
         packs(&hub),
         table(&hub),
     ];
+    checks.extend(revocation::checks(&hub, now));
+    checks.extend(legacy(&hub, now));
+    checks.extend(hub.keys.findings(hub.data_dir.clone(), now).await.into_iter().map(of_finding));
     Ok(super::json(&json!({ "schema_version": 1, "checks": checks })))
 }
 
@@ -142,7 +158,8 @@ fn clearing(figures: &Figures) -> Check {
 
 fn certificates(hub: &Hub, now: Timestamp) -> Check {
     let days = |until: Timestamp| (until.as_second() - now.as_second()).div_euclid(86_400);
-    let ends = hub.directory.parties().flat_map(|party| {
+    let tables = hub.tables();
+    let ends = tables.directory.parties().flat_map(|party| {
         let ends = party.certificates.iter().filter_map(|certificate| certificate.validity.until);
         // The newest certificate counts: an old one may run out beside it.
         ends.max().map(|until| (party.id.clone(), days(until)))
@@ -179,8 +196,28 @@ fn certificates(hub: &Hub, now: Timestamp) -> Check {
     }
 }
 
+/// Partners from whom outdated algorithms are still read.
+fn legacy(hub: &Hub, now: Timestamp) -> Option<Check> {
+    let tables = hub.tables();
+    let partners: Vec<String> = tables
+        .directory
+        .legacy(now)
+        .map(|(who, profile)| match profile.until {
+            Some(until) => format!("{who} (< {until})"),
+            None => format!("{who} (-)"),
+        })
+        .collect();
+    let list = partners.join(", ");
+    (!partners.is_empty()).then(|| Check {
+        name: "legacy-profile",
+        status: Status::Warning,
+        text_de: format!("dürfen veraltete Verfahren verwenden (Ende): {list}"),
+        text_en: format!("may use outdated algorithms (end): {list}"),
+    })
+}
+
 fn packs(hub: &Hub) -> Check {
-    let count = hub.packs.list().len();
+    let count = hub.tables().packs.list().len();
     Check {
         name: "packs",
         status: if count == 0 { Status::Warning } else { Status::Ok },
@@ -190,7 +227,7 @@ fn packs(hub: &Hub) -> Check {
 }
 
 fn table(hub: &Hub) -> Check {
-    let count = hub.permissions.len();
+    let count = hub.tables().permissions.len();
     Check {
         name: "permissions",
         status: if count == 0 { Status::Warning } else { Status::Ok },

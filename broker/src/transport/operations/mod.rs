@@ -1,8 +1,10 @@
 //! The operations address: health and metrics for machines, `/ops/v1` for people with a personal
 //! certificate. Looking at a message is evidence, as every operator act (P5).
 
+mod affected;
 mod explain;
 mod health;
+mod revocation;
 mod view;
 
 use std::sync::Arc;
@@ -39,6 +41,9 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
         .route("/packs", get(explain::packs))
         .route("/checks", get(health::checks))
         .route("/log/verify", post(view::verify_log))
+        .route("/reload", post(reload))
+        .route("/certificates/affected", get(affected::affected))
+        .route("/revocation/refresh", post(affected::refresh))
         .layer(axum::middleware::from_fn_with_state(hub.clone(), identify));
     Router::new()
         .route("/health/live", get(health::live))
@@ -58,12 +63,20 @@ async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let operator = visitor.certificate.and_then(|certificate| hub.operator(&certificate).cloned());
+    let tables = hub.tables();
+    let operator =
+        visitor.certificate.and_then(|certificate| tables.operator(&certificate).cloned());
     match operator {
-        Some(operator) => {
-            request.extensions_mut().insert(operator);
-            next.run(request).await
-        }
+        Some(operator) => match tables.standings.operator(&operator, hub.clock.now()) {
+            Ok(()) => {
+                request.extensions_mut().insert(operator);
+                next.run(request).await
+            }
+            Err(fault) => {
+                tracing::warn!(operator = operator.name, code = %fault.code, "operator refused");
+                Refusal::from(fault).into_response()
+            }
+        },
         None => {
             hub.noise.count();
             Refusal::from(Code::OperatorOnly).into_response()
@@ -96,6 +109,23 @@ async fn door(
     response
 }
 
+/// `POST /ops/v1/reload`: directory, permissions, packs, operators and peers are read again, all or
+/// none. The act is on record before anything changes.
+async fn reload(
+    State(hub): State<Arc<Hub>>,
+    Extension(operator): Extension<Operator>,
+) -> Result<Response, Refusal> {
+    note(&hub, &operator, "reload", None).await?;
+    let outcome = hub.reload().await;
+    let reason = outcome.err();
+    Ok(json(&serde_json::json!({
+        "schema_version": 1,
+        "ok": reason.is_none(),
+        "reason_de": reason.as_ref().map(|reason| &reason.de),
+        "reason_en": reason.as_ref().map(|reason| &reason.en),
+    })))
+}
+
 /// A JSON document.
 pub(super) fn json(document: &impl Serialize) -> Response {
     let octets = serde_json::to_vec(document).expect("documents of this module can be written");
@@ -117,7 +147,10 @@ pub(super) async fn note(
     hub_id: Option<HubId>,
 ) -> Result<(), StoreError> {
     tracing::info!(operator = operator.name, act, hub_id = hub_id.as_ref().map(HubId::as_str));
-    let record =
-        Evidence::Operator { certificate: operator.certificate, act: act.to_owned(), hub_id };
+    let record = Evidence::Operator {
+        certificate: operator.certificate.fingerprint,
+        act: act.to_owned(),
+        hub_id,
+    };
     hub.store.record(record).await.map(|_| ())
 }

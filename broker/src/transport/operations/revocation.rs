@@ -1,0 +1,170 @@
+//! What `doctor` and monitoring see of anchors and revocation.
+
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::fault::Code;
+use amtsbote_trust::path::Purpose;
+
+use super::health::{Check, Status};
+use crate::hub::Hub;
+use crate::standing::Surveyed;
+
+/// Most names that one line lists.
+const LISTED: usize = 10;
+
+/// One line about anchors, one about the sources, one about the certificates of the tables.
+pub(super) fn checks(hub: &Hub, now: Timestamp) -> Vec<Check> {
+    let tables = hub.tables();
+    let surveyed = tables.standings.survey(&tables, now);
+    vec![anchors(hub), sources(hub, now), certificates(&surveyed, now)]
+}
+
+fn anchors(hub: &Hub) -> Check {
+    let tables = hub.tables();
+    let missing: Vec<&str> = [
+        (Purpose::Content, "trust.content_anchors"),
+        (Purpose::TlsClient, "trust.tls_client_anchors"),
+    ]
+    .into_iter()
+    .filter(|(purpose, _)| !tables.standings.has_anchors(*purpose))
+    .map(|(_, name)| name)
+    .collect();
+    let (status, text_de, text_en) = if missing.is_empty() {
+        (Status::Ok, "Anker für alle Zwecke".to_owned(), "anchors for every purpose".to_owned())
+    } else {
+        let missing = missing.join(", ");
+        (
+            Status::Warning,
+            format!(
+                "kein Anker: {missing}; dort zählt allein das hinterlegte Zertifikat, Sperrungen \
+                 werden nicht erfragt"
+            ),
+            format!(
+                "no anchor: {missing}; there the pinned certificate alone counts, and revocation \
+                 is not asked about"
+            ),
+        )
+    };
+    Check { name: "anchors", status, text_de, text_en }
+}
+
+fn sources(hub: &Hub, now: Timestamp) -> Check {
+    let reports = hub.refresher.inventory();
+    let failing: Vec<String> = reports
+        .iter()
+        .filter(|report| report.failures_in_a_row > 0)
+        .map(|report| {
+            let left = report.fresh_until.map(|until| (until.as_second() - now.as_second()) / 60);
+            let left = left.map_or("-".to_owned(), |minutes| format!("{minutes} min"));
+            format!("{} ({left})", report.issuer)
+        })
+        .collect();
+    let total = reports.len();
+    let (status, text_de, text_en) = if failing.is_empty() {
+        (
+            Status::Ok,
+            format!("{total} Quellen der Sperrauskunft, keine gestört"),
+            format!("{total} sources of revocation, none failing"),
+        )
+    } else {
+        let list = listed(&failing);
+        (
+            Status::Warning,
+            format!(
+                "{} von {total} Quellen der Sperrauskunft gestört (Auskunft noch frisch für): {list}",
+                failing.len()
+            ),
+            format!(
+                "{} of {total} sources of revocation failing (last word still fresh for): {list}",
+                failing.len()
+            ),
+        )
+    };
+    Check { name: "revocation-sources", status, text_de, text_en }
+}
+
+fn certificates(surveyed: &[Surveyed], now: Timestamp) -> Check {
+    let refused = |code: Code| -> Vec<String> {
+        let hit = surveyed.iter().filter(|s| s.refused == Some(code));
+        hit.map(|s| s.owner.clone()).collect()
+    };
+    let revoked = refused(Code::CertificateRevoked);
+    let unknown = refused(Code::CertificateStatusUnknown);
+    let no_path: Vec<String> = surveyed
+        .iter()
+        .filter(|s| {
+            s.refused.is_some_and(|code| {
+                !matches!(code, Code::CertificateRevoked | Code::CertificateStatusUnknown)
+            })
+        })
+        .map(|s| s.owner.clone())
+        .collect();
+    let graces = surveyed.iter().filter_map(|s| Some((s.owner.clone(), s.grace_ends?)));
+    let grace: Vec<String> = graces
+        .map(|(owner, ends)| {
+            let minutes = (ends.as_second() - now.as_second()) / 60;
+            format!("{owner} ({} h {:02} min)", minutes / 60, minutes % 60)
+        })
+        .collect();
+    let status = match (revoked.is_empty() && unknown.is_empty() && no_path.is_empty(), &*grace) {
+        (false, _) => Status::Critical,
+        (true, []) => Status::Ok,
+        (true, _) => Status::Warning,
+    };
+    Check {
+        name: "revocation",
+        status,
+        text_de: format!(
+            "gesperrt: {}; ohne Auskunft abgewiesen: {}; ohne Pfad zum Anker: {}; in der \
+             Übergangsfrist (Rest): {}",
+            listed(&revoked),
+            listed(&unknown),
+            listed(&no_path),
+            listed(&grace)
+        ),
+        text_en: format!(
+            "revoked: {}; refused, nothing known: {}; no path to an anchor: {}; under grace (time \
+             left): {}",
+            listed(&revoked),
+            listed(&unknown),
+            listed(&no_path),
+            listed(&grace)
+        ),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        return "-".to_owned();
+    }
+    let mut text = names[..names.len().min(LISTED)].join(", ");
+    if names.len() > LISTED {
+        // Writing into a String cannot fail.
+        let _ok = write!(text, ", +{}", names.len() - LISTED);
+    }
+    text
+}
+
+/// Figures in the text format of Prometheus.
+pub(super) fn metrics(hub: &Hub) -> String {
+    let counters = hub.refresher.counters();
+    let under_grace = hub.under_grace.load(Ordering::Relaxed);
+    format!(
+        "# HELP amtsbote_accepted_under_grace Messages accepted under grace.\n\
+         # TYPE amtsbote_accepted_under_grace counter\n\
+         amtsbote_accepted_under_grace {under_grace}\n\
+         # HELP amtsbote_revocation_sources Sources of revocation.\n\
+         # TYPE amtsbote_revocation_sources gauge\n\
+         amtsbote_revocation_sources {}\n\
+         # HELP amtsbote_revocation_sources_failing Sources whose last exchange failed.\n\
+         # TYPE amtsbote_revocation_sources_failing gauge\n\
+         amtsbote_revocation_sources_failing {}\n\
+         # HELP amtsbote_revocation_exchanges Exchanges with sources of revocation.\n\
+         # TYPE amtsbote_revocation_exchanges counter\n\
+         amtsbote_revocation_exchanges{{ok=\"true\"}} {}\n\
+         amtsbote_revocation_exchanges{{ok=\"false\"}} {}\n",
+        counters.sources, counters.failing, counters.successes, counters.failures
+    )
+}
