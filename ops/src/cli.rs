@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Init(commands::init::Init),
     /// Run the hub
     Serve(commands::serve::Serve),
+    /// Have a running hub read directory, permissions, packs, peers and certificates again
+    Reload(commands::reload::Reload),
     /// Check everything that must be right
     Doctor(commands::doctor::Doctor),
     /// Sign a message, hand it in, verify and print the receipt
@@ -85,6 +87,12 @@ pub(crate) enum Command {
     /// Explain the way of a message
     #[command(subcommand)]
     Route(commands::route::Route),
+    /// Rotate and back up the keys that everything at rest depends on; the hub is stopped
+    #[command(subcommand)]
+    Key(commands::key::Key),
+    /// Look after certificates and keys: what there is, until when, and whether policy has it
+    #[command(subcommand)]
+    Cert(commands::cert::Cert),
     /// Verify the evidence, take proof out of it, check proof
     #[command(subcommand)]
     Archive(commands::archive::Archive),

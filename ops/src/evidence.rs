@@ -4,7 +4,7 @@ use std::path::Path;
 
 use amtsbote_archive::note::VerifierKey;
 use amtsbote_store::VerifyError;
-use amtsbote_trust::master::MasterKey;
+use amtsbote_trust::wrapping::WrappingFolder;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Context, Failure};
@@ -31,7 +31,7 @@ pub(crate) struct Report {
     pub(crate) receipts: u64,
     /// Messages compared with the record of their acceptance.
     pub(crate) messages: u64,
-    /// Parts opened and read to their end; none without the master key.
+    /// Parts opened and read to their end; none without the key store.
     pub(crate) parts: Option<u64>,
     /// What is wrong with the log.
     pub(crate) log_fault: Option<LogFault>,
@@ -62,10 +62,9 @@ pub(crate) struct Problem {
 pub(crate) fn verify_files(
     data_dir: &Path,
     verifier: &VerifierKey,
-    master_key: &MasterKey,
+    keys: &WrappingFolder,
 ) -> Result<Report, Failure> {
-    let key = amtsbote_store::MasterKey::new(*master_key.octets());
-    let report = amtsbote_store::verify_offline(data_dir, verifier, Some(key)).map_err(failure)?;
+    let report = amtsbote_store::verify_offline(data_dir, verifier, Some(keys)).map_err(failure)?;
     let unreadable = ("Prüfbericht", "report");
     let value = serde_json::to_value(&report).or_not_now(unreadable.0, unreadable.1)?;
     serde_json::from_value(value).or_not_now(unreadable.0, unreadable.1)

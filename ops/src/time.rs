@@ -17,6 +17,12 @@ pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "a time is written 2026-11-01T08:00:00Z or 2026-11-01".to_owned())
 }
 
+/// The last day, in Germany, of a span that ends before `until`.
+pub(crate) fn last_day(until: Timestamp) -> Option<jiff::civil::Date> {
+    let last = until.checked_sub(jiff::SignedDuration::from_secs(1)).ok()?;
+    Some(last.in_tz("Europe/Berlin").ok()?.date())
+}
+
 /// The clock's time.
 pub(crate) fn now() -> Timestamp {
     SystemClock.now()
@@ -25,6 +31,13 @@ pub(crate) fn now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_day_is_the_one_before_the_end() {
+        let end = instant("2027-07-01").expect("a day");
+        assert_eq!(last_day(end), Some(jiff::civil::date(2027, 6, 30)));
+        assert_eq!(last_day(Timestamp::MIN), None);
+    }
 
     #[test]
     fn instants_and_days_are_read() {

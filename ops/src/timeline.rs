@@ -168,6 +168,24 @@ fn acceptance(ui: &Ui, accepted: &Accepted) -> Vec<String> {
         format!("{} {}", ui.t("erlaubt durch", "allowed by"), accepted.rule),
         format!("{} {}", ui.t("Weg:", "way:"), accepted.channel),
     ];
+    if let Some(certificate) = &accepted.account_certificate {
+        let by = ui.t("verbunden mit Zertifikat", "connected by certificate");
+        details.insert(1, format!("{by} {certificate}"));
+    }
+    for grace in &accepted.under_grace {
+        details.push(format!(
+            "{} {}: {} {}, {} {}",
+            ui.t(
+                "Sperrauskunft nicht erreichbar, in der Übergangsfrist angenommen: Zertifikat",
+                "source of revocation out of reach, accepted under grace: certificate"
+            ),
+            grace.certificate,
+            ui.t("Auskunft galt bis", "last word was good until"),
+            grace.fresh_until,
+            ui.t("Frist endet", "grace ends"),
+            grace.ends
+        ));
+    }
     for part in &accepted.parts {
         details.push(format!(
             "{} {}: {}, {} {}, SHA-256 {}",

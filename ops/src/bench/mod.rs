@@ -3,6 +3,7 @@
 pub(crate) mod child;
 pub(crate) mod load;
 pub(crate) mod machine;
+pub(crate) mod signature;
 
 /// The middle of the values; the lower one of two.
 pub(crate) fn median(values: &[f64]) -> f64 {

@@ -98,8 +98,8 @@ impl Verify {
     fn run(&self, ui: &Ui, config: Option<&Path>) -> Outcome {
         let report: evidence::Report = if self.offline {
             let file = NodeFile::read(&crate::config::node_file(config)?)?;
-            let (log_key, master_key) = (file.log_key()?, file.master_key()?);
-            evidence::verify_files(&file.data_dir(), log_key.verifier(), &master_key)?
+            let (log_key, keys) = (file.log_key()?, file.wrapping()?);
+            evidence::verify_files(&file.data_dir(), log_key.verifier(), &keys)?
         } else {
             super::block_on(async { super::operations(config)?.post(&["log", "verify"]).await })?
         };

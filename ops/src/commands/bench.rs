@@ -1,8 +1,8 @@
-//! `bench`: measurements with the machine's facts, floor and hub alternating in one run.
+//! `bench`: measurements with the machine's facts, floor and what is measured alternating in one run.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use amtsbote_adapters::submit::{Content, Source, Submission};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::bench::child::Hub;
 use crate::bench::load::{self, Timed};
 use crate::bench::machine::Machine;
-use crate::bench::{median, quantile};
+use crate::bench::{median, quantile, signature};
 use crate::demo::content::{Story, Version};
 use crate::demo::systems::System;
 use crate::node::region::{Region, SERVICE};
@@ -26,7 +26,8 @@ use crate::ui::Ui;
 
 /// Measure, on this machine, on loopback
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  amtsbote bench hub\n  amtsbote bench attachment -o json")]
+#[command(after_help = "Examples:\n  amtsbote bench hub\n  amtsbote bench attachment -o json\n  \
+    amtsbote bench signature --sizes 8192 --rounds 9")]
 pub(crate) struct Bench {
     /// What to measure
     name: Name,
@@ -48,18 +49,36 @@ pub(crate) struct Bench {
     /// MiB of the attachment
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=2_000))]
     mib: u64,
+    /// Octets of the signed documents, one measurement for each
+    #[arg(long, value_delimiter = ',', default_values_t = [8_192, 1 << 20, 50_000_000],
+        value_parser = clap::value_parser!(u64).range(4_096..=200_000_000))]
+    sizes: Vec<u64>,
+    /// Verify this file and print the memory that took
+    #[arg(long, hide = true, requires = "certificate")]
+    peak_of: Option<PathBuf>,
+    /// Under this certificate
+    #[arg(long, hide = true)]
+    certificate: Option<PathBuf>,
+    /// In one pass
+    #[arg(long, hide = true)]
+    one_pass: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Name {
     /// Signed, durable acceptances a second, and the processor time of one
     Hub,
     /// The hub's peak memory while one large attachment passes
     Attachment,
+    /// Verifying a signed message, beside the least there is to do and libxmlsec1
+    Signature,
 }
 
 impl Bench {
     pub(crate) fn run(&self, ui: &Ui) -> Outcome {
+        if self.name == Name::Signature {
+            return self.signature(ui);
+        }
         let scratch = tempfile::tempdir().or_not_now("Arbeitsordner", "scratch folder")?;
         let dir = scratch.path().join("node");
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -84,8 +103,19 @@ impl Bench {
             match self.name {
                 Name::Hub => self.hub(ui, &dir, &hub, &region).await,
                 Name::Attachment => self.attachment(ui, &dir, &hub, &region).await,
+                // Needs no hub, and has been answered above.
+                Name::Signature => Ok(Exit::Yes),
             }
         })
+    }
+
+    fn signature(&self, ui: &Ui) -> Outcome {
+        if let (Some(file), Some(certificate)) = (&self.peak_of, &self.certificate) {
+            return signature::PeakOf { file, certificate, one_pass: self.one_pass }.run(ui);
+        }
+        let sizes: Vec<usize> =
+            self.sizes.iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect();
+        signature::run(ui, self.rounds, &sizes)
     }
 
     async fn hub(&self, ui: &Ui, dir: &Path, hub: &Hub, region: &Region) -> Outcome {

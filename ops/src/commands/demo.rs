@@ -85,7 +85,8 @@ impl Demo {
         let file = NodeFile::read(&dir.join("amtsbote.toml"))?;
         let config = file.build(Overrides::default())?;
         let towns = Region::read()?.towns;
-        let plan = plan::plan(self.messages, &towns, &versions(&config.packs)?, time::now())?;
+        let plan =
+            plan::plan(self.messages, &towns, &versions(&config.tables.packs)?, time::now())?;
         let running = server::start(config).await.map_err(not_started)?;
         let native = format!("https://{}", running.native_address());
         ui.note(format!("{} {native}", ui.t("Knoten läuft auf", "hub runs at")));
@@ -104,7 +105,7 @@ impl Demo {
         let archive = evidence::verify_files(
             &file.data_dir(),
             file.log_key()?.verifier(),
-            &file.master_key()?,
+            &file.wrapping()?,
         )?;
         Ok((happened, Aftermath { story, dossier_proven, archive, seconds }))
     }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use amtsbote_broker::keys;
 use amtsbote_domain::validity::Validity;
 use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::validity::days_left;
+use amtsbote_trust::wrapping::WrappingFolder;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -161,18 +163,64 @@ fn offline(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
         text_de: "Konfiguration, Schlüssel und Pakete sind lesbar und ohne Widerspruch".to_owned(),
         text_en: "configuration, keys and packs can be read and do not contradict".to_owned(),
     }];
-    checks.push(certificate("tls-certificate", &[node.identity.certificate().validity()]));
+    checks.push(certificate("tls-certificate", &[node.tables.identity.certificate().validity()]));
     let authorities: Vec<Validity> =
-        node.client_authorities.iter().map(Certificate::validity).collect();
+        node.tables.client_authorities.iter().map(Certificate::validity).collect();
     checks.push(certificate("client-authorities", &authorities));
-    let count = node.packs.len();
+    let count = node.tables.packs.len();
     checks.push(Check {
         name: "packs".to_owned(),
         status: if count == 0 { Status::Warning } else { Status::Ok },
         text_de: format!("{count} Pakete"),
         text_en: format!("{count} packs"),
     });
+    checks.extend(keys_at_rest(&file, &node.data_dir));
+    checks.extend(legacy_profiles(&file));
     Ok(checks)
+}
+
+/// Partners under the legacy profile, each with its end. What cannot be read was said before.
+fn legacy_profiles(file: &NodeFile) -> Vec<Check> {
+    let partners = file.legacy_partners(time::now()).unwrap_or_default();
+    let check = |partner: crate::config::fleet::Legacy| {
+        let who = format!("{} {}", partner.owner, partner.name);
+        let who = who.trim_end();
+        let (de, en) = match partner.profile.until.and_then(time::last_day) {
+            Some(day) => (
+                format!("bis einschließlich {}", day.strftime("%d.%m.%Y")),
+                format!("up to and including {day}"),
+            ),
+            None => {
+                ("ohne Ende; legacy_until setzen".to_owned(), "without end; set one".to_owned())
+            }
+        };
+        Check {
+            name: "legacy-profile".to_owned(),
+            status: Status::Warning,
+            text_de: format!("{who} darf veraltete Verfahren verwenden, {de}"),
+            text_en: format!("{who} may use outdated algorithms, {en}"),
+        }
+    };
+    partners.into_iter().map(check).collect()
+}
+
+/// Whether every wrapping key is there, and the master key above them has a backup.
+fn keys_at_rest(file: &NodeFile, data: &Path) -> Vec<Check> {
+    let findings = match WrappingFolder::read(&file.key_store_dir()) {
+        Ok(folder) => keys::offline(&folder, data, time::now()),
+        Err(error) => vec![keys::unusable(&error)],
+    };
+    let check = |finding: keys::Finding| Check {
+        name: finding.name.to_owned(),
+        status: match finding.grade {
+            keys::Grade::Good => Status::Ok,
+            keys::Grade::Look => Status::Warning,
+            keys::Grade::Grave => Status::Critical,
+        },
+        text_de: finding.de,
+        text_en: finding.en,
+    };
+    findings.into_iter().map(check).collect()
 }
 
 fn broken(name: &str, failure: &Failure) -> Check {

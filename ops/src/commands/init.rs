@@ -65,9 +65,9 @@ impl Init {
         } else {
             ui.note(ui.t(
                 "Davor: Partner in directory.toml und permissions.toml eintragen, Betreiber in \
-                 amtsbote.toml, und keys/master.key getrennt sichern.",
+                 amtsbote.toml, und den Hauptschlüssel sichern: amtsbote key backup --to DATEI",
                 "Before that: enter partners in directory.toml and permissions.toml, operators in \
-                 amtsbote.toml, and back up keys/master.key apart from everything else.",
+                 amtsbote.toml, and back up the master key: amtsbote key backup --to FILE",
             ));
         }
         Ok(Exit::Yes)

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod bench;
+pub(crate) mod cert;
 pub(crate) mod completion;
 pub(crate) mod conformance;
 pub(crate) mod demo;
@@ -9,8 +10,10 @@ pub(crate) mod directory;
 pub(crate) mod doctor;
 pub(crate) mod inbox;
 pub(crate) mod init;
+pub(crate) mod key;
 pub(crate) mod message;
 pub(crate) mod pack;
+pub(crate) mod reload;
 pub(crate) mod route;
 pub(crate) mod schema;
 pub(crate) mod send;

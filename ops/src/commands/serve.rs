@@ -17,7 +17,8 @@ use crate::ui::{Format, Ui};
 /// Run the hub
 ///
 /// Ready when /health/ready on the operations address answers 200. SIGTERM and SIGINT let requests
-/// under way end, then stop.
+/// under way end, then stop. SIGHUP reads directory, permissions, packs, operators, peers and
+/// certificates again, as `amtsbote reload` does.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  amtsbote serve --config /etc/amtsbote/amtsbote.toml")]
 pub(crate) struct Serve {
@@ -74,6 +75,7 @@ async fn serve(
     let what = ("Signale", "signals");
     let mut terminate = signal(SignalKind::terminate()).or_not_now(what.0, what.1)?;
     let mut interrupt = signal(SignalKind::interrupt()).or_not_now(what.0, what.1)?;
+    let mut hang_up = signal(SignalKind::hangup()).or_not_now(what.0, what.1)?;
     let running = server::start(config).await.map_err(not_started)?;
     let (native, operations) = (running.native_address(), running.operations_address());
     let ready = json!({
@@ -93,9 +95,13 @@ async fn serve(
             ui.t("Betriebsschnittstelle", "operations API"),
         ));
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            // What came of it is in the log; what cannot be read changes nothing.
+            _ = hang_up.recv() => drop(running.hub().reload().await),
+        }
     }
     ui.note(ui.t(
         "beende: laufende Anfragen werden noch beantwortet",
@@ -108,6 +114,7 @@ async fn serve(
 /// Why the hub did not start; the store's reasons are explained in both languages.
 pub(crate) fn not_started(error: server::StartError) -> Failure {
     match &error {
+        server::StartError::Keys(reason) => crate::config::certificate::wrapping_failure(reason),
         server::StartError::Store(reason) => {
             let text = reason.text();
             Failure::not_now(format!("{} ({reason})", text.de), format!("{} ({reason})", text.en))

@@ -1,8 +1,10 @@
 //! `signature verify`, `signature sign`: XML signatures, without a hub.
 
+mod sign;
+
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use amtsbote_domain::Timestamp;
@@ -11,11 +13,10 @@ use amtsbote_schemas::xml::Limits;
 use amtsbote_trust::pem::{self, Certificate};
 use amtsbote_wire::native::envelope;
 use amtsbote_wire::signature::{
-    DocumentReport, GeneralPolicy, OpensslSigner, Place, SignatureReport, SignedContent, Target,
-    Trust, sign, verify_document,
+    Allowed, CoveredNode, CoveredPart, DocumentReport, GeneralPolicy, Parts, SignatureReport,
+    SignedContent, Trust, verify_document,
 };
 use clap::{Args, Subcommand};
-use openssl::pkey::PKey;
 use serde_json::{Value, json};
 
 use crate::config::certificate;
@@ -29,49 +30,53 @@ pub(crate) enum Signature {
     /// Say who signed, with what, and which nodes are covered
     Verify(Verify),
     /// Sign a document as a whole, or some of its elements
-    Sign(Sign),
+    Sign(sign::Sign),
 }
 
-/// Say who signed, with what, and which nodes are covered
+/// Say who signed, with what, and which nodes and parts are covered
 ///
-/// Without --trust it is only said under which certificate a signature holds. Exit code 0 when
-/// every signature holds and every signer asked for is trusted, else 1.
+/// Without --trust it is only said under which certificate a signature holds. Nothing is fetched:
+/// what a signature refers to outside the document must be given with --part. Exit code 0 when
+/// every signature holds, every signer asked for is trusted and every part is covered, else 1.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  amtsbote signature verify document.xml --trust ca.pem\n  \
-                  amtsbote signature verify envelope.xml --part payload=payload.xml")]
+                  amtsbote signature verify envelope.xml --part payload=payload.xml\n  \
+                  amtsbote signature verify osci.xml --part annex.txt=annex.txt --trust ca.pem\n  \
+                  amtsbote signature verify old.xml --legacy --at 2009-01-01T00:00:00Z")]
 pub(crate) struct Verify {
     /// The document; - is stdin
     file: PathBuf,
     /// Certificates trusted as signers or issuers, PEM; may be repeated
     #[arg(long, value_name = "PEM")]
     trust: Vec<PathBuf>,
-    /// A part that a native envelope lists, to be compared with it; may be repeated
+    /// A part that a signature refers to (cid:CID, or CID as its URI), or that a native envelope
+    /// lists; may be repeated
     #[arg(long, value_name = "CID=FILE", value_parser = part)]
     part: Vec<(String, PathBuf)>,
+    /// Also read what is out of date: SHA-1, short keys
+    #[arg(long)]
+    legacy: bool,
     /// When the certificates must be valid [default: now]
     #[arg(long, value_name = "TIME", value_parser = crate::time::instant)]
     at: Option<Timestamp>,
 }
 
-/// Sign a document as a whole, or some of its elements
-///
-/// The signature becomes the last child of the root: exclusive canonicalization, SHA-256.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  amtsbote signature sign document.xml --certificate me.pem --key me.key.pem > signed.xml"
-)]
-pub(crate) struct Sign {
-    /// The document; - is stdin
-    file: PathBuf,
-    /// The signer's certificate, PEM
-    #[arg(long, value_name = "PEM")]
-    certificate: PathBuf,
-    /// Its key, PKCS#8 PEM, readable by its owner only
-    #[arg(long, value_name = "PEM")]
-    key: PathBuf,
-    /// Sign the element with this identifier instead of the whole; may be repeated
-    #[arg(long, value_name = "ID")]
-    id: Vec<String>,
+/// The files given for parts, as the verifier and the signer ask for them.
+struct Files<'a>(&'a [(String, PathBuf)]);
+
+impl Files<'_> {
+    /// The URI that a reference to the part has, if it is not just its name.
+    fn uri(cid: &str) -> String {
+        format!("cid:{cid}")
+    }
+}
+
+impl Parts for Files<'_> {
+    fn open(&self, uri: &str) -> io::Result<Option<Box<dyn BufRead + '_>>> {
+        let file = self.0.iter().find(|(cid, _)| cid == uri || Self::uri(cid) == uri);
+        let Some((_, file)) = file else { return Ok(None) };
+        Ok(Some(Box::new(BufReader::new(File::open(file)?))))
+    }
 }
 
 fn part(text: &str) -> Result<(String, PathBuf), String> {
@@ -104,9 +109,14 @@ impl Verify {
     fn run(&self, ui: &Ui) -> Outcome {
         let policy = GeneralPolicy {
             trust: self.trusted()?.iter().map(|c| c.der().to_vec()).collect(),
+            known: Vec::new(),
             at: self.at.unwrap_or_else(time::now),
+            allowed: self.allowed(),
             limits: Limits::default(),
         };
+        for (_, file) in &self.part {
+            File::open(file).or_usage_at(file)?;
+        }
         let from_stdin = if self.file.as_os_str() == "-" { Some(stdin()?) } else { None };
         let open = || -> io::Result<Box<dyn BufRead>> {
             Ok(match &from_stdin {
@@ -115,7 +125,7 @@ impl Verify {
             })
         };
         open().or_usage_at(&self.file)?;
-        let report = match verify_document(&open, &policy) {
+        let report = match verify_document(&open, &Files(&self.part), &policy) {
             Ok(report) => report,
             Err(fault) => {
                 self.print_fault(ui, &fault);
@@ -136,6 +146,19 @@ impl Verify {
             certificates.extend(read.map_err(|error| certificate::failure(&error))?);
         }
         Ok(certificates)
+    }
+
+    fn allowed(&self) -> Allowed {
+        if self.legacy { Allowed::legacy() } else { Allowed::default() }
+    }
+
+    fn print_referred(&self, ui: &Ui, cid: &str, file: &Path) {
+        if ui.is_json() {
+            ui.json(&json!({ "file": file, "cid": cid, "ok": true, "referred_to": true }));
+        } else {
+            let word = ui.tint(Tone::Good, ui.t("wie signiert", "as signed"));
+            ui.line(format!("{} {cid}, {}: {word}", ui.t("Teil", "part"), file.display()));
+        }
     }
 
     fn name(&self) -> String {
@@ -177,17 +200,20 @@ impl Verify {
             "line": report.position.line, "column": report.position.column,
         });
         match &report.outcome {
-            Ok(SignedContent { verification, nodes, trust }) => {
+            Ok(SignedContent { verification, trust }) => {
                 let facts = verification.facts();
                 object["signer"] = facts.subject.into();
                 object["certificate"] = facts.certificate.to_string().into();
                 object["algorithm"] = facts.algorithm.into();
-                object["covered"] = nodes
-                    .iter()
-                    .map(|node| {
-                        json!({ "path": node.path, "without_signature": node.without_signature })
+                let node = |node: &CoveredNode| {
+                    json!({
+                        "path": node.path, "without_signature": node.without_signature,
+                        "text_only": node.text_only,
                     })
-                    .collect();
+                };
+                object["covered"] = verification.nodes().iter().map(node).collect();
+                let part = |part: &CoveredPart| json!({ "uri": part.uri, "bytes": part.bytes });
+                object["covered_parts"] = verification.parts().iter().map(part).collect();
                 object["trust"] = match trust {
                     Trust::Trusted => "trusted",
                     Trust::NotAsked => "not-asked",
@@ -236,7 +262,8 @@ impl Verify {
         }
     }
 
-    /// Compares files with the parts that a native envelope lists.
+    /// Says of each part whether a signature refers to it; compares the others with what a native
+    /// envelope lists.
     fn compare_parts(
         &self,
         ui: &Ui,
@@ -244,12 +271,27 @@ impl Verify {
         open: &dyn Fn() -> io::Result<Box<dyn BufRead>>,
         at: Timestamp,
     ) -> Result<bool, Failure> {
-        if self.part.is_empty() {
+        let good = report.signatures.iter().filter_map(|s| s.outcome.as_ref().ok());
+        let good: Vec<_> = good.collect();
+        let referred = |cid: &str| {
+            let covers = |uri: &str| good.iter().any(|c| c.verification.covers_part(uri));
+            covers(cid) || covers(&Files::uri(cid))
+        };
+        let (referred, rest): (Vec<_>, Vec<_>) =
+            self.part.iter().partition(|(cid, _)| referred(cid));
+        for (cid, file) in referred {
+            self.print_referred(ui, cid, file);
+        }
+        if rest.is_empty() {
             return Ok(true);
         }
-        let listed = listed_parts(report, open, at)?;
+        let is_envelope = report.signatures.iter().any(|s| s.path == "/Envelope/Signature");
+        let listed = match is_envelope {
+            true => listed_parts(report, open, at, &self.allowed())?,
+            false => HashMap::new(),
+        };
         let mut all_same = true;
-        for (cid, file) in &self.part {
+        for (cid, file) in rest {
             let found = digest_of(file)?;
             let same = listed.get(cid).is_some_and(|listed| *listed == found);
             all_same &= same;
@@ -262,9 +304,16 @@ impl Verify {
                 let word = match (same, listed.contains_key(cid)) {
                     (true, _) => ui.tint(Tone::Good, ui.t("wie signiert", "as signed")),
                     (false, true) => ui.tint(Tone::Bad, ui.t("verändert", "changed")),
-                    (false, false) => ui.tint(
+                    (false, false) if is_envelope => ui.tint(
                         Tone::Bad,
                         ui.t("nicht im Umschlag genannt", "not listed in the envelope"),
+                    ),
+                    (false, false) => ui.tint(
+                        Tone::Bad,
+                        ui.t(
+                            "von keiner gültigen Signatur abgedeckt",
+                            "covered by no signature that holds",
+                        ),
                     ),
                 };
                 ui.line(format!("{} {cid}, {}: {word}", ui.t("Teil", "part"), file.display()));
@@ -286,13 +335,22 @@ fn print_content(ui: &Ui, content: &SignedContent) {
     ui.line(format!("  {} {}", ui.t("signiert von", "signed by"), facts.subject));
     ui.line(format!("  {} {}", ui.t("Zertifikat", "certificate"), facts.certificate));
     ui.line(format!("  {} {}", ui.t("Verfahren", "algorithm"), facts.algorithm));
-    for node in &content.nodes {
-        let without = if node.without_signature {
-            ui.t(" (ohne die Signatur selbst)", " (without the signature itself)")
-        } else {
-            ""
+    for node in content.verification.nodes() {
+        let how = match (node.text_only, node.without_signature) {
+            (true, _) => ui.t(" (nur den Inhalt des Textes)", " (only what its text stands for)"),
+            (false, true) => ui.t(" (ohne Signaturen darin)", " (without signatures in it)"),
+            (false, false) => "",
         };
-        ui.line(format!("  {} {}{without}", ui.t("deckt ab", "covers"), node.path));
+        ui.line(format!("  {} {}{how}", ui.t("deckt ab", "covers"), node.path));
+    }
+    for part in content.verification.parts() {
+        let bytes = ui.t("Bytes", "bytes");
+        ui.line(format!(
+            "  {} {} ({} {bytes})",
+            ui.t("deckt Teil ab", "covers part"),
+            part.uri,
+            part.bytes
+        ));
     }
     match &content.trust {
         Trust::Trusted => {
@@ -313,6 +371,7 @@ fn listed_parts(
     report: &DocumentReport,
     open: &dyn Fn() -> io::Result<Box<dyn BufRead>>,
     at: Timestamp,
+    allowed: &Allowed,
 ) -> Result<HashMap<String, (u64, Digest)>, Failure> {
     let mut octets = Vec::new();
     let limit = envelope::MAX_BYTES as u64 + 1;
@@ -323,7 +382,7 @@ fn listed_parts(
         .map(|certificate| certificate.trusted())
         .collect();
     let verified = envelope::read(&octets)
-        .and_then(|read| Ok(read.verify(&octets, &signers, at)?))
+        .and_then(|read| Ok(read.verify(&octets, &signers, allowed, at)?))
         .map_err(|fault| {
             let code = fault.code();
             Failure::new(
@@ -346,42 +405,5 @@ fn digest_of(path: &Path) -> Result<(u64, Digest), Failure> {
         }
         size += count as u64;
         hash.update(&buffer[..count]);
-    }
-}
-
-impl Sign {
-    fn run(&self) -> Outcome {
-        let document = if self.file.as_os_str() == "-" {
-            stdin()?
-        } else {
-            fs::read(&self.file).or_usage_at(&self.file)?
-        };
-        let targets: Vec<Target> = if self.id.is_empty() {
-            vec![Target::DOCUMENT]
-        } else {
-            let target = |id: &String| Target { id: Some(id.clone()), prefix_list: vec![] };
-            self.id.iter().map(target).collect()
-        };
-        let signed = sign(&document, &self.signer()?, &Place::LastInRoot, &targets)
-            .or_usage("Die Signatur ist nicht möglich", "The signature cannot be made")?;
-        io::stdout().lock().write_all(&signed).or_not_now("stdout", "stdout")?;
-        Ok(Exit::Yes)
-    }
-
-    fn signer(&self) -> Result<OpensslSigner, Failure> {
-        let chain = pem::load_certificates(&self.certificate)
-            .map_err(|error| certificate::failure(&error))?;
-        if certificate::is_open_to_others(&self.key) {
-            let error = amtsbote_trust::TrustError::OpenToOthers.about(&self.key);
-            return Err(certificate::failure(&error));
-        }
-        let pem = fs::read(&self.key).or_usage_at(&self.key)?;
-        // Without a callback OpenSSL might ask the terminal for a passphrase.
-        let key = PKey::private_key_from_pem_callback(&pem, |_| Ok(0)).or_usage_at(&self.key)?;
-        let signer = chain.first().map(|first| OpensslSigner::new(key, &first.x509().to_owned()));
-        match signer {
-            Some(signer) => signer.or_usage_at(&self.key),
-            None => Err(certificate::failure(&amtsbote_trust::TrustError::NoCertificate)),
-        }
     }
 }

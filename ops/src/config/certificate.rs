@@ -7,10 +7,11 @@ use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_domain::text::Language;
 use amtsbote_trust::TrustError;
 use amtsbote_trust::pem::{self, Certificate};
+use amtsbote_trust::wrapping::WrappingError;
 use toml::Spanned;
 
 use super::table::Source;
-use crate::outcome::Failure;
+use crate::outcome::{Exit, Failure};
 
 /// The certificate, for content signatures of a party.
 pub(crate) fn trusted(
@@ -69,8 +70,23 @@ pub(crate) fn is_open_to_others(file: &Path) -> bool {
 }
 
 /// What is wrong with keys and certificates, at the line that names them.
-fn at(source: &Source, path: &Spanned<String>, error: &TrustError) -> Failure {
+pub(super) fn at(source: &Source, path: &Spanned<String>, error: &TrustError) -> Failure {
     source.wrong(&path.span(), error.text(Language::De), error.text(Language::En))
+}
+
+/// What is wrong with keys at rest.
+pub(crate) fn wrapping_failure(error: &WrappingError) -> Failure {
+    use WrappingError as W;
+    let exit = match error {
+        W::Master(_)
+        | W::NotABackup
+        | W::WrongPassphrase
+        | W::UnfitPassphrase
+        | W::OtherMasterPresent
+        | W::OpensNothing => Exit::Usage,
+        _ => Exit::NotNow,
+    };
+    Failure::new(exit, error.text(Language::De), error.text(Language::En))
 }
 
 /// The same where no file of configuration names them.

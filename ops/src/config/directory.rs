@@ -1,12 +1,17 @@
 //! `directory.toml`: who is reachable, for what, how and until when; and which accounts there are.
 
-use amtsbote_domain::directory::{Account, Channel, Directory, Party, Service, TrustedCertificate};
+use amtsbote_domain::directory::{
+    Account, Channel, Directory, LegacyProfile, Party, Service, TrustedCertificate,
+};
 use amtsbote_domain::identity::{AccountId, ServiceUri};
 use amtsbote_domain::party::PartyId;
+use amtsbote_trust::revocation::Grace;
 use toml::Spanned;
+use toml::value::Datetime;
 
 use super::raw::{RawAccount, RawDirectory, RawParty, RawService};
 use super::table::{Source, nearest};
+use super::trust::grace;
 use super::{certificate, parsed, validity};
 use crate::outcome::Failure;
 
@@ -34,7 +39,14 @@ fn party(source: &Source, raw: &RawParty, peers: &[&str]) -> Result<Party, Failu
             }
         }
     }
-    Ok(Party { id: parsed(source, &raw.id)?, name: raw.name.clone(), services, certificates })
+    Ok(Party {
+        id: parsed(source, &raw.id)?,
+        name: raw.name.clone(),
+        services,
+        certificates,
+        legacy: legacy(source, raw.legacy, raw.legacy_until.as_ref())?,
+        grace: grace(source, raw.grace_hours.as_ref())?.map(Grace::duration),
+    })
 }
 
 fn trusted(source: &Source, paths: &[Spanned<String>]) -> Result<Vec<TrustedCertificate>, Failure> {
@@ -83,7 +95,7 @@ fn account(source: &Source, raw: &RawAccount) -> Result<Account, Failure> {
         certificates: raw
             .certificates
             .iter()
-            .map(|path| certificate::fingerprint(source, path))
+            .map(|path| certificate::trusted(source, path))
             .collect::<Result<_, _>>()?,
         parties: raw
             .parties
@@ -91,7 +103,28 @@ fn account(source: &Source, raw: &RawAccount) -> Result<Account, Failure> {
             .map(|party| parsed::<PartyId>(source, party))
             .collect::<Result<_, _>>()?,
         relay: raw.relay,
+        legacy: legacy(source, raw.legacy, raw.legacy_until.as_ref())?,
+        grace: grace(source, raw.grace_hours.as_ref())?.map(Grace::duration),
     })
+}
+
+/// The legacy profile, and the last day of it. A day without the profile would look as if there
+/// were one.
+pub(super) fn legacy(
+    source: &Source,
+    on: bool,
+    until: Option<&Spanned<Datetime>>,
+) -> Result<Option<LegacyProfile>, Failure> {
+    let end = validity(source, None, until)?.until;
+    match (on, until) {
+        (true, _) => Ok(Some(LegacyProfile { until: end })),
+        (false, None) => Ok(None),
+        (false, Some(until)) => Err(source.wrong(
+            &until.span(),
+            "legacy_until ohne legacy = true",
+            "legacy_until without legacy = true",
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -140,5 +173,25 @@ mod tests {
         );
         let missing = format!("{PARTY}certificates = [\"not-there.pem\"]\n");
         assert!(refused(&missing).contains("line 4"));
+    }
+
+    #[test]
+    fn the_legacy_profile_is_switched_on_with_its_last_day() {
+        let with = |more: &str| format!("{PARTY}{more}");
+        let profile = |more: &str| {
+            let directory = read(&Source::from_text(&with(more)), &[]).expect("a directory");
+            directory.parties().next().expect("one party").legacy
+        };
+        assert_eq!(profile(""), None);
+        assert_eq!(profile("legacy = false\n"), None);
+        assert_eq!(profile("legacy = true\n"), Some(LegacyProfile { until: None }));
+        let until = "2027-06-30T22:00:00Z".parse().expect("an instant");
+        let ending = profile("legacy = true\nlegacy_until = 2027-06-30\n");
+        assert_eq!(ending, Some(LegacyProfile { until: Some(until) }));
+        let refused = refused(&with("legacy_until = 2027-06-30\n"));
+        assert!(refused.contains("line 4") && refused.contains("legacy = true"), "{refused}");
+        let account = "[[account]]\nid = \"a\"\ncertificates = []\nlegacy = true\n";
+        let directory = read(&Source::from_text(account), &[]).expect("a directory");
+        assert!(directory.accounts()[0].legacy.is_some());
     }
 }

@@ -4,10 +4,13 @@
 pub(crate) mod certificate;
 pub(crate) mod client;
 pub(crate) mod directory;
+pub(crate) mod fleet;
 pub(crate) mod node;
 pub(crate) mod permissions;
+pub(crate) mod policy;
 pub(crate) mod raw;
 pub(crate) mod table;
+pub(crate) mod trust;
 
 use std::path::{Path, PathBuf};
 

@@ -9,22 +9,29 @@ use std::time::Duration;
 use amtsbote_archive::note::LogKey;
 use amtsbote_archive::origin::Origin;
 use amtsbote_broker::config::{DeliveryPolicy, Limits, NodeConfig, Operator, PeerConfig};
+use amtsbote_broker::tables::{NotReread, Reread, Tables};
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::directory::Directory;
+use amtsbote_domain::text::Language;
 use amtsbote_schemas::pack::PackSet;
-use amtsbote_trust::keystore::{KeyStore, Passphrase};
+use amtsbote_trust::keystore::{Identity, KeyStore, Keys, Passphrase};
 use amtsbote_trust::master::MasterKey;
+use amtsbote_trust::path::Floors;
+use amtsbote_trust::policy::{AlgorithmPolicy, Purpose};
+pub(crate) use amtsbote_trust::wrapping::MASTER_KEY;
+use amtsbote_trust::wrapping::WrappingFolder;
 use toml::Spanned;
 
 use super::raw::{RawDelivery, RawLimits, RawNode, RawPeer};
 use super::table::Source;
-use super::{certificate, directory, parsed, permissions};
+use super::{certificate, directory, parsed, permissions, policy, trust};
 use crate::outcome::{Context, Failure};
+use crate::time;
 
-/// The name of the TLS identity in the key store.
-pub(crate) const TLS_KEY: &str = "tls";
+/// The name of the TLS identity in the key store, unless tls.identity says another.
+const TLS_KEY: &str = "tls";
 /// The file of the log's key in the key store.
 pub(crate) const LOG_KEY: &str = "log.key.pem";
-/// The file of the master key in the key store.
-pub(crate) const MASTER_KEY: &str = "master.key";
 /// The first epoch of a log; a restore opens the next.
 pub(crate) const FIRST_EPOCH: u32 = 1;
 
@@ -60,8 +67,8 @@ pub(crate) struct Logging {
 
 /// The raw tables with the file they came from.
 pub(crate) struct NodeFile {
-    source: Source,
-    raw: RawNode,
+    pub(super) source: Source,
+    pub(super) raw: RawNode,
 }
 
 impl NodeFile {
@@ -107,6 +114,14 @@ impl NodeFile {
         self.source.resolve(&self.raw.packs)
     }
 
+    /// Which algorithms and keys may be used.
+    pub(crate) fn policy(&self) -> Result<AlgorithmPolicy, Failure> {
+        match &self.raw.policy.file {
+            None => Ok(AlgorithmPolicy::built_in()),
+            Some(file) => policy::read(&Source::read(&self.source.resolve(file.get_ref()))?),
+        }
+    }
+
     /// The log's key under the log's name.
     pub(crate) fn log_key(&self) -> Result<LogKey, Failure> {
         let span = self.raw.name.span();
@@ -119,18 +134,32 @@ impl NodeFile {
             .map_err(|error| self.source.wrong(&store.span(), &error, &error))
     }
 
-    /// The master key.
-    pub(crate) fn master_key(&self) -> Result<MasterKey, Failure> {
-        let folder = self.source.resolve(self.raw.keys.store.get_ref());
-        MasterKey::load(&folder.join(MASTER_KEY)).map_err(|error| certificate::failure(&error))
+    /// The node's name.
+    pub(crate) fn name(&self) -> &str {
+        self.raw.name.get_ref()
+    }
+
+    /// The folder of the key store.
+    pub(crate) fn key_store_dir(&self) -> PathBuf {
+        self.source.resolve(self.raw.keys.store.get_ref())
+    }
+
+    /// The wrapping keys, for reading: a node may be at work.
+    pub(crate) fn wrapping(&self) -> Result<WrappingFolder, Failure> {
+        WrappingFolder::read(&self.key_store_dir())
+            .map_err(|error| certificate::wrapping_failure(&error))
+    }
+
+    /// Sees that there is a master key and that it can be read; it stays where it is.
+    fn checked_key_store(&self) -> Result<PathBuf, Failure> {
+        let folder = self.key_store_dir();
+        MasterKey::load(&folder.join(MASTER_KEY)).map_err(|error| certificate::failure(&error))?;
+        Ok(folder)
     }
 
     /// Reads every file that is named, and finds contradictions.
     pub(crate) fn build(&self, overrides: Overrides) -> Result<NodeConfig, Failure> {
         let (source, raw) = (&self.source, &self.raw);
-        let peer_names: Vec<&str> = raw.peer.iter().map(|p| p.name.get_ref().as_str()).collect();
-        let directory_source = Source::read(&source.resolve(&raw.directory))?;
-        let permissions_source = Source::read(&source.resolve(&raw.permissions))?;
         Ok(NodeConfig {
             name: raw.name.get_ref().clone(),
             data_dir: overrides.data_dir.unwrap_or_else(|| self.data_dir()),
@@ -140,20 +169,34 @@ impl NodeFile {
                 raw.listen.operations.as_ref(),
                 OPERATIONS,
             )?,
-            identity: self
-                .key_store()?
-                .identity(TLS_KEY)
-                .map_err(|error| certificate::failure(&error))?,
+            revocation: trust::revocation(source, &raw.revocation)?,
+            tables: self.tables()?,
+            reread: Some(Arc::new(Files(source.path().to_owned()))),
+            log_key: self.log_key()?,
+            key_store: self.checked_key_store()?,
+            limits: limits(&raw.limits),
+            delivery: delivery(&raw.delivery),
+        })
+    }
+
+    /// What can be read again while the node runs.
+    pub(crate) fn tables(&self) -> Result<Tables, Failure> {
+        let (source, raw) = (&self.source, &self.raw);
+        let peer_names: Vec<&str> = raw.peer.iter().map(|p| p.name.get_ref().as_str()).collect();
+        let directory_source = Source::read(&source.resolve(&raw.directory))?;
+        let permissions_source = Source::read(&source.resolve(&raw.permissions))?;
+        let policy = self.policy()?;
+        let directory = directory::read(&directory_source, &peer_names)?;
+        Ok(Tables {
+            trust: trust::rules(source, &raw.trust, &floors(&policy, &directory, time::now()))?,
+            policy: Arc::new(policy),
+            directory,
+            identity: self.identity()?,
             client_authorities: self.client_authorities()?,
             operators: self.operators()?,
-            directory: directory::read(&directory_source, &peer_names)?,
             permissions: permissions::read(&permissions_source)?,
             packs: Arc::new(load_packs(&self.packs_dir())?),
             peers: raw.peer.iter().map(|peer| self.peer(peer)).collect::<Result<_, _>>()?,
-            log_key: self.log_key()?,
-            master_key: self.master_key()?,
-            limits: limits(&raw.limits),
-            delivery: delivery(&raw.delivery),
         })
     }
 
@@ -170,14 +213,28 @@ impl NodeFile {
         parsed(&self.source, file.unwrap_or(&default))
     }
 
-    fn key_store(&self) -> Result<KeyStore, Failure> {
+    /// The name of the TLS identity in the key store.
+    pub(crate) fn tls_identity(&self) -> &str {
+        self.raw.tls.identity.as_ref().map_or(TLS_KEY, |name| name.get_ref())
+    }
+
+    fn identity(&self) -> Result<Identity, Failure> {
+        let read = self.key_store()?.tls(self.tls_identity());
+        read.map_err(|error| match &self.raw.tls.identity {
+            Some(name) => certificate::at(&self.source, name, &error),
+            None => certificate::failure(&error),
+        })
+    }
+
+    pub(crate) fn key_store(&self) -> Result<KeyStore, Failure> {
         let keys = &self.raw.keys;
-        let passphrase = match &keys.passphrase_file {
-            Some(file) => Passphrase::File(self.source.resolve(file.get_ref())),
-            None if std::env::var_os(PASSPHRASE).is_some() => {
+        let passphrase = match (&keys.passphrase_file, &keys.passphrase_credential) {
+            (Some(file), _) => Passphrase::File(self.source.resolve(file.get_ref())),
+            (None, Some(name)) => Passphrase::Credential(name.get_ref().clone()),
+            (None, None) if std::env::var_os(PASSPHRASE).is_some() => {
                 Passphrase::Environment(PASSPHRASE.to_owned())
             }
-            None => Passphrase::None,
+            (None, None) => Passphrase::None,
         };
         KeyStore::open(&self.source.resolve(keys.store.get_ref()), passphrase)
             .map_err(|error| certificate::failure(&error))
@@ -195,7 +252,7 @@ impl NodeFile {
         let operator = |raw: &super::raw::RawOperator| {
             Ok(Operator {
                 name: raw.name.clone(),
-                certificate: certificate::fingerprint(&self.source, &raw.certificate)?,
+                certificate: certificate::trusted(&self.source, &raw.certificate)?,
             })
         };
         self.raw.operator.iter().map(operator).collect()
@@ -213,6 +270,27 @@ impl NodeFile {
                 certificate::octets(source, &raw.certificate)?,
                 certificate::secret(source, &raw.key)?,
             ),
+        })
+    }
+}
+
+/// How strong the certificates of a path must be. The signer's own key is judged by the policy for
+/// its partner; its issuers are shared by all, so one partner under the legacy profile lowers the
+/// floor under them. It is taken anew whenever the tables are read.
+fn floors(policy: &AlgorithmPolicy, directory: &Directory, at: Timestamp) -> Floors {
+    let legacy = directory.legacy(at).next().is_some();
+    policy.floors(Purpose::CertificateSignature, legacy, at)
+}
+
+/// The file that a running node reads again.
+struct Files(PathBuf);
+
+impl Reread for Files {
+    fn reread(&self) -> Result<Tables, NotReread> {
+        let tables = NodeFile::read(&self.0).and_then(|file| file.tables());
+        tables.map_err(|failure| NotReread {
+            de: failure.text(Language::De).to_owned(),
+            en: failure.text(Language::En).to_owned(),
         })
     }
 }
@@ -332,5 +410,6 @@ mod tests {
         let listen = |value: Option<Spanned<String>>| value.map(Spanned::into_inner);
         assert_eq!(listen(node.listen.native).as_deref(), Some(NATIVE));
         assert_eq!(listen(node.listen.operations).as_deref(), Some(OPERATIONS));
+        assert_eq!(node.tls.identity.map(Spanned::into_inner).as_deref(), Some(TLS_KEY));
     }
 }

@@ -25,6 +25,12 @@ table! {
         #[serde(default)]
         log: RawLog => RawLog,
         #[serde(default)]
+        policy: RawPolicy => RawPolicy,
+        #[serde(default)]
+        trust: RawTrust => RawTrust,
+        #[serde(default)]
+        revocation: RawRevocation => RawRevocation,
+        #[serde(default)]
         limits: RawLimits => RawLimits,
         #[serde(default)]
         delivery: RawDelivery => RawDelivery,
@@ -59,6 +65,7 @@ table! {
 table! {
     RawTls {
         client_authorities: Vec<Spanned<String>>,
+        identity: Option<Spanned<String>>,
     }
 }
 
@@ -66,6 +73,7 @@ table! {
     RawKeys {
         store: Spanned<String>,
         passphrase_file: Option<Spanned<String>>,
+        passphrase_credential: Option<Spanned<String>>,
     }
 }
 
@@ -74,6 +82,78 @@ table! {
     RawLog {
         format: Option<Spanned<String>>,
         level: Option<Spanned<String>>,
+    }
+}
+
+table! {
+    #[derive(Default)]
+    RawPolicy {
+        file: Option<Spanned<String>>,
+    }
+}
+
+table! {
+    #[derive(Default)]
+    RawTrust {
+        #[serde(default)]
+        content_anchors: Vec<Spanned<String>>,
+        #[serde(default)]
+        tls_client_anchors: Vec<Spanned<String>>,
+        #[serde(default)]
+        intermediates: Vec<Spanned<String>>,
+        #[serde(default)]
+        require_source: bool,
+        grace_hours: Option<Spanned<u32>>,
+    }
+}
+
+table! {
+    RawRevocation {
+        #[serde(default)]
+        allowed_hosts: Vec<String>,
+        #[serde(default)]
+        loopback: bool,
+        #[serde(default = "yes")]
+        crl: bool,
+        #[serde(default = "yes")]
+        ocsp: bool,
+        #[serde(default)]
+        nonce: bool,
+        timeout_ms: Option<u64>,
+        refresh_minutes: Option<u32>,
+        proxy: Option<String>,
+        #[serde(default)]
+        source: Vec<RawSource> => RawSource,
+    }
+}
+
+impl Default for RawRevocation {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: vec![],
+            loopback: false,
+            crl: true,
+            ocsp: true,
+            nonce: false,
+            timeout_ms: None,
+            refresh_minutes: None,
+            proxy: None,
+            source: vec![],
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+table! {
+    RawSource {
+        issuer: Spanned<String>,
+        #[serde(default)]
+        crl: Vec<String>,
+        #[serde(default)]
+        ocsp: Vec<String>,
     }
 }
 
@@ -144,6 +224,10 @@ table! {
         #[serde(default)]
         certificates: Vec<Spanned<String>>,
         #[serde(default)]
+        legacy: bool,
+        legacy_until: Option<Spanned<Datetime>>,
+        grace_hours: Option<Spanned<u32>>,
+        #[serde(default)]
         service: Vec<RawService> => RawService,
     }
 }
@@ -171,6 +255,10 @@ table! {
         parties: Vec<Spanned<String>>,
         #[serde(default)]
         relay: bool,
+        #[serde(default)]
+        legacy: bool,
+        legacy_until: Option<Spanned<Datetime>>,
+        grace_hours: Option<Spanned<u32>>,
     }
 }
 

@@ -82,9 +82,19 @@ impl Source {
         Ok(Self { path: path.to_owned(), text })
     }
 
+    /// The same file as if it had another text.
+    pub(crate) fn with_text(&self, text: String) -> Self {
+        Self { path: self.path.clone(), text }
+    }
+
     #[cfg(test)]
     pub(crate) fn from_text(text: &str) -> Self {
         Self { path: PathBuf::from("test.toml"), text: text.to_owned() }
+    }
+
+    /// The text as it was read.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The folder that relative paths in the file start from.
@@ -93,6 +103,11 @@ impl Source {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         }
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file's name without its folder.
@@ -118,13 +133,18 @@ impl Source {
 
     /// Reads it as a table; unknown keys are refused with the nearest known name.
     pub(crate) fn parse<T: Table>(&self) -> Result<T, Failure> {
-        let syntax = |error: toml::de::Error| {
-            let span = error.span().unwrap_or_default();
-            self.wrong(&span, error.message(), error.message())
-        };
-        let document = DeTable::parse(&self.text).map_err(syntax)?;
-        self.known_keys(document.get_ref(), &T::SHAPE)?;
-        toml::from_str(&self.text).map_err(syntax)
+        self.check(&T::SHAPE)?;
+        toml::from_str(&self.text).map_err(|error| self.syntax(&error))
+    }
+
+    /// Refuses unknown keys and nothing else: for a table that another package reads.
+    pub(crate) fn check(&self, shape: &Shape) -> Result<(), Failure> {
+        let document = DeTable::parse(&self.text).map_err(|error| self.syntax(&error))?;
+        self.known_keys(document.get_ref(), shape)
+    }
+
+    fn syntax(&self, error: &toml::de::Error) -> Failure {
+        self.wrong(&error.span().unwrap_or_default(), error.message(), error.message())
     }
 
     fn known_keys(&self, table: &DeTable<'_>, shape: &Shape) -> Result<(), Failure> {

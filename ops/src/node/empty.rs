@@ -47,7 +47,7 @@ fn configuration(name: &str) -> String {
          client_authorities = []\n\n\
          [keys]\n\
          # tls.cert.pem is signed by its own key; replace tls.key.pem and tls.cert.pem with those\n\
-         # of your authority. Keep a backup of master.key apart from all other backups.\n\
+         # of your authority. Back up master.key: amtsbote key backup --to FILE.\n\
          store = \"keys\"\n\n\
          # [[operator]]\n\
          # name = \"erika.beispiel\"\n\

@@ -7,11 +7,15 @@ use std::path::Path;
 
 use amtsbote_archive::note::{LogKey, VerifierKey};
 use amtsbote_archive::origin::Origin;
+use amtsbote_trust::keystore::Passphrase;
 use amtsbote_trust::master::MasterKey;
+use amtsbote_trust::wrapping::record::BackupRecord;
+use amtsbote_trust::wrapping::{MASTER_KEY, WrappingError, WrappingFolder, backup};
 
 use crate::config::certificate;
-use crate::config::node::{FIRST_EPOCH, LOG_KEY, MASTER_KEY};
+use crate::config::node::{FIRST_EPOCH, LOG_KEY};
 use crate::outcome::{Context, Failure};
+use crate::time;
 
 /// Our own packs: path below `packs` and octets.
 pub(crate) const PACKS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/packs.rs"));
@@ -88,6 +92,26 @@ pub(crate) fn node_keys(keys: &Path, node: &str) -> Result<VerifierKey, Failure>
     private(&keys.join(LOG_KEY), &pem)?;
     MasterKey::create(&keys.join(MASTER_KEY)).map_err(|error| certificate::failure(&error))?;
     Ok(key.verifier().clone())
+}
+
+/// For a node to try things on: a backup of the master key, verified, with its passphrase beside
+/// it. A real one lies elsewhere, and its passphrase elsewhere again.
+pub(crate) fn trial_backup(dir: &Path, node: &str) -> Result<(), Failure> {
+    let folder = dir.join("backup");
+    private_folder(&folder)?;
+    let (file, phrase) = (folder.join("master-key.backup"), folder.join("passphrase"));
+    private(&phrase, b"for trying things on, and no secret\n")?;
+    let make = || -> Result<(), WrappingError> {
+        let (keys, phrase) =
+            (WrappingFolder::read(&dir.join("keys"))?, Passphrase::File(phrase.clone()));
+        let made = time::now();
+        backup::make(&file, &keys, node, made, &phrase, backup::Cost::Trial)?;
+        let opens = backup::open(&file, &phrase)?.compare(keys.store())?;
+        let verified = opens.everything().then_some(made);
+        let record = BackupRecord { master: keys.master().fingerprint(), made, verified };
+        record.store(&dir.join("data"))
+    };
+    make().map_err(|error| certificate::wrapping_failure(&error))
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ pub(crate) fn write(dir: &Path, addresses: Addresses) -> Result<(), Failure> {
     files::folder(&dir.join("authors"))?;
     files::packs(&dir.join("packs"))?;
     let verifier = files::node_keys(&dir.join("keys"), NAME)?;
+    files::trial_backup(dir, NAME)?;
     let ca = TestCa::new("Beispielregion CA", KIND, span()?).map_err(trouble)?;
     let writer = Writer { dir, ca, addresses, verifier };
     writer.authority()?;
