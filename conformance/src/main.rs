@@ -5,6 +5,7 @@ mod content;
 mod history;
 mod node;
 mod operations;
+mod peer;
 mod report;
 mod shipped;
 mod suite;

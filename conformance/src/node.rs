@@ -59,6 +59,11 @@ impl Folder {
         Self { shipped: shipped.clone(), path: path.to_owned() }
     }
 
+    /// The binary that made it.
+    pub(crate) fn shipped(&self) -> &Shipped {
+        &self.shipped
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -1,11 +1,16 @@
 //! The suites.
 
+mod certificates;
 mod corpus;
 mod crash;
 mod disk;
+mod interop;
 mod native;
 mod power;
 mod relay;
+mod x509;
+mod xmldsig;
+mod xmlenc;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -44,12 +49,33 @@ pub(crate) enum Suite {
     Relay,
     /// Real messages.
     Corpus,
+    /// Signatures of others.
+    Xmldsig,
+    /// Both ways with other programs.
+    Interop,
+    /// Encryption of others.
+    Xmlenc,
+    /// Certificate paths.
+    X509,
+    /// Certificates that change and are revoked.
+    Certificates,
 }
 
 impl Suite {
     /// Every suite.
-    pub(crate) const ALL: &'static [Self] =
-        &[Self::Native, Self::Crash, Self::Power, Self::Disk, Self::Relay, Self::Corpus];
+    pub(crate) const ALL: &'static [Self] = &[
+        Self::Native,
+        Self::Crash,
+        Self::Power,
+        Self::Disk,
+        Self::Relay,
+        Self::Corpus,
+        Self::Xmldsig,
+        Self::Interop,
+        Self::Xmlenc,
+        Self::X509,
+        Self::Certificates,
+    ];
 
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
@@ -60,6 +86,11 @@ impl Suite {
             Self::Disk => "disk",
             Self::Relay => "relay",
             Self::Corpus => "corpus",
+            Self::Xmldsig => "xmldsig",
+            Self::Interop => "interop",
+            Self::Xmlenc => "xmlenc",
+            Self::X509 => "x509",
+            Self::Certificates => "certificates",
         }
     }
 
@@ -78,6 +109,15 @@ impl Suite {
             Self::Disk => "a full disk refuses, settles what was accepted, loses nothing",
             Self::Relay => "one hub forwards to another that goes away, refuses, is killed",
             Self::Corpus => "verdicts over real messages, and their way through a node",
+            Self::Xmldsig => "XML signatures: public test vectors and recorded messages",
+            Self::Interop => {
+                "signatures both ways with xmlsec1, Python xmlsec and Apache Santuario"
+            }
+            Self::Xmlenc => "XML encryption of other producers",
+            Self::X509 => "certificate paths of the public test set x509-limbo",
+            Self::Certificates => {
+                "certificates overlap, change and are revoked while the hub works; sources go away"
+            }
         }
     }
 
@@ -93,6 +133,11 @@ impl Suite {
                 Self::Disk => disk::run(settings, &mut report).await,
                 Self::Relay => relay::run(settings, &mut report).await,
                 Self::Corpus => corpus::run(settings, &mut report).await,
+                Self::Xmldsig => xmldsig::run(settings, &mut report).await,
+                Self::Interop => interop::run(settings, &mut report).await,
+                Self::Xmlenc => xmlenc::run(settings, &mut report).await,
+                Self::X509 => x509::run(settings, &mut report).await,
+                Self::Certificates => certificates::run(settings, &mut report).await,
             }
         })?;
         report.finish(settings.report.as_deref())

@@ -11,8 +11,9 @@ const HUB: &[&str] = &[
     "broker/archive/src",
     "broker/store/src",
 ];
-/// Where the broker speaks protocols.
-const TRANSPORT: &[&str] = &["broker/src/transport", "broker/src/transport.rs"];
+/// Where the broker speaks protocols; the client of revocation sources fetches by them.
+const TRANSPORT: &[&str] =
+    &["broker/src/transport", "broker/src/transport.rs", "broker/trust/src/revocation/fetch.rs"];
 
 const PROTOCOL_WORDS: &[&str] = &[
     "osci",

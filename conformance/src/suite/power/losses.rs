@@ -30,10 +30,12 @@ struct Needed {
 const LOST: &str = "accepted, then lost (P1)";
 /// The guard knows more than the database.
 const SHORTER: &str = "a head over";
+/// A key is gone that opens what was accepted.
+const NO_KEY: &str = "The key store lacks a key";
 /// A payload that cannot be read.
 const OCTETS: &str = r#""kind":"octets""#;
 
-const NEEDED: [Needed; 5] = [
+const NEEDED: [Needed; 7] = [
     Needed { name: "any-sync", heeds: |_| false, shows: [LOST, LOST] },
     Needed {
         name: "syncs-of-the-write-ahead-log",
@@ -54,6 +56,16 @@ const NEEDED: [Needed; 5] = [
         name: "syncs-of-the-data-folder",
         heeds: |path| path != Path::new("data"),
         shows: [LOST, SHORTER],
+    },
+    Needed {
+        name: "syncs-of-wrapping-keys",
+        heeds: |path| !path.ends_with(".draft"),
+        shows: [NO_KEY, NO_KEY],
+    },
+    Needed {
+        name: "syncs-of-folders-of-wrapping-keys",
+        heeds: |path| path.parent() != Some(Path::new("keys/wrapping")),
+        shows: [NO_KEY, NO_KEY],
     },
 ];
 
