@@ -23,27 +23,25 @@ use crate::folder::file_name;
 use crate::port::{GatewayError, Inbound, Incoming, PartFile};
 use crate::receipt::CheckedReceipt;
 
-/// Which certificates count for the signatures of a party.
+/// By what the signatures of a party are judged; its messages choose none of it.
 pub trait TrustedSigners: Send + Sync {
-    /// Those of this author.
+    /// The certificates that count for this author.
     fn certificates(&self, author: &PartyId) -> Vec<TrustedCertificate>;
+
+    /// The algorithms and keys with which this author may have signed at `at`.
+    fn allowed(&self, author: &PartyId, at: Timestamp) -> Allowed;
 }
 
-impl<F: Fn(&PartyId) -> Vec<TrustedCertificate> + Send + Sync> TrustedSigners for F {
-    fn certificates(&self, author: &PartyId) -> Vec<TrustedCertificate> {
-        self(author)
-    }
-}
-
-/// Verifies the Author's signature of an envelope, with certificates valid at `at`.
+/// Verifies the Author's signature of an envelope, with certificates and algorithms as of `at`.
 pub fn verify_author(
     envelope: &[u8],
     signers: &dyn TrustedSigners,
     at: Timestamp,
 ) -> Result<VerifiedEnvelope, ClientError> {
     let read = envelope::read(envelope).map_err(|fault| ClientError::Content(fault.to_string()))?;
-    let trusted = signers.certificates(read.claimed_author());
-    read.verify(envelope, &trusted, &Allowed::default(), at)
+    let author = read.claimed_author();
+    let (trusted, allowed) = (signers.certificates(author), signers.allowed(author, at));
+    read.verify(envelope, &trusted, &allowed, at)
         .map_err(|fault| ClientError::Content(fault.to_string()))
 }
 
@@ -109,7 +107,7 @@ impl<I: Inbound> Inbox<'_, I> {
     /// Takes one message without acknowledging it. The files are only those the Author signed.
     pub async fn fetch(&mut self, entry: &InboxEntry) -> Result<VerifiedEnvelope, ClientError> {
         let octets = self.client.fetch_envelope(&entry.id).await?;
-        // Certificates are judged by arrival at the hub (P10).
+        // Certificates and algorithms are judged by arrival at the hub (P10).
         let verified = verify_author(&octets, self.signers, entry.accepted_at)?;
         self.agrees(entry, &verified)?;
         if self.inbound.holds(&entry.id, verified.parts())? {

@@ -4,16 +4,19 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use amtsbote_domain::Timestamp;
 use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_domain::fault::{Code, Fault};
+use amtsbote_domain::party::PartyId;
 use amtsbote_domain::text::Language;
 use amtsbote_domain::validity::Validity;
 use amtsbote_wire::native::multipart::{Event, Parser};
 use amtsbote_wire::native::problem::Problem;
+use amtsbote_wire::signature::Allowed;
 use openssl::ssl::SslVersion;
 
 use super::*;
-use crate::inbox::verify_author;
+use crate::inbox::{TrustedSigners, verify_author};
 use crate::testing::{Keys, answer, at, client, listen, metadata, read_until};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -21,6 +24,19 @@ const TLS13: SslVersion = SslVersion::TLS1_3;
 
 fn content(cid: &str, source: Source) -> Content {
     Content { cid: cid.to_owned(), media_type: "application/xml".to_owned(), source }
+}
+
+/// The same certificates for everybody.
+struct Signers(Vec<TrustedCertificate>);
+
+impl TrustedSigners for Signers {
+    fn certificates(&self, _: &PartyId) -> Vec<TrustedCertificate> {
+        self.0.clone()
+    }
+
+    fn allowed(&self, _: &PartyId, _: Timestamp) -> Allowed {
+        Allowed::default()
+    }
 }
 
 async fn submit(client: &NativeClient, keys: &Keys) -> Result<SubmitOutcome, ClientError> {
@@ -67,7 +83,7 @@ async fn what_leaves_is_the_signed_message_whole() {
     let trusted =
         TrustedCertificate { fingerprint: sha256(&der), der, validity: Validity::default() };
     let verify = |trusted: Vec<TrustedCertificate>| {
-        verify_author(&parts[0].1, &move |_: &_| trusted.clone(), at("2026-11-23T06:00:00Z"))
+        verify_author(&parts[0].1, &Signers(trusted), at("2026-11-23T06:00:00Z"))
     };
     let verified = verify(vec![trusted]).expect("signed by the Author");
     assert_eq!(verified.metadata(), &metadata());

@@ -107,9 +107,7 @@ fuzz_target!(|octets: &[u8]| {
         assert_eq!(said(&document), said(original), "verified, and says something else");
     }
     let policy = GeneralPolicy {
-        trust: signed.trusted.iter().map(|t| t.der.clone()).collect(),
-        known: vec![],
-        at,
+        candidates: signed.trusted.iter().map(|t| t.der.clone()).collect(),
         allowed: signed.allowed.clone(),
         limits,
     };

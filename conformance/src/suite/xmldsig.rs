@@ -11,6 +11,7 @@ pub(super) mod mime;
 mod osci;
 mod resigned;
 mod row;
+mod trusted;
 mod vectors;
 
 use std::path::{Path, PathBuf};

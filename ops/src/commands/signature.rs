@@ -1,5 +1,7 @@
 //! `signature verify`, `signature sign`: XML signatures, without a hub.
 
+mod judge;
+mod show;
 mod sign;
 
 use std::collections::HashMap;
@@ -12,13 +14,12 @@ use amtsbote_domain::digest::Digest;
 use amtsbote_schemas::xml::Limits;
 use amtsbote_trust::pem::{self, Certificate};
 use amtsbote_wire::native::envelope;
-use amtsbote_wire::signature::{
-    Allowed, CoveredNode, CoveredPart, DocumentReport, GeneralPolicy, Parts, SignatureReport,
-    SignedContent, Trust, verify_document,
-};
+use amtsbote_wire::signature::{Allowed, DocumentReport, GeneralPolicy, Parts, verify_document};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::judge::Judge;
+use self::show::Judged;
 use crate::config::certificate;
 use crate::outcome::{Context, Exit, Failure, Outcome};
 use crate::time;
@@ -107,11 +108,11 @@ fn stdin() -> Result<Vec<u8>, Failure> {
 
 impl Verify {
     fn run(&self, ui: &Ui) -> Outcome {
+        let trusted = self.trusted()?;
+        let judge = Judge::new(&trusted, self.legacy, self.at.unwrap_or_else(time::now))?;
         let policy = GeneralPolicy {
-            trust: self.trusted()?.iter().map(|c| c.der().to_vec()).collect(),
-            known: Vec::new(),
-            at: self.at.unwrap_or_else(time::now),
-            allowed: self.allowed(),
+            candidates: trusted.iter().map(|c| c.der().to_vec()).collect(),
+            allowed: judge.allowed(),
             limits: Limits::default(),
         };
         for (_, file) in &self.part {
@@ -128,15 +129,17 @@ impl Verify {
         let report = match verify_document(&open, &Files(&self.part), &policy) {
             Ok(report) => report,
             Err(fault) => {
-                self.print_fault(ui, &fault);
+                show::print_fault(ui, &self.name(), &fault);
                 return Ok(Exit::No);
             }
         };
         let mut good = true;
         for signature in &report.signatures {
-            good &= self.print_signature(ui, signature);
+            let judged = Judged::new(&judge, signature);
+            judged.print(ui, &self.name());
+            good &= judged.is_good();
         }
-        Ok(Exit::answer(good & self.compare_parts(ui, &report, &open, policy.at)?))
+        Ok(Exit::answer(good & self.compare_parts(ui, &report, &open, &judge)?))
     }
 
     fn trusted(&self) -> Result<Vec<Certificate>, Failure> {
@@ -146,10 +149,6 @@ impl Verify {
             certificates.extend(read.map_err(|error| certificate::failure(&error))?);
         }
         Ok(certificates)
-    }
-
-    fn allowed(&self) -> Allowed {
-        if self.legacy { Allowed::legacy() } else { Allowed::default() }
     }
 
     fn print_referred(&self, ui: &Ui, cid: &str, file: &Path) {
@@ -165,103 +164,6 @@ impl Verify {
         self.file.to_string_lossy().into_owned()
     }
 
-    fn print_fault(&self, ui: &Ui, fault: &amtsbote_wire::signature::SignatureFault) {
-        let code = fault.code();
-        if ui.is_json() {
-            ui.json(&json!({
-                "file": self.name(), "ok": false, "code": code.as_str(),
-                "reason": fault.to_string(), "line": fault.place().map(|p| p.line),
-                "column": fault.place().map(|p| p.column),
-            }));
-        } else {
-            let title = code.title().get(ui.language);
-            ui.line(format!("{}: {}", self.name(), ui.tint(Tone::Bad, title)));
-            ui.line(format!("  {} {fault}", place(ui, fault)));
-        }
-    }
-
-    /// Prints one signature; says whether it holds and its signer is trusted where that was asked.
-    fn print_signature(&self, ui: &Ui, report: &SignatureReport) -> bool {
-        let good = match &report.outcome {
-            Ok(content) => !matches!(content.trust, Trust::Untrusted(_)),
-            Err(_) => false,
-        };
-        if ui.is_json() {
-            ui.json(&self.json(report, good));
-        } else {
-            self.print_text(ui, report, good);
-        }
-        good
-    }
-
-    fn json(&self, report: &SignatureReport, good: bool) -> Value {
-        let mut object = json!({
-            "file": self.name(), "ok": good, "path": report.path,
-            "line": report.position.line, "column": report.position.column,
-        });
-        match &report.outcome {
-            Ok(SignedContent { verification, trust }) => {
-                let facts = verification.facts();
-                object["signer"] = facts.subject.into();
-                object["certificate"] = facts.certificate.to_string().into();
-                object["algorithm"] = facts.algorithm.into();
-                let node = |node: &CoveredNode| {
-                    json!({
-                        "path": node.path, "without_signature": node.without_signature,
-                        "text_only": node.text_only,
-                    })
-                };
-                object["covered"] = verification.nodes().iter().map(node).collect();
-                let part = |part: &CoveredPart| json!({ "uri": part.uri, "bytes": part.bytes });
-                object["covered_parts"] = verification.parts().iter().map(part).collect();
-                object["trust"] = match trust {
-                    Trust::Trusted => "trusted",
-                    Trust::NotAsked => "not-asked",
-                    Trust::Untrusted(_) => "untrusted",
-                }
-                .into();
-                if let Trust::Untrusted(reason) = trust {
-                    object["reason"] = reason.as_str().into();
-                }
-            }
-            Err(fault) => {
-                object["code"] = fault.code().as_str().into();
-                object["reason"] = fault.to_string().into();
-            }
-        }
-        object
-    }
-
-    fn print_text(&self, ui: &Ui, report: &SignatureReport, good: bool) {
-        let (word, tone) = match (&report.outcome, good) {
-            (Ok(_), true) => (ui.t("gültig", "holds"), Tone::Good),
-            (Ok(_), false) => (
-                ui.t(
-                    "gültig, aber Unterzeichner nicht vertraut",
-                    "holds, but its signer is not trusted",
-                ),
-                Tone::Bad,
-            ),
-            (Err(_), _) => (ui.t("ungültig", "does not hold"), Tone::Bad),
-        };
-        ui.line(format!(
-            "{}: {} {} ({} {}): {}",
-            self.name(),
-            ui.t("Signatur", "signature"),
-            report.path,
-            ui.t("Zeile", "line"),
-            report.position.line,
-            ui.tint(tone, word)
-        ));
-        match &report.outcome {
-            Ok(content) => print_content(ui, content),
-            Err(fault) => {
-                ui.line(format!("  {}", fault.code().title().get(ui.language)));
-                ui.line(format!("  {} {fault}", place(ui, fault)));
-            }
-        }
-    }
-
     /// Says of each part whether a signature refers to it; compares the others with what a native
     /// envelope lists.
     fn compare_parts(
@@ -269,7 +171,7 @@ impl Verify {
         ui: &Ui,
         report: &DocumentReport,
         open: &dyn Fn() -> io::Result<Box<dyn BufRead>>,
-        at: Timestamp,
+        judge: &Judge,
     ) -> Result<bool, Failure> {
         let good = report.signatures.iter().filter_map(|s| s.outcome.as_ref().ok());
         let good: Vec<_> = good.collect();
@@ -287,7 +189,7 @@ impl Verify {
         }
         let is_envelope = report.signatures.iter().any(|s| s.path == "/Envelope/Signature");
         let listed = match is_envelope {
-            true => listed_parts(report, open, at, &self.allowed())?,
+            true => listed_parts(report, open, judge.at(), &judge.allowed())?,
             false => HashMap::new(),
         };
         let mut all_same = true;
@@ -320,49 +222,6 @@ impl Verify {
             }
         }
         Ok(all_same)
-    }
-}
-
-fn place(ui: &Ui, fault: &amtsbote_wire::signature::SignatureFault) -> String {
-    match fault.place() {
-        Some(place) => format!("{} {}:{}:", ui.t("Zeile", "line"), place.line, place.column),
-        None => String::new(),
-    }
-}
-
-fn print_content(ui: &Ui, content: &SignedContent) {
-    let facts = content.verification.facts();
-    ui.line(format!("  {} {}", ui.t("signiert von", "signed by"), facts.subject));
-    ui.line(format!("  {} {}", ui.t("Zertifikat", "certificate"), facts.certificate));
-    ui.line(format!("  {} {}", ui.t("Verfahren", "algorithm"), facts.algorithm));
-    for node in content.verification.nodes() {
-        let how = match (node.text_only, node.without_signature) {
-            (true, _) => ui.t(" (nur den Inhalt des Textes)", " (only what its text stands for)"),
-            (false, true) => ui.t(" (ohne Signaturen darin)", " (without signatures in it)"),
-            (false, false) => "",
-        };
-        ui.line(format!("  {} {}{how}", ui.t("deckt ab", "covers"), node.path));
-    }
-    for part in content.verification.parts() {
-        let bytes = ui.t("Bytes", "bytes");
-        ui.line(format!(
-            "  {} {} ({} {bytes})",
-            ui.t("deckt Teil ab", "covers part"),
-            part.uri,
-            part.bytes
-        ));
-    }
-    match &content.trust {
-        Trust::Trusted => {
-            ui.line(format!("  {}", ui.t("Unterzeichner ist vertraut", "signer is trusted")))
-        }
-        Trust::NotAsked => ui.line(format!(
-            "  {}",
-            ui.t("Vertrauen nicht geprüft (--trust)", "trust was not checked (--trust)")
-        )),
-        Trust::Untrusted(reason) => {
-            ui.line(format!("  {} {reason}", ui.t("nicht vertraut:", "not trusted:")));
-        }
     }
 }
 

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use amtsbote_adapters::inbox::TrustedSigners;
 use amtsbote_adapters::{ClientOptions, NativeClient, Timeouts};
 use amtsbote_archive::note::VerifierKey;
+use amtsbote_domain::Timestamp;
 use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::text::Language;
 use amtsbote_trust::pem::{self, Certificate};
-use amtsbote_wire::signature::OpensslSigner;
+use amtsbote_trust::policy::{AlgorithmPolicy, Purpose};
+use amtsbote_wire::signature::{Allowed, OpensslSigner};
 use openssl::pkey::PKey;
 use openssl::x509::X509;
 use toml::Spanned;
@@ -38,6 +40,7 @@ pub(crate) struct ClientConfig {
     pub(crate) party: Option<PartyId>,
     verifier: Option<VerifierKey>,
     trusted: Option<PathBuf>,
+    legacy_authors: Vec<PartyId>,
 }
 
 /// A signing certificate and its key.
@@ -71,6 +74,11 @@ pub(crate) fn read(path: &Path) -> Result<ClientConfig, Failure> {
         party: raw.party.as_ref().map(|party| parsed(&source, party)).transpose()?,
         verifier: verifier.transpose()?,
         trusted: raw.trusted_certificates.as_ref().map(|folder| source.resolve(folder.get_ref())),
+        legacy_authors: raw
+            .legacy_authors
+            .iter()
+            .map(|party| parsed(&source, party))
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -171,7 +179,8 @@ impl ClientConfig {
         let folder = self.trusted.clone();
         let folder = folder.ok_or_else(|| self.missing("trusted_certificates"))?;
         if folder.is_dir() {
-            return Ok(Authors { folder });
+            let (policy, legacy) = (AlgorithmPolicy::built_in(), self.legacy_authors.clone());
+            return Ok(Authors { folder, policy, legacy });
         }
         let shown = folder.display();
         Err(Failure::usage(
@@ -223,10 +232,14 @@ impl ClientConfig {
     }
 }
 
-/// A folder with one file for each author: the certificates of its content signatures.
+/// By what signatures of authors are judged.
 #[derive(Clone, Debug)]
 pub(crate) struct Authors {
+    /// One file for each author: the certificates of its content signatures.
     folder: PathBuf,
+    policy: AlgorithmPolicy,
+    /// Those under the legacy profile.
+    legacy: Vec<PartyId>,
 }
 
 impl TrustedSigners for Authors {
@@ -240,6 +253,14 @@ impl TrustedSigners for Authors {
                 Vec::new()
             }
         }
+    }
+
+    fn allowed(&self, author: &PartyId, at: Timestamp) -> Allowed {
+        let legacy = self.legacy.contains(author);
+        if legacy {
+            tracing::warn!(%author, "the signature is judged under the legacy profile");
+        }
+        self.policy.allowed(Purpose::ContentSignature, legacy, at)
     }
 }
 

@@ -294,5 +294,7 @@ table! {
         party: Option<Spanned<String>>,
         verifier: Option<Spanned<String>>,
         trusted_certificates: Option<Spanned<String>>,
+        #[serde(default)]
+        legacy_authors: Vec<Spanned<String>>,
     }
 }

@@ -11,7 +11,7 @@ mod serializer;
 
 use std::convert::Infallible;
 
-use amtsbote_schemas::xml::{Event, EventSink, NodeNumber, StartTag};
+use amtsbote_schemas::xml::{Event, EventSink, NodeNumber, StartTag, XML_NAMESPACE};
 
 pub use scope::Scope;
 use serializer::Serializer;
@@ -102,13 +102,16 @@ pub enum Apex {
 const WSU: &str =
     "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
 
-/// The identifiers of an element: its attribute `Id` without namespace, and that of WS-Security.
-/// There is no DTD and no schema at hand, so no other attribute is of type ID.
+/// The identifiers of an element, each once: its attribute `Id` without namespace, that of
+/// WS-Security, and `xml:id`, which is one by its name (xml:id 1.0, 4). There is no DTD and no schema
+/// at hand, so no other attribute is of type ID.
 pub fn identifiers(tag: &StartTag) -> impl Iterator<Item = &str> {
-    tag.attributes
-        .iter()
-        .filter(|a| a.local == "Id" && (a.namespace.is_empty() || a.namespace == WSU))
-        .map(|a| a.value.as_str())
+    let plain = tag.attribute("Id");
+    let security = tag.attribute_ns(WSU, "Id");
+    let xml = tag.attribute_ns(XML_NAMESPACE, "id");
+    let other_security = security.filter(|_| security != plain);
+    let other_xml = xml.filter(|_| xml != plain && xml != security);
+    plain.into_iter().chain(other_security).chain(other_xml)
 }
 
 /// Where canonical octets go: a hasher, or any function that takes them piece by piece.

@@ -1,16 +1,18 @@
 //! Compared octet by octet with `xmllint`; parts of documents are compared through `xmlsec1` in
 //! the tests of the signatures.
 
+mod corpus;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use amtsbote_schemas::xml::{DriveError, Limits, XmlErrorKind, drive};
+use amtsbote_schemas::xml::{Limits, drive};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{material, run};
+use crate::testing::run;
 
 fn canonical(document: &[u8], method: Method, apex: Apex) -> Vec<u8> {
     let mut octets = Vec::new();
@@ -259,6 +261,54 @@ fn a_second_element_with_the_id_is_counted_and_not_written() {
 }
 
 #[test]
+fn an_element_has_an_identifier_however_it_is_written() {
+    let matches = |content: &str| {
+        let document = format!("<r xmlns:u='{WSU}' xmlns:x='urn:x'>{content}</r>");
+        let mut sink = Canonicalizer::new(Method::EXCLUSIVE, id("a"), |_: &[u8]| {});
+        drive(document.as_bytes(), &Limits::default(), &mut sink).expect("well-formed");
+        sink.matches()
+    };
+    for one in
+        ["<e Id='a'/>", "<e u:Id='a'/>", "<e xml:id='a'/>", "<e xml:id='a' u:Id='a' Id='a'/>"]
+    {
+        assert_eq!(matches(one), 1, "{one}");
+        assert_eq!(matches(&format!("{one}<e xml:id='a'/>")), 2, "{one}");
+        assert_eq!(matches(&format!("<f Id='a'>{one}</f>")), 2, "{one}");
+    }
+    for none in
+        ["<e id='a'/>", "<e ID='a'/>", "<e xml:Id='a'/>", "<e x:Id='a' x:id='a'/>", "<e u:id='a'/>"]
+    {
+        assert_eq!(matches(none), 0, "{none}");
+    }
+}
+
+/// Gathers the identifiers of elements.
+#[derive(Default)]
+struct Gathered(Vec<String>);
+
+impl EventSink for Gathered {
+    type Error = Infallible;
+
+    fn event(&mut self, event: &Event<'_>) -> Result<(), Infallible> {
+        if let Event::Start(tag) = event {
+            self.0.push(identifiers(tag).collect::<Vec<_>>().join(" "));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn each_identifier_of_an_element_is_given_once() {
+    let document = format!(
+        "<r xmlns:u='{WSU}'><e xml:id='c' u:Id='b' Id='a'/><e xml:id='a' u:Id='b' Id='a'/>\
+         <e xml:id='b' u:Id='b' Id='a'/><e xml:id='a' u:Id='a' Id='a'/></r>"
+    );
+    let mut gathered = Gathered::default();
+    drive(document.as_bytes(), &Limits::default(), &mut gathered).expect("well-formed");
+    assert_eq!(gathered.0, ["", "a b c", "a b", "a b", "a"]);
+}
+
+#[test]
 fn uris_name_methods_and_back() {
     for &mode in Mode::ALL {
         for comments in [false, true] {
@@ -267,66 +317,6 @@ fn uris_name_methods_and_back() {
         }
     }
     assert_eq!(Method::from_uri("http://www.w3.org/TR/1999/REC-xslt-19991116"), None);
-}
-
-/// Reads a document, when it is one that the reader takes (no DTD, UTF-8).
-fn readable(file: &Path) -> Option<Vec<u8>> {
-    let octets = fs::read(file).ok()?;
-    let mut nobody = Find("", None);
-    match drive(octets.as_slice(), &Limits::default(), &mut nobody) {
-        Ok(()) => Some(octets),
-        Err(DriveError::Xml(error)) => {
-            let kind = &error.kind;
-            let known = [XmlErrorKind::Dtd, XmlErrorKind::Utf16, XmlErrorKind::Encoding];
-            assert!(
-                known.contains(kind) || file.components().any(|c| c.as_os_str() == "_derived"),
-                "{}: {error}",
-                file.display()
-            );
-            None
-        }
-    }
-}
-
-fn xml_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            xml_files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "xml" || e == "xsd")
-            && entry.metadata().is_ok_and(|m| m.len() < 1 << 20)
-        {
-            found.push(path);
-        }
-    }
-}
-
-#[test]
-fn documents_of_the_corpus_agree_with_xmllint() {
-    let Some(corpus) = material("AMTSBOTE_CORPUS", "shared/corpus") else { return };
-    let mut files = Vec::new();
-    xml_files(&corpus, &mut files);
-    files.sort();
-    let step = files.len().div_ceil(400).max(1);
-    let documents: Vec<(PathBuf, Vec<u8>)> = files
-        .into_iter()
-        .step_by(step)
-        .filter_map(|file| readable(&file).map(|octets| (file, octets)))
-        .collect();
-    println!("{} documents of the corpus", documents.len());
-    for batch in documents.chunks(20) {
-        let names: Vec<PathBuf> = batch.iter().map(|(file, _)| file.clone()).collect();
-        for &mode in Mode::ALL {
-            let ours = batch
-                .iter()
-                .flat_map(|(_, octets)| canonical(octets, Method::new(mode, true), Apex::Document));
-            assert!(
-                ours.eq(xmllint(mode, &names)),
-                "{mode:?}: one of {names:?} differs from what xmllint writes"
-            );
-        }
-    }
 }
 
 /// A document made of few names and namespaces, so that they often meet.

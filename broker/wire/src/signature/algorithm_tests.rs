@@ -93,9 +93,7 @@ fn every_digest_is_read_back() {
         assert_eq!(DigestAlgorithm::from_uri(digest.uri()), Some(digest));
         let Ok(signed) = signed else { continue };
         let policy = GeneralPolicy {
-            trust: vec![],
-            known: vec![],
-            at: now(),
+            candidates: vec![],
             allowed: Allowed { digests: vec![digest], ..Allowed::default() },
             limits: Limits::default(),
         };

@@ -13,6 +13,8 @@ use super::*;
 use crate::c14n::{Method, Mode};
 use crate::testing::{EC, Identity, OTHER, RSA, now};
 
+mod omitted;
+
 const NS: &str = "urn:w";
 const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
 const W: Name = Name::new(NS, "w");
@@ -160,6 +162,10 @@ fn wrapping_the_signed_body_away_does_not_help() {
     );
     refused(&good.replace(BODY, &format!("{wsu}{BODY}")), Code::SignatureCoverage);
     refused(&good.replace(BODY, &format!("{BODY}<x>{wsu}</x>")), Code::SignatureCoverage);
+    // And once as xml:id, which needs no DTD to be an identifier.
+    let xml = format!("<body xml:id=\"b\">{EVIL}");
+    refused(&good.replace(BODY, &format!("{xml}{BODY}")), Code::SignatureCoverage);
+    refused(&good.replace(BODY, &format!("{BODY}<x>{xml}</x>")), Code::SignatureCoverage);
     // The whole message inside another one.
     let inside = message("", &format!("<body>{EVIL}<extension>{good}</extension>"));
     refused(&inside, Code::SignatureMissing);
@@ -429,9 +435,7 @@ fn a_document_that_changes_between_the_passes_is_refused() {
         Ok(Box::new(io::Cursor::new(octets.into_bytes())))
     };
     let policy = GeneralPolicy {
-        trust: vec![],
-        at: now(),
-        known: vec![],
+        candidates: vec![],
         allowed: Allowed::default(),
         limits: Limits::default(),
     };
@@ -446,9 +450,7 @@ fn one_bad_signature_does_not_hide_a_good_one() {
     let bad = forged_by(&inner.replace("ecdsa-sha256", "ecdsa-sha1"), &EC, &[&EC]);
     let octets = message(&format!("{good}{bad}"), BODY).into_bytes();
     let policy = GeneralPolicy {
-        trust: vec![EC.der()],
-        at: now(),
-        known: vec![],
+        candidates: vec![EC.der()],
         allowed: Allowed::default(),
         limits: Limits::default(),
     };
@@ -466,9 +468,7 @@ fn one_signature_covers_the_other() {
     let first = sign_enveloped(b"<a><b/></a>", &EC.signer(), &Place::LastInRoot).expect("signed");
     let both = sign_enveloped(&first, &RSA.signer(), &Place::LastInRoot).expect("signed");
     let policy = GeneralPolicy {
-        trust: vec![],
-        known: vec![],
-        at: now(),
+        candidates: vec![],
         allowed: Allowed::default(),
         limits: Limits::default(),
     };

@@ -42,6 +42,7 @@ mod survey;
 mod transforms;
 pub(crate) mod tree;
 mod verification;
+mod watch;
 
 use std::io::{self, BufRead};
 
@@ -54,7 +55,7 @@ pub use algorithm::{DigestAlgorithm, MIN_EC_BITS, MIN_RSA_BITS, SignatureAlgorit
 pub use certificate::{SignerCertificate, rfc4514};
 pub use checked::CoveredNode;
 pub use document::{
-    DocumentReport, GeneralPolicy, SignatureReport, SignedContent, Trust, verify_document,
+    DocumentReport, GeneralPolicy, Means, SignatureReport, SignedContent, verify_document,
 };
 pub use fault::SignatureFault;
 pub use ids::MAX_IDS;
@@ -193,6 +194,8 @@ impl EventSink for OnePass {
 mod algorithm_tests;
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod document_tests;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]

@@ -7,9 +7,8 @@ use amtsbote_domain::digest::Digest;
 use amtsbote_schemas::xml::{Event, EventSink, Limits, NodeNumber, StartTag};
 
 use super::certificate::SignerCertificate;
-use super::checked::{Checked, without};
+use super::checked::Checked;
 use super::fault::SignatureFault;
-use super::ids::identifiers;
 use super::parts::Parts;
 use super::profile::{Fixed, Name, Over, PathMatch, PathText, Profile};
 use super::retrieval::Retrieval;
@@ -18,10 +17,8 @@ use super::scan::Found;
 use super::signed_info::Reference;
 use super::transforms::{Named, Omit, Step};
 use super::verification::Verification;
-use crate::c14n::{Interval, Method, Scope};
-
-/// Most elements that the paths of one profile may name in one document.
-const MAX_WATCHED: usize = 10_000;
+use super::watch::Watches;
+use crate::c14n::{Method, Scope, identifiers};
 
 /// Digests while the document is read.
 pub(crate) struct ReferencePass {
@@ -33,8 +30,7 @@ pub(crate) struct ReferencePass {
     around: Option<Around>,
     speculation: Option<Speculation>,
     pub(super) retrieval: Retrieval,
-    watches: Vec<Watch>,
-    watched: usize,
+    watches: Watches,
     last: NodeNumber,
 }
 
@@ -81,15 +77,6 @@ struct Speculation {
     fixed: Fixed,
     signature: &'static [Name],
     max: usize,
-}
-
-/// The elements at one path that a profile names, or their children.
-struct Watch {
-    names: &'static [Name],
-    path: PathMatch,
-    children: bool,
-    open: Option<NodeNumber>,
-    elements: Vec<Interval>,
 }
 
 impl ReferencePass {
@@ -148,23 +135,14 @@ impl ReferencePass {
             around: None,
             speculation: None,
             retrieval: Retrieval::default(),
-            watches: Vec::new(),
-            watched: 0,
+            watches: Watches::default(),
             last: NodeNumber(0),
         }
     }
 
     /// Also notes where the elements are that the profile wants covered.
     pub(crate) fn watching(mut self, profile: &Profile<'_>) -> Self {
-        let watch = |names: &'static [Name], children| Watch {
-            names,
-            path: PathMatch::new(names),
-            children,
-            open: None,
-            elements: Vec::new(),
-        };
-        self.watches.extend(profile.must_cover.iter().map(|path| watch(path, false)));
-        self.watches.extend(profile.must_cover_children.iter().map(|path| watch(path, true)));
+        self.watches = Watches::of(profile);
         self
     }
 
@@ -220,25 +198,7 @@ impl ReferencePass {
             checked.take(reference, slot, parts, limits)?;
         }
         let verification = Verification::new(signer, &content.info, checked.merged(), document);
-        let place = Some(found.position);
-        for watch in self.watches {
-            if watch.elements.is_empty() && !watch.children {
-                let rule = "an element that must be signed is missing";
-                return Err(SignatureFault::Coverage { place, rule });
-            }
-            for element in watch.elements {
-                let signature = (found.node, found.last);
-                let inside = element.0 <= found.node && found.last <= element.1;
-                if inside && watch.children {
-                    continue;
-                }
-                let hole = inside.then_some(signature);
-                if !without(element, hole.as_slice()).all(|stretch| verification.covers(stretch)) {
-                    let rule = "an element that must be signed is not, or not as a whole";
-                    return Err(SignatureFault::Coverage { place, rule });
-                }
-            }
-        }
+        self.watches.judge(found, &verification)?;
         Ok(verification)
     }
 
@@ -278,23 +238,7 @@ impl ReferencePass {
         {
             node.get_or_insert(tag.node);
         }
-        let mut wanted = None;
-        for watch in &mut self.watches {
-            let at_end = watch.path.start(tag);
-            let wants = match watch.children {
-                false => at_end,
-                true => watch.path.is_parent_of(tag) && identifiers(tag).next().is_some(),
-            };
-            if wants {
-                watch.open = Some(tag.node);
-                self.watched += 1;
-                wanted = Some((watch.names, watch.children));
-            }
-        }
-        if self.watched > MAX_WATCHED {
-            let limit = "elements that must be covered";
-            return Err(SignatureFault::Limit { place: tag.position, limit });
-        }
+        let wanted = self.watches.start(tag)?;
         if let Some(around) = &mut self.around {
             around.path.start(tag);
         }
@@ -365,15 +309,7 @@ impl ReferencePass {
         if let Own::Place { path, .. } = &mut self.own {
             path.end(tag);
         }
-        for watch in &mut self.watches {
-            let child = watch.children && watch.path.is_parent_of(tag);
-            let at_end = watch.path.end(tag) && !watch.children;
-            if (child || at_end)
-                && let Some(first) = watch.open.take()
-            {
-                watch.elements.push((first, self.last));
-            }
-        }
+        self.watches.end(tag, self.last);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use amtsbote_schemas::xml::StartTag;
 
-use super::ids::identifiers;
 use super::tree::{Builder, Element};
+use crate::c14n::identifiers;
 
 /// Collects them while the document is read, each by its identifier.
 #[derive(Default)]

@@ -35,7 +35,13 @@ pub(super) struct Run {
     first: Option<NodeNumber>,
     hole: Option<(u32, NodeNumber)>,
     holes: Vec<Interval>,
+    /// Nothing would be left, or a signature is named of which something is left out.
+    hollow: bool,
 }
+
+/// What is named must outlast what is left out of it: a reference to a signature that leaves
+/// signatures out digests nothing that its reader looks for.
+const HOLLOW: &str = "Reference: nothing can be left out of a signature, nor the whole document";
 
 enum Digester {
     Nodes(Box<Canonicalizer<Hasher>>),
@@ -83,7 +89,8 @@ impl Run {
                 broken: None,
             },
         };
-        Self { depth, omit: plan.omit, digester, first: None, hole: None, holes: Vec::new() }
+        let (first, hole, holes, hollow) = (None, None, Vec::new(), false);
+        Self { depth, omit: plan.omit, digester, first, hole, holes, hollow }
     }
 
     /// Takes one event. `own` is the signature itself, `last` the last node so far. True when the
@@ -103,18 +110,25 @@ impl Run {
             {
                 self.holes.push((first, last));
                 self.hole = None;
+                // The hole may be all there is. What follows is no longer what was named.
+                return depth == self.depth;
             }
             return false;
         }
-        if let Event::Start(tag) = event
-            && match self.omit {
+        if let Event::Start(tag) = event {
+            let is_hole = match self.omit {
                 Omit::Nothing => false,
                 Omit::Own => own == Some(tag.node),
                 Omit::All => tag.is(DSIG, "Signature"),
+            };
+            let is_signature = tag.depth == self.depth && tag.is(DSIG, "Signature");
+            // Depth 1 is the root: of a document without it, comments are left at most.
+            let is_all = is_hole && tag.depth == self.depth.max(1);
+            self.hollow |= is_all || (is_signature && self.omit != Omit::Nothing);
+            if is_hole {
+                self.hole = Some((tag.depth, tag.node));
+                return false;
             }
-        {
-            self.hole = Some((tag.depth, tag.node));
-            return false;
         }
         self.digester.event(event, self.depth);
         match event {
@@ -129,6 +143,9 @@ impl Run {
         self,
         last: NodeNumber,
     ) -> Result<Result<Digested, &'static str>, openssl::error::ErrorStack> {
+        if self.hollow {
+            return Ok(Err(HOLLOW));
+        }
         let holes = self.holes;
         Ok(match self.digester {
             Digester::Nodes(canonicalizer) => {

@@ -11,9 +11,10 @@ use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_domain::validity::Validity;
 use amtsbote_schemas::xml::Limits;
+use amtsbote_trust::path::Floors;
 use amtsbote_wire::c14n::Mode;
 use amtsbote_wire::signature::{
-    Against, Allowed, DigestAlgorithm, Fixed, GeneralPolicy, Name, Over, Parts, Profile, Trust,
+    Against, Allowed, DigestAlgorithm, Fixed, GeneralPolicy, Name, Over, Parts, Profile,
     Verification, verify_document, verify_stream,
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -21,6 +22,7 @@ use openssl::sha::sha256;
 use openssl::x509::X509;
 
 use super::mime::{Message, find};
+use super::trusted::{How, Trusted};
 use crate::report::Report;
 
 /// The folder inside the corpus.
@@ -158,18 +160,16 @@ fn transport(
 /// Every signature in the message holds, by one of the certificates.
 fn every(message: &Message, certificates: &Certificates) -> Result<usize> {
     let at: Timestamp = AT.parse()?;
-    let policy = GeneralPolicy {
-        trust: certificates.0.iter().map(|certificate| certificate.der.clone()).collect(),
-        known: Vec::new(),
-        at,
-        allowed: Allowed::default(),
-        limits: Limits::default(),
-    };
+    let candidates: Vec<_> = certificates.0.iter().map(|one| one.der.clone()).collect();
+    let trusted = Trusted::new(candidates.clone(), Vec::new(), Floors::default())?;
+    let policy =
+        GeneralPolicy { candidates, allowed: Allowed::default(), limits: Limits::default() };
     let report = verify_document(&|| Ok(message.document.as_slice()), message, &policy)?;
     let count = report.signatures.len();
     for signature in report.signatures {
         let content = signature.outcome.with_context(|| signature.path.clone())?;
-        ensure!(content.trust == Trust::Trusted, "not trusted: {:?}", content.trust);
+        let how = trusted.judge(&content, at)?;
+        ensure!(!matches!(how, How::OldPath(_)), "its certificate is not as RFC 5280 wants it");
     }
     Ok(count)
 }

@@ -8,9 +8,8 @@ use std::process::Command;
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::fault::Code;
 use amtsbote_schemas::xml::Limits;
-use amtsbote_wire::signature::{
-    Allowed, GeneralPolicy, Parts, SignatureFault, Trust, verify_document,
-};
+use amtsbote_trust::path::Floors;
+use amtsbote_wire::signature::{Allowed, GeneralPolicy, Parts, SignatureFault, verify_document};
 use anyhow::{Context, Result, anyhow, ensure};
 use openssl::asn1::Asn1Time;
 use openssl::pkey::PKey;
@@ -20,6 +19,7 @@ use super::keys;
 use super::mime::find;
 use super::resigned::resigned;
 use super::row::Row;
+use super::trusted::{How, Trusted};
 use crate::report::Report;
 
 /// The archive inside the folder of suites.
@@ -154,9 +154,7 @@ fn reason(row: &Row, document: &[u8]) -> Option<(&'static str, Code)> {
 fn digests(row: &Row, tests: &Path, document: &[u8]) -> Result<String> {
     let (signed, certificate) = resigned(document)?;
     let policy = GeneralPolicy {
-        trust: vec![certificate],
-        known: Vec::new(),
-        at: NOW.parse()?,
+        candidates: vec![certificate],
         allowed: Allowed::legacy(),
         limits: Limits::default(),
     };
@@ -189,21 +187,27 @@ fn judge(row: &Row, tests: &Path, document: &[u8]) -> Result<String> {
         _ if told.timeless => THEN.parse()?,
         _ => NOW.parse()?,
     };
-    let policy =
-        GeneralPolicy { trust, known, at, allowed: Allowed::legacy(), limits: Limits::default() };
+    let allowed = Allowed::legacy();
+    let floors = Floors {
+        min_rsa_bits: allowed.min_rsa_bits,
+        min_ec_bits: allowed.min_ec_bits,
+        allow_sha1: true,
+    };
+    let candidates = [&trust[..], &known[..]].concat();
+    let trusted = Trusted::new(trust, known, floors)?;
+    let policy = GeneralPolicy { candidates, allowed, limits: Limits::default() };
     let parts = Folder::of(row, tests);
     let report = verify_document(&|| Ok(document), &parts, &policy)?;
     let mut notes = Vec::new();
     for signature in report.signatures {
         let content = signature.outcome?;
-        match content.trust {
-            Trust::Trusted => {}
-            _ if told.insecure => {}
-            Trust::NotAsked => return Err(anyhow!("nobody is trusted")),
-            Trust::Untrusted(why) => return Err(anyhow!("not trusted: {why}")),
-        }
         let facts = content.verification.facts();
         notes.push(facts.algorithm.rsplit(['#', '/']).next().unwrap_or_default().to_owned());
+        if !told.insecure
+            && let How::OldPath(rule) = trusted.judge(&content, at)?
+        {
+            notes.push(format!("(no path for the hub: {rule})"));
+        }
     }
     Ok(notes.join(" "))
 }

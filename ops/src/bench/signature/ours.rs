@@ -3,16 +3,19 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::sync::Arc;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_schemas::xml::Limits;
+use amtsbote_trust::path::{Anchors, Purpose};
+use amtsbote_trust::pem::Certificate;
 use amtsbote_wire::c14n::Mode;
 use amtsbote_wire::signature::{
-    Against, Allowed, DigestAlgorithm, Fixed, GeneralPolicy, NoParts, Over, Profile, Trust,
+    Against, Allowed, DigestAlgorithm, Fixed, GeneralPolicy, NoParts, Over, Profile,
     verify_document, verify_stream,
 };
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, ensure};
 use openssl::hash::MessageDigest;
 use openssl::md::Md;
 use openssl::pkey::{PKey, Public};
@@ -39,6 +42,7 @@ pub(super) enum Way {
 /// What verifying needs besides the document.
 pub(super) struct Verifier {
     trusted: [TrustedCertificate; 1],
+    anchors: Arc<Anchors>,
     allowed: Allowed,
     limits: Limits,
     at: Timestamp,
@@ -47,8 +51,12 @@ pub(super) struct Verifier {
 impl Verifier {
     /// Trusts this certificate.
     pub(super) fn new(certificate: &X509) -> anyhow::Result<Self> {
+        let trusted = Identity::trusted(certificate)?;
+        let anchor = Certificate::from_der(&trusted.der)?;
+        let anchors = Anchors::builder().trust(Purpose::Content, &[anchor]);
         Ok(Self {
-            trusted: [Identity::trusted(certificate)?],
+            trusted: [trusted],
+            anchors: anchors.partial(Purpose::Content).build()?,
             allowed: Allowed::default(),
             limits: Limits::default(),
             at: time::now(),
@@ -90,17 +98,15 @@ impl Verifier {
 
     fn verify_any<R: BufRead>(&self, open: &dyn Fn() -> std::io::Result<R>) -> anyhow::Result<()> {
         let policy = GeneralPolicy {
-            trust: vec![self.trusted[0].der.clone()],
-            known: Vec::new(),
-            at: self.at,
+            candidates: vec![self.trusted[0].der.clone()],
             allowed: self.allowed.clone(),
             limits: self.limits.clone(),
         };
         let mut report = verify_document(open, &NoParts, &policy)?;
-        match report.signatures.pop() {
-            Some(signature) => ensure!(signature.outcome?.trust == Trust::Trusted, "not trusted"),
-            None => bail!("no signature"),
-        }
+        let signature = report.signatures.pop().context("no signature")?;
+        let signed = signature.outcome?;
+        let signer = Certificate::from_der(&signed.verification.signer().der)?;
+        self.anchors.validate(&signer, &[], Purpose::Content, self.at)?;
         Ok(())
     }
 }
