@@ -8,6 +8,9 @@ use crate::signature::DigestAlgorithm;
 pub const MAX_ENCRYPTED_DATA: usize = 64;
 /// Deepest chain of keys: a key encrypted under a key encrypted under a key.
 pub const MAX_KEY_CHAIN: usize = 4;
+/// Most steps of the search for one key: entries of `KeyInfo` that are followed, and comparisons of
+/// what they say with a key of ours. 64 recipients with four hints each, and 64 keys of ours.
+pub const MAX_SEARCH_STEPS: u32 = 16_384;
 /// Most octets of one wrapped key: an RSA modulus of 16384 bits.
 pub const MAX_WRAPPED_OCTETS: usize = 2048;
 

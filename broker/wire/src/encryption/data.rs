@@ -311,7 +311,7 @@ fn cipher_reference(element: &Element) -> Result<CipherSource, Refused> {
 }
 
 /// RFC 2392: the content-id in a URI has its escapes undone.
-fn percent_decoded(text: &str) -> Option<String> {
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
     let mut octets = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

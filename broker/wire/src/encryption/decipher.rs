@@ -34,11 +34,22 @@ pub(super) struct Decipher<W> {
     full: Option<io::Error>,
 }
 
+/// Whether plaintext is known to be what was encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Integrity {
+    /// Its tag has verified.
+    Verified,
+    /// The algorithm has no tag: what is wrong with the plaintext may be the work of somebody who
+    /// tries to learn it.
+    Unknown,
+}
+
 /// What the spool holds may be read: the tag has verified, or the algorithm has none.
 #[derive(Debug)]
 pub struct Released<W> {
     spool: W,
     octets: u64,
+    integrity: Integrity,
 }
 
 impl<W> Released<W> {
@@ -50,6 +61,11 @@ impl<W> Released<W> {
     /// Octets of plaintext.
     pub fn octets(&self) -> u64 {
         self.octets
+    }
+
+    /// Whether a tag vouches for the plaintext: [`super::read_plaintext`] wants to know.
+    pub fn integrity(&self) -> Integrity {
+        self.integrity
     }
 }
 
@@ -149,7 +165,9 @@ impl<W: Write> Decipher<W> {
             return Err(EncryptionFault::Undecryptable);
         }
         self.spool.flush().map_err(EncryptionFault::Spool)?;
-        Ok(Released { spool: self.spool, octets: self.written })
+        let integrity =
+            if self.algorithm.is_legacy() { Integrity::Unknown } else { Integrity::Verified };
+        Ok(Released { spool: self.spool, octets: self.written, integrity })
     }
 
     fn tag(&mut self) -> bool {

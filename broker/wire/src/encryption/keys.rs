@@ -7,6 +7,7 @@ use openssl::pkey::{Id, PKey, PKeyRef, Private, Public};
 use openssl::rsa::Padding;
 use openssl::x509::X509;
 
+use super::rejection::Rejection;
 use super::secret::KeyOctets;
 use crate::signature::DigestAlgorithm;
 
@@ -20,6 +21,16 @@ pub trait Decryptor {
         None
     }
 
+    /// Whether the key is ever used in this way. It is asked before anything of a message is given to
+    /// the key; the answer depends on key and store, and never changes.
+    fn can(&self, _: KeyUse) -> bool {
+        true
+    }
+
+    /// What follows from octets that hold no key. Bound to the private key, and the same for all
+    /// handles of it: see [`Rejection`].
+    fn rejection(&self) -> &Rejection;
+
     /// Decrypts the octets of a key with RSA.
     fn unwrap_rsa(
         &self,
@@ -29,6 +40,22 @@ pub trait Decryptor {
 
     /// The secret that is agreed with the holder of `peer`, who uses the same curve.
     fn agree(&self, peer: &PKeyRef<Public>) -> Result<KeyOctets, DecryptError>;
+}
+
+/// A way to use a private key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    /// RSAES-OAEP.
+    Oaep {
+        /// Of the label.
+        digest: DigestAlgorithm,
+        /// Of the mask, MGF1.
+        mask: DigestAlgorithm,
+    },
+    /// RSAES-PKCS1-v1_5.
+    Pkcs1,
+    /// Key agreement.
+    Agree,
 }
 
 /// How the octets of a key were padded before RSA.
@@ -58,9 +85,12 @@ pub enum DecryptError {
     /// The octets are none for this key.
     #[error("not for this key")]
     Refused,
-    /// The key store cannot be used at present.
+    /// The key store cannot be used at present: the same may succeed later.
     #[error("the key store cannot be used: {0}")]
     Unavailable(String),
+    /// The key is never used in this way, whatever the octets. The same fails always.
+    #[error("not with this key: {0}")]
+    Unable(String),
 }
 
 /// The private key does not belong to the certificate, or is of a kind that does not decrypt.
@@ -82,6 +112,7 @@ pub struct OpensslDecryptor {
     key: PKey<Private>,
     certificate: Vec<u8>,
     name: Option<String>,
+    rejection: Rejection,
 }
 
 impl OpensslDecryptor {
@@ -93,7 +124,8 @@ impl OpensslDecryptor {
         if !certificate.public_key()?.public_eq(&key) {
             return Err(UnsuitableKey::KeyOfAnother);
         }
-        Ok(Self { key, certificate: certificate.to_der()?, name: None })
+        let rejection = Rejection::of_key(&key)?;
+        Ok(Self { key, certificate: certificate.to_der()?, name: None, rejection })
     }
 
     /// Gives it a name that `KeyName` may use.
@@ -124,6 +156,8 @@ impl OpensslDecryptor {
     fn pkcs1(&self, instead: &KeyOctets, wrapped: &[u8]) -> Result<KeyOctets, ErrorStack> {
         let rsa = self.key.rsa()?;
         let mut block = vec![0; rsa.size() as usize];
+        // Without padding OpenSSL looks at none, and its own implicit rejection (3.2 and later, or
+        // put into older ones by a distribution) has no say: the answer is the same with all of them.
         rsa.private_decrypt(wrapped, &mut block, Padding::NONE)?;
         let key = unpadded(&block, instead.octets());
         drop(KeyOctets::new(block));
@@ -156,6 +190,10 @@ impl Decryptor for OpensslDecryptor {
 
     fn key_name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    fn rejection(&self) -> &Rejection {
+        &self.rejection
     }
 
     fn unwrap_rsa(

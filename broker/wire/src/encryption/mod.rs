@@ -7,6 +7,13 @@
 //! caller gets back ([`Released`]) only after the tag has verified. From the moment that a private
 //! key is used, all failures are one: [`EncryptionFault::Undecryptable`].
 //!
+//! Old algorithms ([`DataAlgorithm::is_legacy`], [`KeyAlgorithm::is_legacy`]) are used only where
+//! policy allows them and a [`Proof`] says why the octets may be believed: CBC and Triple DES have no
+//! tag, and RSAES-PKCS1-v1_5 answers whoever may ask often enough. What has no tag may also be the
+//! ciphertext of a captured message under another name, so the rule does not ask which algorithm the
+//! key was meant for. Where a key does not unwrap, the work goes on with one that follows from the
+//! octets ([`Rejection`]).
+//!
 //! Decrypted XML is a document of its own: it is read anew ([`read_plaintext`]) and never put back
 //! into the one it came from.
 //!
@@ -27,25 +34,33 @@ mod keys;
 mod method;
 mod names;
 mod open;
+mod plaintext;
+mod proof;
 mod recipient;
+mod rejection;
 mod scan;
+mod search;
 mod secret;
 mod way;
 mod write;
 
 pub use algorithm::{AgreementAlgorithm, DataAlgorithm, DerivationAlgorithm, KeyAlgorithm};
 pub use allowed::{
-    AllowedEncryption, IvRule, MAX_ENCRYPTED_DATA, MAX_KEY_CHAIN, MAX_WRAPPED_OCTETS,
+    AllowedEncryption, IvRule, MAX_ENCRYPTED_DATA, MAX_KEY_CHAIN, MAX_SEARCH_STEPS,
+    MAX_WRAPPED_OCTETS,
 };
 pub use data::{CipherSource, Content, EncryptedData};
-pub use decipher::Released;
+pub use decipher::{Integrity, Released};
 pub use fault::EncryptionFault;
 pub use keys::{
-    DecryptError, Decryptor, Keys, KnownOriginator, OpensslDecryptor, RsaPadding, SharedSecret,
-    UnsuitableKey,
+    DecryptError, Decryptor, KeyUse, Keys, KnownOriginator, OpensslDecryptor, RsaPadding,
+    SharedSecret, UnsuitableKey,
 };
-pub use open::{Opening, PartOctets, Survey, read_plaintext, survey};
+pub use open::{Opening, PartOctets, Survey, survey};
+pub use plaintext::{PlaintextFault, read_plaintext};
+pub use proof::Proof;
 pub use recipient::{EncryptError, Recipient};
+pub use rejection::Rejection;
 pub use secret::{KeyOctets, NoRandomness, Random};
 pub use write::{Shape, encrypt_in, encrypt_part, encrypt_value};
 

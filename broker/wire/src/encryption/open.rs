@@ -1,12 +1,10 @@
 //! Opening: a survey of the document, a key for one `EncryptedData`, and the second pass that
 //! decrypts it.
 
-use std::io::{self, BufRead, Cursor, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use amtsbote_domain::digest::Digest;
-use amtsbote_schemas::xml::{
-    DriveError, Event, EventSink, Limits, NodeNumber, Position, StartTag, drive,
-};
+use amtsbote_schemas::xml::{Event, EventSink, Limits, NodeNumber, Position, StartTag};
 
 use super::algorithm::DataAlgorithm;
 use super::allowed::{AllowedEncryption, IvRule};
@@ -17,11 +15,12 @@ use super::fault::EncryptionFault;
 use super::key_info::EncryptedKey;
 use super::keys::Keys;
 use super::method::DataMethod;
+use super::proof::{NOT_PROVEN, Proof, covers, is_proven};
 use super::scan::{Certificates, Scan};
+use super::search::Search;
 use super::secret::{KeyOctets, Random};
-use super::way::Search;
 use crate::c14n::{Interval, identifiers};
-use crate::signature::{Verification, pass};
+use crate::signature::pass;
 
 /// Octets of a part that are read at once.
 const PIECE: usize = 64 * 1024;
@@ -60,17 +59,18 @@ impl Survey {
         self.digest
     }
 
-    /// Finds the key for one of [`Survey::data`] among `keys`. `proof` is a signature that holds
-    /// over this very document: RSAES-PKCS1-v1_5 is used only under one that covers data and key.
+    /// Finds the key for one of [`Survey::data`] among `keys`. What is for reading old data only
+    /// (chained blocks, Triple DES, RSAES-PKCS1-v1_5) is used only under a `proof`: a signature over
+    /// this very document that covers data, key and ciphertext, wherever they stand in it.
     ///
     /// Where the message is at fault in a way that only a private key can tell, there is no error
-    /// here: the key is a random one, and the data do not decrypt.
+    /// here: the key is one that opens nothing, and the data do not decrypt.
     pub fn open(
         &self,
         data: &EncryptedData,
         keys: Keys<'_>,
         allowed: &AllowedEncryption,
-        proof: Option<&Verification>,
+        proof: Option<Proof<'_>>,
         random: &mut dyn Random,
     ) -> Result<Opening, EncryptionFault> {
         let parts = data.parts.as_ref().map_err(|refused| *refused)?;
@@ -85,13 +85,25 @@ impl Survey {
             return Err(EncryptionFault::AlgorithmNotAllowed { place, rule });
         }
         let length = algorithm.key_octets();
-        let mut search = Search::new(keys, allowed, &self.keys, &self.certificates);
+        let mut search = self.search(keys, allowed);
         let way = search.find(&parts.key_info, length, data.position)?;
-        if search.pkcs1 && !self.covered(data, &search.retrieved, proof) {
-            let rule = "rsa-1_5 needs a signature over data and key that was verified before";
-            return Err(EncryptionFault::AlgorithmNotAllowed { place, rule });
+        let mut covered = None;
+        if algorithm.is_legacy() || way.is_legacy() {
+            let elsewhere = search.path().iter().filter_map(|n| self.key_nodes.get(*n));
+            let nodes = std::iter::once(&data.nodes).chain(elsewhere);
+            if !is_proven(proof, self.digest, nodes, &parts.source) {
+                let rule = NOT_PROVEN;
+                return Err(EncryptionFault::AlgorithmNotAllowed { place, rule });
+            }
+            // Where another element is, pass 2 will see.
+            if let (Some(Proof::Signature(proof)), CipherSource::Element(_)) =
+                (proof, &parts.source)
+            {
+                covered = Some(proof.covered().to_vec());
+            }
         }
         Ok(Opening {
+            covered,
             algorithm,
             iv_length,
             key: way.key(length, random)?,
@@ -103,17 +115,12 @@ impl Survey {
         })
     }
 
-    /// Whether the signature is one over this document that covers the data and the keys named.
-    fn covered(&self, data: &EncryptedData, keys: &[String], proof: Option<&Verification>) -> bool {
-        let Some(proof) = proof.filter(|proof| proof.document() == self.digest) else {
-            return false;
-        };
-        let mut elsewhere = self
-            .keys
-            .iter()
-            .zip(&self.key_nodes)
-            .filter(|(key, _)| key.id.as_ref().is_some_and(|id| keys.contains(id)));
-        proof.covers(data.nodes) && elsewhere.all(|(_, nodes)| proof.covers(*nodes))
+    pub(super) fn search<'a>(
+        &'a self,
+        keys: Keys<'a>,
+        allowed: &'a AllowedEncryption,
+    ) -> Search<'a> {
+        Search::new(keys, allowed, &self.keys, &self.certificates)
     }
 }
 
@@ -146,6 +153,8 @@ pub enum PartOctets {
 /// One `EncryptedData` whose key is at hand.
 #[derive(Debug)]
 pub struct Opening {
+    /// Where the ciphertext in another element must lie, if it must be signed.
+    covered: Option<Vec<Interval>>,
     algorithm: DataAlgorithm,
     iv_length: usize,
     key: KeyOctets,
@@ -183,6 +192,7 @@ impl Opening {
         let mut sink = ValuePass {
             target,
             place,
+            covered: self.covered.clone(),
             depth: None,
             met: 0,
             text: Some(Base64Text::default()),
@@ -195,7 +205,8 @@ impl Opening {
         sink.finish()
     }
 
-    /// Decrypts a part into `spool`. The same holds of the spool.
+    /// Decrypts a part into `spool`. The same holds of the spool. Where a signature was asked for,
+    /// these must be the octets that it was verified over.
     pub fn part<W: Write>(
         self,
         mut part: impl Read,
@@ -267,6 +278,8 @@ enum Target {
 struct ValuePass<W> {
     target: Target,
     place: Position,
+    /// Outside of these the ciphertext is not signed, and must be.
+    covered: Option<Vec<Interval>>,
     /// Of the element, while it is open.
     depth: Option<u32>,
     /// How many elements were the one.
@@ -281,6 +294,17 @@ impl<W: Write> ValuePass<W> {
         match &self.target {
             Target::Node(node) => tag.node == *node,
             Target::Id(id) => identifiers(tag).any(|own| own == id),
+        }
+    }
+
+    /// Refuses a ciphertext that is not signed, before it is decrypted.
+    fn check(&self, node: NodeNumber) -> Result<(), EncryptionFault> {
+        match &self.covered {
+            Some(covered) if !covers(covered, node) => {
+                let (place, rule) = (self.place, NOT_PROVEN);
+                Err(EncryptionFault::AlgorithmNotAllowed { place, rule })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -318,32 +342,18 @@ impl<W: Write> EventSink for ValuePass<W> {
             }
             Event::Start(tag) if self.is_target(tag) => {
                 self.met += 1;
+                self.check(tag.node)?;
                 if self.met == 1 {
                     self.depth = Some(tag.depth);
                 }
             }
             Event::End(tag, _) if self.depth == Some(tag.depth) => self.depth = None,
-            Event::Text(_, text, _) if self.depth.is_some() => self.take(Some(text))?,
+            Event::Text(node, text, _) if self.depth.is_some() => {
+                self.check(node)?;
+                self.take(Some(text))?;
+            }
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// Reads decrypted XML anew, under limits of its own. Content has no root element of its own; it
-/// is shown inside one without name space that is called `content`.
-pub fn read_plaintext<S: EventSink>(
-    plaintext: impl BufRead,
-    content: super::Content,
-    limits: &Limits,
-    sink: &mut S,
-) -> Result<(), DriveError<S::Error>> {
-    match content {
-        super::Content::Content => {
-            // An end tag in the plaintext closes this root early; what follows it is refused.
-            let whole = Cursor::new(b"<content>").chain(plaintext);
-            drive(whole.chain(Cursor::new(b"</content>")), limits, sink)
-        }
-        super::Content::Element | super::Content::Octets => drive(plaintext, limits, sink),
     }
 }

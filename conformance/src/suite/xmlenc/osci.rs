@@ -7,8 +7,8 @@ use std::process::Command;
 
 use amtsbote_schemas::xml::{Event, EventSink, Limits};
 use amtsbote_wire::encryption::{
-    AllowedEncryption, CipherSource, Decryptor, EncryptedData, EncryptionFault, IvRule, Keys,
-    OpensslDecryptor, PartOctets, read_plaintext, survey,
+    AllowedEncryption, CipherSource, Decryptor, EncryptedData, EncryptionFault, Integrity, IvRule,
+    Keys, OpensslDecryptor, PartOctets, read_plaintext, survey,
 };
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use base64::Engine;
@@ -178,7 +178,8 @@ fn names(plain: &[u8], data: &EncryptedData) -> Result<Vec<String>> {
         }
     }
     let mut names = Names(Vec::new());
-    read_plaintext(plain, data.content(), &Limits::default(), &mut names)
+    // Only ciphers with a tag are allowed here.
+    read_plaintext(plain, data.content(), Integrity::Verified, &Limits::default(), &mut names)
         .map_err(|error| anyhow!("{error}"))?;
     Ok(names.0)
 }

@@ -10,7 +10,8 @@ use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_domain::validity::Validity;
 use amtsbote_schemas::xml::{Event, EventSink, Limits, drive};
 use amtsbote_wire::encryption::{
-    AllowedEncryption, Content, Decryptor, EncryptedData, EncryptionFault, Keys, Survey, survey,
+    AllowedEncryption, Content, Decryptor, EncryptedData, EncryptionFault, Keys, Proof, Survey,
+    survey,
 };
 use amtsbote_wire::signature::{
     Allowed, Name, OpensslSigner, Place, Profile, Verification, sign_enveloped, verify,
@@ -204,10 +205,14 @@ fn only(survey: &Survey) -> Result<&EncryptedData> {
 /// The plaintext, and whether it took a signature to get it.
 fn open(document: &[u8], handed: &Handed, by: &As) -> Result<(Vec<u8>, bool)> {
     match opened(document, handed, by, None) {
-        // RSAES-PKCS1-v1_5 is used under a signature only: that it is refused without is the test.
+        // Old algorithms are used under a signature only: that they are refused without is the test.
+        // Then the vector is opened in both ways there are: signed, and as what it is, a vector.
         Err(error) if needs_signature(&error) => {
             let (signed, proof) = signed(document)?;
-            Ok((opened(&signed, handed, by, Some(&proof))?, true))
+            let plain = opened(&signed, handed, by, Some(Proof::Signature(&proof)))?;
+            let same = opened(document, handed, by, Some(Proof::TrustedByOtherMeans))?;
+            ensure!(plain == same, "the signature makes a difference");
+            Ok((plain, true))
         }
         outcome => Ok((outcome?, false)),
     }
@@ -216,16 +221,11 @@ fn open(document: &[u8], handed: &Handed, by: &As) -> Result<(Vec<u8>, bool)> {
 fn needs_signature(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref(),
-        Some(EncryptionFault::AlgorithmNotAllowed { rule, .. }) if rule.starts_with("rsa-1_5 needs")
+        Some(EncryptionFault::AlgorithmNotAllowed { rule, .. }) if rule.starts_with("an old algorithm needs")
     )
 }
 
-fn opened(
-    document: &[u8],
-    handed: &Handed,
-    by: &As,
-    proof: Option<&Verification>,
-) -> Result<Vec<u8>> {
+fn opened(document: &[u8], handed: &Handed, by: &As, proof: Option<Proof<'_>>) -> Result<Vec<u8>> {
     let allowed = AllowedEncryption {
         retrieval: !handed.no_retrieval,
         same_document: !handed.no_reference,

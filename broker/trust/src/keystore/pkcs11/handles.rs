@@ -1,21 +1,17 @@
-//! Keys of a token as ones that sign and decrypt.
+//! Keys of a token as ones that sign.
 
 use std::fmt;
 use std::sync::Arc;
 
-use amtsbote_wire::encryption::{DecryptError, Decryptor, KeyOctets, RsaPadding};
 use amtsbote_wire::signature::{DigestAlgorithm, SignError, SignatureAlgorithm, Signer};
-use cryptoki::context::Function;
-use cryptoki::error::Error;
-use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource, PkcsPssParams};
+use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
-use openssl::pkey::{PKeyRef, Public};
 
 use crate::error::TrustError;
 
 use super::super::kind::KeyAlgorithm;
 use super::objects::KeyObject;
-use super::sessions::{Sessions, Trouble, is_about_the_octets, reason};
+use super::sessions::{Sessions, Trouble};
 
 /// Shortest keys that sign, as for keys in memory: modulus of RSA, order of a curve, in bits.
 const MIN_BITS: (u32, u32) = (2048, 250);
@@ -148,7 +144,7 @@ fn digest_info(digest: DigestAlgorithm, hash: &[u8]) -> Result<Vec<u8>, TrustErr
 }
 
 /// A digest and MGF1 with it, as PKCS#11 names them. It has no names for MGF1 with SHA-3.
-fn mechanism(digest: DigestAlgorithm) -> Option<(MechanismType, PkcsMgfType)> {
+pub(super) fn mechanism(digest: DigestAlgorithm) -> Option<(MechanismType, PkcsMgfType)> {
     Some(match digest {
         DigestAlgorithm::Sha1 => (MechanismType::SHA1, PkcsMgfType::MGF1_SHA1),
         DigestAlgorithm::Sha224 => (MechanismType::SHA224, PkcsMgfType::MGF1_SHA224),
@@ -157,85 +153,4 @@ fn mechanism(digest: DigestAlgorithm) -> Option<(MechanismType, PkcsMgfType)> {
         DigestAlgorithm::Sha512 => (MechanismType::SHA512, PkcsMgfType::MGF1_SHA512),
         _ => return None,
     })
-}
-
-/// A key of a token that decrypts.
-pub(super) struct TokenDecryptor {
-    sessions: Arc<Sessions>,
-    key: KeyObject,
-    certificate: Vec<u8>,
-}
-
-impl TokenDecryptor {
-    pub(super) fn new(sessions: Arc<Sessions>, key: KeyObject) -> Result<Self, TrustError> {
-        let certificate = key.certificate()?.der().to_vec();
-        if !key.abilities().decrypt {
-            return Err(TrustError::UnsuitableKey);
-        }
-        Ok(Self { sessions, key, certificate })
-    }
-}
-
-impl Decryptor for TokenDecryptor {
-    fn certificate_der(&self) -> &[u8] {
-        &self.certificate
-    }
-
-    fn unwrap_rsa(
-        &self,
-        padding: &RsaPadding<'_>,
-        wrapped: &[u8],
-    ) -> Result<KeyOctets, DecryptError> {
-        // RSA 1.5 is left out: whether a token tells a wrong padding from a right one, by its answer
-        // or by its time, is not ours to say.
-        let RsaPadding::Oaep { digest, mask, label } = padding else {
-            return Err(unavailable("RSA 1.5 with a key in a token"));
-        };
-        let hash = mechanism(*digest).map(|(hash, _)| hash);
-        let mask = mechanism(*mask).map(|(_, mask)| mask);
-        let (Some(hash), Some(mask)) = (hash, mask) else {
-            return Err(unavailable("RSA-OAEP with this digest"));
-        };
-        // Tokens answer octets of another length in all sorts of ways.
-        if wrapped.len() != self.key.facts().bits.div_ceil(8) as usize {
-            return Err(DecryptError::Refused);
-        }
-        let source = match label {
-            [] => PkcsOaepSource::empty(),
-            label => PkcsOaepSource::data_specified(label),
-        };
-        let mechanism = Mechanism::RsaPkcsOaep(PkcsOaepParams::new(hash, mask, source));
-        let opened = self.sessions.try_with(|session| {
-            let key = self.key.handle(session)?;
-            Ok(session.decrypt(&mechanism, key, wrapped)?)
-        });
-        opened.map(KeyOctets::new).map_err(decrypting)
-    }
-
-    fn agree(&self, _peer: &PKeyRef<Public>) -> Result<KeyOctets, DecryptError> {
-        Err(unavailable("key agreement with a key in a token"))
-    }
-}
-
-impl fmt::Debug for TokenDecryptor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenDecryptor").finish_non_exhaustive()
-    }
-}
-
-fn unavailable(what: &str) -> DecryptError {
-    DecryptError::Unavailable(format!("{what} is not supported"))
-}
-
-/// The octets of the message decide about `Refused`; everything else is the state of the token.
-fn decrypting(trouble: Trouble) -> DecryptError {
-    match &trouble {
-        Trouble::Module(error) if is_about_the_octets(error) => DecryptError::Refused,
-        Trouble::Module(error @ Error::Pkcs11(_, Function::DecryptInit)) => {
-            let reason = reason(error);
-            DecryptError::Unavailable(format!("the token does not decrypt in this way: {reason}"))
-        }
-        Trouble::Module(error) => DecryptError::Unavailable(reason(error)),
-        Trouble::Ours(error) => DecryptError::Unavailable(error.to_string()),
-    }
 }

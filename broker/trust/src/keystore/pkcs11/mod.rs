@@ -7,6 +7,9 @@
 //! A key is found by its label (`CKA_LABEL`), or where that is no name or not unique, as `id-` and
 //! its `CKA_ID` in hexadecimal digits. Its certificate lies beside it under the same `CKA_ID`.
 //!
+//! A token that cannot decrypt at present is told from octets that are none for the key: where the
+//! module's answer may mean either, the token must first show that it decrypts something else.
+//!
 //! Calls block as long as the module takes: whoever serves others calls from a thread for that.
 
 use std::fmt;
@@ -21,6 +24,7 @@ use super::identity::Identity;
 use super::passphrase::Passphrase;
 use super::{Entry, KeyDecryptor, KeySigner, Keys, is_name};
 
+mod decrypt;
 mod handles;
 mod objects;
 mod sessions;
@@ -28,7 +32,8 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-use handles::{TokenDecryptor, TokenSigner};
+use decrypt::TokenDecryptor;
+use handles::TokenSigner;
 use objects::KeyObject;
 use sessions::Sessions;
 

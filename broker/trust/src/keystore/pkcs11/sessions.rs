@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Function, Pkcs11};
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
@@ -128,14 +128,10 @@ impl Sessions {
         };
         self.log_in(&session)?;
         let done = work(&session);
-        // A session that failed is closed: nothing may be left going in it. Octets that were none for
-        // the key end what was going on, and whoever sends many of them shall not cause as many
+        // A session that failed is closed: nothing may be left going in it. Octets that are none for
+        // the key are no failure (`decrypt`): whoever sends many of them shall not cause as many
         // logins.
-        let is_good = match &done {
-            Err(Trouble::Module(error)) => is_about_the_octets(error),
-            Ok(_) | Err(Trouble::Ours(_)) => true,
-        };
-        if is_good {
+        if !matches!(done, Err(Trouble::Module(_))) {
             self.lock().idle.push(session);
         }
         done
@@ -222,27 +218,6 @@ impl Drop for Place<'_> {
         self.0.lock().in_use -= 1;
         self.0.freed.notify_one();
     }
-}
-
-/// Whether the octets that were to be decrypted are what is wrong.
-pub(super) fn is_about_the_octets(error: &Error) -> bool {
-    use RvError::{
-        DataInvalid, DataLenRange, EncryptedDataInvalid, EncryptedDataLenRange, FunctionFailed,
-        GeneralError,
-    };
-    // The last two are what SoftHSM, and not it alone, says about a wrong padding.
-    matches!(
-        error,
-        Error::Pkcs11(
-            EncryptedDataInvalid
-                | EncryptedDataLenRange
-                | DataInvalid
-                | DataLenRange
-                | GeneralError
-                | FunctionFailed,
-            Function::Decrypt,
-        )
-    )
 }
 
 /// Whether the session, the token or the module is gone, so that a new session may help.

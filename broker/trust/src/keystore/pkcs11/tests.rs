@@ -8,7 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amtsbote_wire::encryption::{DecryptError, RsaPadding};
+use amtsbote_wire::encryption::{
+    AllowedEncryption, DecryptError, Decryptor, EncryptionFault, KeyOctets, KeyUse, Keys as At,
+    NoRandomness, Proof, RsaPadding, survey,
+};
 use amtsbote_wire::signature::DigestAlgorithm;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::object::{Attribute, CertificateType, ObjectClass};
@@ -159,14 +162,40 @@ fn keys_in_a_token_keep_the_contract() {
         contract(&token, &keys, &[PIN]);
 
         let decryptor = token.decryptor("rsa").expect("a decryptor");
-        let sha256 = DigestAlgorithm::Sha256;
+        let (sha1, sha256) = (DigestAlgorithm::Sha1, DigestAlgorithm::Sha256);
         let oaep = RsaPadding::Oaep { digest: sha256, mask: sha256, label: b"" };
-        let octets = amtsbote_wire::encryption::KeyOctets::new(vec![0; 32]);
+        let octets = KeyOctets::new(vec![0; 32]);
+        // Never: nobody need try again.
         for padding in [oaep, RsaPadding::Pkcs1 { instead: &octets }] {
             let error = decryptor.unwrap_rsa(&padding, &[1; 384]).expect_err("refused");
-            assert!(matches!(error, DecryptError::Unavailable(_)), "{error}");
+            assert!(matches!(error, DecryptError::Unable(_)), "{error}");
         }
+        assert!(decryptor.can(KeyUse::Oaep { digest: sha1, mask: sha1 }));
+        let sha3 = DigestAlgorithm::Sha3_256;
+        for never in [KeyUse::Pkcs1, KeyUse::Agree, KeyUse::Oaep { digest: sha3, mask: sha1 }] {
+            assert!(!decryptor.can(never), "{never:?}");
+        }
+        what_the_token_cannot_do_is_not_allowed(&*decryptor);
     });
+}
+
+/// A message with a key in the old manner: refused for good, before the token is asked.
+fn what_the_token_cannot_do_is_not_allowed(decryptor: &dyn Decryptor) {
+    let message = "<x:EncryptedData xmlns:x=\"http://www.w3.org/2001/04/xmlenc#\">\
+        <x:EncryptionMethod Algorithm=\"http://www.w3.org/2009/xmlenc11#aes128-gcm\"/>\
+        <d:KeyInfo xmlns:d=\"http://www.w3.org/2000/09/xmldsig#\"><x:EncryptedKey>\
+        <x:EncryptionMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#rsa-1_5\"/>\
+        <x:CipherData><x:CipherValue>AAAA</x:CipherValue></x:CipherData></x:EncryptedKey>\
+        </d:KeyInfo><x:CipherData><x:CipherValue>AAAA</x:CipherValue></x:CipherData>\
+        </x:EncryptedData>";
+    let allowed = AllowedEncryption::legacy();
+    let found = survey(message.as_bytes(), &Default::default(), &allowed).expect("read");
+    let mut random = |_: &mut [u8]| Err(NoRandomness);
+    let proof = Some(Proof::TrustedByOtherMeans);
+    let keys = [decryptor];
+    let opening = found.open(&found.data()[0], At::of(&keys), &allowed, proof, &mut random);
+    let error = opening.expect_err("refused");
+    assert!(matches!(error, EncryptionFault::AlgorithmNotAllowed { .. }), "{error:?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! RSAES-PKCS1-v1_5, chained blocks and Triple DES: read where policy says so, the first only under
-//! a signature that holds; and as little is told about failures as elsewhere.
+//! RSAES-PKCS1-v1_5, chained blocks and Triple DES: read where policy says so, and only under a
+//! signature that holds; and as little is told about failures as elsewhere.
 
 use amtsbote_schemas::xml::Limits;
 use base64::Engine as _;
@@ -14,10 +14,10 @@ use super::*;
 use crate::signature::{self, Name, Place, Profile, Target, Verification, sign, sign_enveloped};
 use crate::testing::{EC, now};
 
-const KEY: [u8; 16] = *b"sechzehn Oktette";
+pub(super) const KEY: [u8; 16] = *b"sechzehn Oktette";
 
 /// AES-128-CBC of whole blocks, the padding included.
-fn chained(blocks: &[u8]) -> Vec<u8> {
+pub(super) fn chained(blocks: &[u8]) -> Vec<u8> {
     let iv = [3; 16];
     let mut crypter =
         Crypter::new(Cipher::aes_128_cbc(), Mode::Encrypt, &KEY, Some(&iv)).expect("a cipher");
@@ -29,7 +29,7 @@ fn chained(blocks: &[u8]) -> Vec<u8> {
 }
 
 /// A document in the old manner.
-fn document(key: &[u8], value: &[u8]) -> String {
+pub(super) fn document(key: &[u8], value: &[u8]) -> String {
     let mut encrypter = Encrypter::new(&RSA.key).expect("an encrypter");
     encrypter.set_rsa_padding(Padding::PKCS1).expect("a padding");
     let mut wrapped = vec![0; 256];
@@ -37,7 +37,7 @@ fn document(key: &[u8], value: &[u8]) -> String {
     with(&wrapped[..length], value)
 }
 
-fn with(wrapped: &[u8], value: &[u8]) -> String {
+pub(super) fn with(wrapped: &[u8], value: &[u8]) -> String {
     format!(
         "<r><x:EncryptedData xmlns:x=\"{XENC}\" Id=\"d\"><x:EncryptionMethod Algorithm=\"{}\"/>\
          <d:KeyInfo xmlns:d=\"{DSIG}\"><x:EncryptedKey><x:EncryptionMethod Algorithm=\"{}\"/>\
@@ -51,7 +51,7 @@ fn with(wrapped: &[u8], value: &[u8]) -> String {
     )
 }
 
-fn signed(document: &str) -> (Vec<u8>, Verification) {
+pub(super) fn signed(document: &str) -> (Vec<u8>, Verification) {
     const SIGNATURE: &[Name] = &[Name::new("", "r"), Name::new(DSIG, "Signature")];
     const ROOT: &[Name] = &[Name::new("", "r")];
     let document = sign_enveloped(document.as_bytes(), &EC.signer(), &Place::LastInRoot);
@@ -63,9 +63,9 @@ fn signed(document: &str) -> (Vec<u8>, Verification) {
     (document, verification.expect("holds"))
 }
 
-fn open(
+pub(super) fn open(
     document: &[u8],
-    proof: Option<&Verification>,
+    proof: Option<Proof<'_>>,
     allowed: &AllowedEncryption,
 ) -> Result<Vec<u8>, EncryptionFault> {
     let limits = Limits::default();
@@ -82,19 +82,22 @@ fn a_signature_must_hold_first() {
     let value = chained(b"alt, aber gut\x01\x02\x03");
     let (octets, proof) = signed(&document(&KEY, &value));
     let legacy = AllowedEncryption::legacy();
-    assert_eq!(open(&octets, Some(&proof), &legacy).expect("opens"), b"alt, aber gut");
+    assert_eq!(
+        open(&octets, Some(Proof::Signature(&proof)), &legacy).expect("opens"),
+        b"alt, aber gut"
+    );
     let refused = |document: &[u8], proof, allowed: &AllowedEncryption| {
         let error = open(document, proof, allowed).expect_err("must not open");
         assert!(matches!(error, EncryptionFault::AlgorithmNotAllowed { .. }), "{error:?}");
     };
     refused(&octets, None, &legacy);
-    refused(&octets, Some(&proof), &AllowedEncryption::default());
+    refused(&octets, Some(Proof::Signature(&proof)), &AllowedEncryption::default());
     let no_rsa = AllowedEncryption { keys: KeyAlgorithm::MODERN.to_vec(), ..legacy.clone() };
-    refused(&octets, Some(&proof), &no_rsa);
+    refused(&octets, Some(Proof::Signature(&proof)), &no_rsa);
     // A signature that holds, over something else.
     let (_, other) = signed("<r><d Id=\"d\"/></r>");
-    refused(&octets, Some(&other), &legacy);
-    refused(document(&KEY, &value).as_bytes(), Some(&proof), &legacy);
+    refused(&octets, Some(Proof::Signature(&other)), &legacy);
+    refused(document(&KEY, &value).as_bytes(), Some(Proof::Signature(&proof)), &legacy);
 }
 
 #[test]
@@ -115,7 +118,8 @@ fn a_wrong_padding_of_the_key_is_no_oracle() {
     for (n, case) in cases.into_iter().enumerate() {
         // With a tag it is certain that a random key opens nothing.
         let (octets, proof) = signed(&gcm(case));
-        let error = open(&octets, Some(&proof), &legacy).expect_err("must not open");
+        let error =
+            open(&octets, Some(Proof::Signature(&proof)), &legacy).expect_err("must not open");
         assert!(matches!(error, EncryptionFault::Undecryptable), "{n}: {error:?}");
     }
 }
@@ -126,7 +130,7 @@ fn the_padding_of_the_last_block_is_read_as_the_standard_says() {
         AllowedEncryption { data: DataAlgorithm::ALL.to_vec(), ..AllowedEncryption::legacy() };
     let read = |value: &[u8]| {
         let (octets, proof) = signed(&document(&KEY, value));
-        open(&octets, Some(&proof), &legacy)
+        open(&octets, Some(Proof::Signature(&proof)), &legacy)
     };
     // XML Encryption 1.1, 5.2: only the last octet counts.
     assert_eq!(read(&chained(&[9; 16])).expect("opens"), [9; 7]);
@@ -149,7 +153,7 @@ fn the_padding_of_the_last_block_is_read_as_the_standard_says() {
 }
 
 /// Signed is the one element `s`, and nothing else.
-fn partly_signed(document: &str) -> (Vec<u8>, Verification) {
+pub(super) fn partly_signed(document: &str) -> (Vec<u8>, Verification) {
     const SIGNATURE: &[Name] = &[Name::new("", "r"), Name::new(DSIG, "Signature")];
     const PART: &[Name] = &[Name::new("", "r"), Name::new("", "s")];
     let target = Target { id: Some("s".to_owned()), prefix_list: Vec::new() };
@@ -180,7 +184,7 @@ fn the_signature_must_cover_data_and_key() {
         (format!("<r><s Id=\"s\">{key}</s>{apart}</r>"), false),
     ] {
         let (octets, proof) = partly_signed(&document);
-        match open(&octets, Some(&proof), &AllowedEncryption::legacy()) {
+        match open(&octets, Some(Proof::Signature(&proof)), &AllowedEncryption::legacy()) {
             Ok(plain) => assert!(opens && plain == b"alt, aber gut", "{document}"),
             Err(EncryptionFault::AlgorithmNotAllowed { .. }) => assert!(!opens, "{document}"),
             Err(error) => panic!("{error:?}"),

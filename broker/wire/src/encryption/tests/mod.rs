@@ -4,6 +4,9 @@ mod hostile;
 mod legacy;
 mod peers;
 mod policy;
+mod proven;
+mod rejected;
+mod searched;
 mod streams;
 
 use std::sync::LazyLock;
@@ -54,10 +57,20 @@ pub(super) fn opened(
     keys: Keys<'_>,
     allowed: &AllowedEncryption,
 ) -> Result<Vec<u8>, EncryptionFault> {
+    opened_under(document, keys, allowed, None)
+}
+
+/// The same with a proof.
+pub(super) fn opened_under(
+    document: &[u8],
+    keys: Keys<'_>,
+    allowed: &AllowedEncryption,
+    proof: Option<Proof<'_>>,
+) -> Result<Vec<u8>, EncryptionFault> {
     let limits = Limits::default();
     let survey = survey(document, &limits, allowed)?;
     let [data] = survey.data() else { panic!("{} elements", survey.data().len()) };
-    let opening = survey.open(data, keys, allowed, None, &mut Counted(9))?;
+    let opening = survey.open(data, keys, allowed, proof, &mut Counted(9))?;
     Ok(opening.document(document, &limits, Vec::new())?.into_inner())
 }
 
@@ -145,7 +158,8 @@ fn plaintext_is_a_document_of_its_own() {
     }
     let read = |plain: &[u8], content, limits: &Limits| {
         let mut names = Names(Vec::new());
-        read_plaintext(plain, content, limits, &mut names).map(|()| names.0)
+        let tag = Integrity::Verified;
+        read_plaintext(plain, content, tag, limits, &mut names).map(|()| names.0)
     };
     let limits = Limits::default();
     assert_eq!(read(b"<a><b/></a>", Content::Element, &limits).expect("read"), ["a", "b"]);
