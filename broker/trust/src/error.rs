@@ -33,7 +33,7 @@ pub enum TrustError {
     /// A file with a secret belongs to neither root nor the user of the process.
     #[error("{}", Self::FOREIGN_OWNER.en)]
     ForeignOwner,
-    /// Others can put another file in the place of one with a secret.
+    /// Others can put files of theirs into a folder with secrets, or one that the hub writes.
     #[error("{}", Self::OPEN_FOLDER.en)]
     OpenFolder,
     /// The key is encrypted and there is no passphrase, or not the right one.
@@ -140,10 +140,10 @@ impl TrustError {
              Change its owner (chown), or run the program as that user.",
     };
     const OPEN_FOLDER: Text = Text {
-        de: "In dem Ordner liegt ein Geheimnis, und andere können dort Dateien austauschen. Er muss \
-             root oder dem Benutzer des Programms gehören: chmod go-w.",
-        en: "The folder holds a secret, and others can exchange files in it. It must belong to root \
-             or to the user of the program: chmod go-w.",
+        de: "Andere können in dem Ordner Dateien austauschen. Er muss root oder dem Benutzer des \
+             Programms gehören: chmod go-w.",
+        en: "Others can exchange files in the folder. It must belong to root or to the user of the \
+             program: chmod go-w.",
     };
     const LEGACY_PKCS12: Text = Text {
         de: "Die PKCS#12-Datei ist mit veralteten Verfahren verschlüsselt (RC2), und OpenSSL hat hier \

@@ -67,6 +67,7 @@ pub(crate) fn read_secret(path: &Path, readers: Readers) -> Result<Secret, Trust
 /// Sees that nobody else can put another file in the place of this one: neither where its name
 /// stands, nor where a link leads.
 fn check_folder(path: &Path) -> Result<(), TrustError> {
+    // Where the sticky bit is set, others cannot rename or remove what is not theirs.
     const STICKY: u32 = 0o1000;
     let real = path.canonicalize().map_err(|error| TrustError::Io(error).about(path))?;
     for file in [path, &real] {
@@ -74,12 +75,17 @@ fn check_folder(path: &Path) -> Result<(), TrustError> {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let facts =
-            std::fs::metadata(folder).map_err(|error| TrustError::Io(error).about(folder))?;
-        // Where the sticky bit is set, others cannot rename or remove what is not theirs.
-        if !is_ours(&facts) || facts.mode() & 0o022 != 0 && facts.mode() & STICKY == 0 {
-            return Err(TrustError::OpenFolder.about(folder));
-        }
+        check_writers(folder, STICKY)?;
+    }
+    Ok(())
+}
+
+/// Sees that a folder belongs to root or to the user of the process, and that nobody else may write
+/// to it unless it has this bit.
+pub(crate) fn check_writers(folder: &Path, unless: u32) -> Result<(), TrustError> {
+    let facts = std::fs::metadata(folder).map_err(|error| TrustError::Io(error).about(folder))?;
+    if !is_ours(&facts) || facts.mode() & 0o022 != 0 && facts.mode() & unless == 0 {
+        return Err(TrustError::OpenFolder.about(folder));
     }
     Ok(())
 }

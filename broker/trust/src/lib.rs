@@ -16,6 +16,7 @@ pub mod tls;
 pub mod validity;
 pub mod wrapping;
 
+mod der;
 mod files;
 
 pub use error::TrustError;

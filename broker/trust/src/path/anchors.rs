@@ -9,8 +9,7 @@ use amtsbote_domain::validity::Validity;
 use super::build::Search;
 use super::fault::{Broken, PathFault, Reason};
 use super::names::ServerName;
-use super::parsed::Parsed;
-use super::profile::Role;
+use super::profile::{self, Role};
 use super::strength::Floors;
 use super::usage::{KeyUse, Purpose};
 use super::{MAX_ANCHORS, MAX_PATH, MAX_UNTRUSTED, build};
@@ -48,7 +47,6 @@ impl Demands<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct AnchorsBuilder {
     sets: [Set; Purpose::ALL.len()],
-    floors: Floors,
 }
 
 impl AnchorsBuilder {
@@ -72,19 +70,13 @@ impl AnchorsBuilder {
         self
     }
 
-    /// The floors of [`Anchors::validate`].
-    pub fn floors(mut self, floors: Floors) -> Self {
-        self.floors = floors;
-        self
-    }
-
     /// Done: at most [`MAX_ANCHORS`] anchors and as many intermediates for each purpose.
     pub fn build(self) -> Result<Arc<Anchors>, TrustError> {
         let full = |index: &Index| index.count > MAX_ANCHORS;
         if self.sets.iter().any(|set| full(&set.anchors) || full(&set.intermediates)) {
             return Err(TrustError::TooMany);
         }
-        Ok(Arc::new(Anchors { sets: self.sets, floors: self.floors }))
+        Ok(Arc::new(Anchors { sets: self.sets }))
     }
 }
 
@@ -93,7 +85,6 @@ impl AnchorsBuilder {
 #[derive(Clone, Debug, Default)]
 pub struct Anchors {
     sets: [Set; Purpose::ALL.len()],
-    floors: Floors,
 }
 
 impl Anchors {
@@ -108,8 +99,8 @@ impl Anchors {
     }
 
     /// Finds a path from a certificate to an anchor for this purpose, every certificate of which is
-    /// valid at `at`, under the anchors' own floors. `untrusted` are certificates that came along,
-    /// at most [`MAX_UNTRUSTED`].
+    /// valid at `at`, under the usual demands. `untrusted` are certificates that came along, at most
+    /// [`MAX_UNTRUSTED`].
     pub fn validate(
         &self,
         leaf: &Certificate,
@@ -117,11 +108,11 @@ impl Anchors {
         purpose: Purpose,
         at: Timestamp,
     ) -> Result<Path, PathFault> {
-        let demands = Demands { floors: self.floors, ..Demands::new(purpose, at) };
-        self.judge(leaf, untrusted, &demands)
+        self.judge(leaf, untrusted, &Demands::new(purpose, at))
     }
 
-    /// The same under demands of the caller's.
+    /// The same under demands of the caller's. How strong keys and signatures must be depends on the
+    /// partner and the hour, so floors are no matter of the anchors.
     pub fn judge(
         &self,
         leaf: &Certificate,
@@ -132,7 +123,7 @@ impl Anchors {
             if untrusted.len() > MAX_UNTRUSTED {
                 return Err(Broken(Reason::TooManyCertificates, "certificates that came along"));
             }
-            let parsed = Parsed::read(leaf.der())?;
+            let parsed = profile::read(leaf.der())?;
             build::certificate(leaf, &parsed, Role::Leaf, demands)?;
             demands.purpose.admits(&parsed, demands.key_use)
         };

@@ -8,9 +8,9 @@ use openssl::x509::X509VerifyResult;
 
 use super::anchors::{Demands, Set};
 use super::fault::{Broken, PathFault, Reason};
-use super::parsed::Parsed;
 use super::profile::{self, Role};
 use super::{MAX_CANDIDATES, MAX_PATH, MAX_SIGNATURE_CHECKS, MAX_STEPS, constraints, engine};
+use crate::der::certificate::Parsed;
 use crate::pem::Certificate;
 use crate::validity::{self, NotValid};
 
@@ -191,7 +191,7 @@ fn judge(
     let mut path = Vec::with_capacity(candidate.len());
     for (depth, certificate) in candidate.iter().enumerate() {
         let broken = |broken: Broken| broken.at(depth, certificate);
-        let parsed = Parsed::read(certificate.der()).map_err(broken)?;
+        let parsed = profile::read(certificate.der()).map_err(broken)?;
         let last = depth + 1 == candidate.len();
         if depth > 0 {
             let role = if last { Role::Anchor } else { Role::Intermediate };
@@ -209,7 +209,7 @@ fn judge(
     if intermediates > demands.max_intermediates {
         return Err(Broken(Reason::PathLength, "intermediates allowed by the caller").at(0, leaf));
     }
-    constraints::wildcards(&path).map_err(|broken| broken.at(0, leaf))?;
+    constraints::judge(&path).map_err(|broken| broken.at(0, leaf))?;
     engine::judge(candidate, demands, partial)
 }
 
@@ -227,5 +227,8 @@ pub(super) fn certificate(
         Err(NotValid::Expired { .. }) => return Err(Broken(Reason::Expired, RULE)),
     }
     profile::judge(parsed, role)?;
+    if role == Role::Intermediate {
+        demands.purpose.within(parsed)?;
+    }
     demands.floors.key(certificate.x509(), parsed)
 }

@@ -2,57 +2,56 @@
 //! constraints that are not written as they must be, and names with an asterisk, of which OpenSSL
 //! sees the asterisk and not the names that it stands for.
 
-use super::MAX_NAMES;
-use super::der::{Element, NotDer, Reader, tag};
 use super::fault::{Broken, Reason};
 use super::names::{alternative_names, general, is_dns_name, is_mailbox};
-use super::parsed::{Parsed, oid};
+use super::{MAX_NAME_COMPARISONS, MAX_NAMES};
+use crate::der::certificate::{Parsed, oid};
+use crate::der::{Malformed, Reader, SEQUENCE, Value, constructed};
 
 const RULE: &str = "RFC 5280, 4.2.1.10: nameConstraints";
 
 /// The subtrees of a nameConstraints.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Constraints<'a> {
-    permitted: Vec<Element<'a>>,
-    excluded: Vec<Element<'a>>,
+    permitted: Vec<Value<'a>>,
+    excluded: Vec<Value<'a>>,
 }
 
 /// Reads the constraints of a certificate; none where there are none.
 pub(super) fn read<'a>(parsed: &Parsed<'a>) -> Result<Option<Constraints<'a>>, Broken> {
     let Some(extension) = parsed.extension(oid::NAME_CONSTRAINTS) else { return Ok(None) };
-    let malformed = |NotDer| Broken(Reason::Malformed, RULE);
-    let mut fields = Reader::within(extension.value, tag::SEQUENCE).map_err(malformed)?;
-    let permitted = fields.optional(tag::constructed(0)).map_err(malformed)?;
-    let excluded = fields.optional(tag::constructed(1)).map_err(malformed)?;
+    let malformed = Broken::malformed(RULE);
+    let mut fields = Reader::only(extension.value, SEQUENCE).map_err(malformed)?;
+    let permitted = fields.optional(constructed(0)).map_err(malformed)?;
+    let excluded = fields.optional(constructed(1)).map_err(malformed)?;
     fields.end().map_err(malformed)?;
     if permitted.is_none() && excluded.is_none() {
-        return Err(malformed(NotDer));
+        return Err(malformed(Malformed));
     }
-    let read =
-        |list: Option<Element<'a>>| list.map_or(Ok(Vec::new()), |list| subtrees(list.content));
+    let read = |list: Option<&'a [u8]>| list.map_or(Ok(Vec::new()), subtrees);
     Ok(Some(Constraints { permitted: read(permitted)?, excluded: read(excluded)? }))
 }
 
-fn subtrees(content: &[u8]) -> Result<Vec<Element<'_>>, Broken> {
-    let malformed = |NotDer| Broken(Reason::Malformed, RULE);
+fn subtrees(content: &[u8]) -> Result<Vec<Value<'_>>, Broken> {
+    let malformed = Broken::malformed(RULE);
     let mut reader = Reader::new(content);
     let mut bases = Vec::new();
     while !reader.is_empty() {
         if bases.len() == MAX_NAMES {
             return Err(Broken(Reason::TooLarge, RULE));
         }
-        let mut subtree = reader.enter(tag::SEQUENCE).map_err(malformed)?;
-        let base = subtree.next().map_err(malformed)?;
+        let mut subtree = reader.inside(SEQUENCE).map_err(malformed)?;
+        let base = subtree.any().map_err(malformed)?;
         // In this profile there is no minimum but 0, which DER leaves out, and no maximum.
         if subtree.end().is_err() || !is_well_formed(&base) {
-            return Err(malformed(NotDer));
+            return Err(malformed(Malformed));
         }
         bases.push(base);
     }
-    if bases.is_empty() { Err(malformed(NotDer)) } else { Ok(bases) }
+    if bases.is_empty() { Err(malformed(Malformed)) } else { Ok(bases) }
 }
 
-fn is_well_formed(base: &Element<'_>) -> bool {
+fn is_well_formed(base: &Value<'_>) -> bool {
     let content = base.content;
     let host = content.strip_prefix(b".").unwrap_or(content);
     match base.tag {
@@ -60,7 +59,7 @@ fn is_well_formed(base: &Element<'_>) -> bool {
         general::EMAIL if content.contains(&b'@') => is_mailbox(content),
         general::EMAIL | general::URI => is_dns_name(host),
         general::IP => matches!(content.len(), 8 | 32) && is_mask(&content[content.len() / 2..]),
-        general::DIRECTORY => Reader::within(content, tag::SEQUENCE).is_ok(),
+        general::DIRECTORY => Reader::only(content, SEQUENCE).is_ok(),
         general::OTHER | general::X400 | general::EDI | general::REGISTERED => true,
         _ => false,
     }
@@ -75,8 +74,10 @@ fn is_mask(octets: &[u8]) -> bool {
 }
 
 /// Names with an asterisk against all constraints above them. Every name that `*.example.test` could
-/// be matched with must be permitted, and none excluded.
-pub(super) fn wildcards(path: &[Parsed<'_>]) -> Result<(), Broken> {
+/// be matched with must be permitted, and none excluded. All names together are compared with at
+/// most so many subtrees, which limits what OpenSSL has to do as well.
+pub(super) fn judge(path: &[Parsed<'_>]) -> Result<(), Broken> {
+    let mut comparisons = 0;
     for (depth, issuer) in path.iter().enumerate().skip(1) {
         let Some(constraints) = read(issuer)? else { continue };
         for (below, certificate) in path[..depth].iter().enumerate() {
@@ -85,7 +86,12 @@ pub(super) fn wildcards(path: &[Parsed<'_>]) -> Result<(), Broken> {
                 continue;
             }
             let Some(names) = certificate.extension(oid::SUBJECT_NAMES) else { continue };
-            for name in alternative_names(names.value)? {
+            let names = alternative_names(names.value)?;
+            comparisons += names.len() * constraints.count();
+            if comparisons > MAX_NAME_COMPARISONS {
+                return Err(Broken(Reason::TooLarge, RULE));
+            }
+            for name in names {
                 let parent = name.content.strip_prefix(b"*.");
                 if let (general::DNS, Some(parent)) = (name.tag, parent) {
                     constraints.judge_all_below(parent)?;
@@ -97,14 +103,17 @@ pub(super) fn wildcards(path: &[Parsed<'_>]) -> Result<(), Broken> {
 }
 
 impl Constraints<'_> {
+    fn count(&self) -> usize {
+        self.permitted.len() + self.excluded.len()
+    }
+
     fn judge_all_below(&self, parent: &[u8]) -> Result<(), Broken> {
-        let dns = |base: &&Element<'_>| base.tag == general::DNS;
+        let dns = |base: &&Value<'_>| base.tag == general::DNS;
         let mut permitted = self.permitted.iter().filter(dns).peekable();
         let free = permitted.peek().is_none();
         let allowed = free || permitted.any(|base| is_within(parent, base.content));
-        let overlaps = |base: &Element<'_>| {
-            is_within(parent, base.content) || is_child_of(base.content, parent)
-        };
+        let overlaps =
+            |base: &Value<'_>| is_within(parent, base.content) || is_child_of(base.content, parent);
         if !allowed || self.excluded.iter().filter(dns).any(overlaps) {
             return Err(Broken(Reason::NameConstraint, RULE));
         }
@@ -131,11 +140,8 @@ mod tests {
     use super::*;
 
     fn constraints(permitted: &[&'static str], excluded: &[&'static str]) -> Constraints<'static> {
-        let element = |name: &&'static str| Element {
-            tag: general::DNS,
-            content: name.as_bytes(),
-            whole: &[],
-        };
+        let element =
+            |name: &&'static str| Value { tag: general::DNS, content: name.as_bytes(), whole: &[] };
         Constraints {
             permitted: permitted.iter().map(element).collect(),
             excluded: excluded.iter().map(element).collect(),

@@ -5,6 +5,7 @@ use std::fmt;
 use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::text::{Language, Text};
 
+use crate::der::Malformed;
 use crate::pem::Certificate;
 
 macro_rules! reasons {
@@ -104,6 +105,11 @@ reasons! {
 pub(super) struct Broken(pub Reason, pub &'static str);
 
 impl Broken {
+    /// For octets that do not have the form of this clause.
+    pub(super) fn malformed(rule: &'static str) -> impl Fn(Malformed) -> Self + Copy {
+        move |Malformed| Self(Reason::Malformed, rule)
+    }
+
     /// Names the certificate.
     pub(super) fn at(self, depth: usize, certificate: &Certificate) -> PathFault {
         let Self(reason, rule) = self;

@@ -10,11 +10,9 @@
 mod anchors;
 mod build;
 mod constraints;
-mod der;
 mod engine;
 mod fault;
 mod names;
-mod parsed;
 mod profile;
 mod strength;
 mod usage;
@@ -24,9 +22,11 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use crate::der::certificate::{MAX_CERTIFICATE_BYTES, MAX_EXTENSIONS};
 pub use anchors::{Anchors, AnchorsBuilder, Demands, Path};
 pub use fault::{PathFault, Reason};
 pub use names::{NotAName, ServerName};
+pub(crate) use profile::UNDERSTOOD;
 pub use strength::Floors;
 pub use usage::{KeyUse, Purpose};
 
@@ -36,12 +36,10 @@ pub const MAX_PATH: usize = 10;
 pub const MAX_ANCHORS: usize = 1024;
 /// Most certificates that a message or a connection may bring along to find a path.
 pub const MAX_UNTRUSTED: usize = 128;
-/// Largest certificate that is judged, in octets.
-pub const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
-/// Most extensions of one certificate.
-pub const MAX_EXTENSIONS: usize = 64;
 /// Most names, subtrees of names or uses in one extension.
 pub const MAX_NAMES: usize = 1024;
+/// Most comparisons of a name with a subtree, along one candidate for a path.
+pub const MAX_NAME_COMPARISONS: usize = 1 << 18;
 /// Most signatures that are checked to find candidates for a path.
 pub const MAX_SIGNATURE_CHECKS: usize = 128;
 /// Most certificates that are looked at as next on a path, whatever branch they are on.

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::MAX_NAMES;
-use super::der::{Element, NotDer, Reader, tag};
 use super::fault::{Broken, Reason};
+use crate::der::{Malformed, Reader, SEQUENCE, Value};
 
 /// The name under which a server is called: a DNS name or an IP address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,40 +74,40 @@ pub(super) fn is_mailbox(octets: &[u8]) -> bool {
 
 /// Tags of GeneralName (RFC 5280, 4.2.1.6).
 pub(super) mod general {
-    use super::tag;
+    use crate::der::{constructed, primitive};
 
-    pub(in crate::path) const OTHER: u8 = tag::constructed(0);
-    pub(in crate::path) const EMAIL: u8 = tag::context(1);
-    pub(in crate::path) const DNS: u8 = tag::context(2);
-    pub(in crate::path) const X400: u8 = tag::constructed(3);
-    pub(in crate::path) const DIRECTORY: u8 = tag::constructed(4);
-    pub(in crate::path) const EDI: u8 = tag::constructed(5);
-    pub(in crate::path) const URI: u8 = tag::context(6);
-    pub(in crate::path) const IP: u8 = tag::context(7);
-    pub(in crate::path) const REGISTERED: u8 = tag::context(8);
+    pub(in crate::path) const OTHER: u8 = constructed(0);
+    pub(in crate::path) const EMAIL: u8 = primitive(1);
+    pub(in crate::path) const DNS: u8 = primitive(2);
+    pub(in crate::path) const X400: u8 = constructed(3);
+    pub(in crate::path) const DIRECTORY: u8 = constructed(4);
+    pub(in crate::path) const EDI: u8 = constructed(5);
+    pub(in crate::path) const URI: u8 = primitive(6);
+    pub(in crate::path) const IP: u8 = primitive(7);
+    pub(in crate::path) const REGISTERED: u8 = primitive(8);
 }
 
 /// The names of a subjectAltName: at least one, at most [`MAX_NAMES`], each of a form that its kind
 /// allows.
-pub(super) fn alternative_names(value: &[u8]) -> Result<Vec<Element<'_>>, Broken> {
+pub(super) fn alternative_names(value: &[u8]) -> Result<Vec<Value<'_>>, Broken> {
     const RULE: &str = "RFC 5280, 4.2.1.6: subjectAltName";
-    let malformed = |NotDer| Broken(Reason::Malformed, RULE);
-    let mut reader = Reader::within(value, tag::SEQUENCE).map_err(malformed)?;
+    let malformed = Broken::malformed(RULE);
+    let mut reader = Reader::only(value, SEQUENCE).map_err(malformed)?;
     let mut names = Vec::new();
     while !reader.is_empty() {
         if names.len() == MAX_NAMES {
             return Err(Broken(Reason::TooLarge, RULE));
         }
-        let name = reader.next().map_err(malformed)?;
+        let name = reader.any().map_err(malformed)?;
         if !is_well_formed(&name) {
-            return Err(malformed(NotDer));
+            return Err(malformed(Malformed));
         }
         names.push(name);
     }
-    if names.is_empty() { Err(malformed(NotDer)) } else { Ok(names) }
+    if names.is_empty() { Err(malformed(Malformed)) } else { Ok(names) }
 }
 
-fn is_well_formed(name: &Element<'_>) -> bool {
+fn is_well_formed(name: &Value<'_>) -> bool {
     let content = name.content;
     match name.tag {
         // One asterisk, for the whole first label, of a name that has at least two more.
@@ -118,7 +118,7 @@ fn is_well_formed(name: &Element<'_>) -> bool {
         general::EMAIL => is_mailbox(content),
         general::IP => matches!(content.len(), 4 | 16),
         general::URI => !content.is_empty() && content.iter().all(u8::is_ascii_graphic),
-        general::DIRECTORY => Reader::within(content, tag::SEQUENCE).is_ok(),
+        general::DIRECTORY => Reader::only(content, SEQUENCE).is_ok(),
         general::REGISTERED => !content.is_empty(),
         general::OTHER | general::X400 | general::EDI => true,
         _ => false,
@@ -128,6 +128,7 @@ fn is_well_formed(name: &Element<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::der::value;
 
     #[test]
     fn names_of_servers_are_read() {
@@ -160,8 +161,7 @@ mod tests {
     #[test]
     fn names_in_certificates_have_a_form() {
         let judged = |tag: u8, content: &[u8]| {
-            let name = [&[tag, content.len() as u8][..], content].concat();
-            alternative_names(&[&[tag::SEQUENCE, name.len() as u8][..], &name].concat()).is_ok()
+            alternative_names(&value(SEQUENCE, &[&value(tag, &[content])])).is_ok()
         };
         for good in ["example.test", "*.example.test", "localhost", "xn--mnchen-3ya.example"] {
             assert!(judged(general::DNS, good.as_bytes()), "{good}");
@@ -177,18 +177,14 @@ mod tests {
         assert!(!judged(general::IP, &[0; 8]) && !judged(general::IP, &[]));
         assert!(judged(general::URI, b"urn:a") && !judged(general::URI, b""));
         assert!(!judged(0x8f, b"x"));
-        assert!(alternative_names(&[tag::SEQUENCE, 0]).is_err());
+        assert!(alternative_names(&[SEQUENCE, 0]).is_err());
         assert!(alternative_names(&[]).is_err());
     }
 
     #[test]
     fn names_are_counted() {
-        let name = [general::IP, 4, 10, 0, 0, 1];
-        let with = |count: usize| {
-            let names = name.repeat(count);
-            let length = (names.len() as u16).to_be_bytes();
-            [&[tag::SEQUENCE, 0x82, length[0], length[1]][..], &names].concat()
-        };
+        let name = value(general::IP, &[&[10, 0, 0, 1]]);
+        let with = |count: usize| value(SEQUENCE, &[&name.repeat(count)]);
         assert_eq!(alternative_names(&with(MAX_NAMES)).map(|names| names.len()), Ok(MAX_NAMES));
         assert_eq!(alternative_names(&with(MAX_NAMES + 1)).map_err(|b| b.0), Err(Reason::TooLarge));
     }

@@ -1,11 +1,13 @@
 //! The profile of RFC 5280 for one certificate, as far as OpenSSL's strict mode lets breaches of it
 //! through.
 
-use super::constraints;
-use super::der::{NotDer, Reader, tag};
 use super::fault::{Broken, Reason};
-use super::names;
-use super::parsed::{Extension, KeyUsage, Parsed, oid};
+use super::{MAX_CERTIFICATE_BYTES, MAX_EXTENSIONS, MAX_NAMES, constraints, names};
+use crate::der::certificate::{Extension, KeyUsage, Parsed, oid, repeats};
+use crate::der::{Malformed, OID, Reader, SEQUENCE};
+
+pub(super) const KEY_USAGE: &str = "RFC 5280, 4.2.1.3: keyUsage";
+pub(super) const EXTENDED_KEY_USAGE: &str = "RFC 5280, 4.2.1.12: extKeyUsage";
 
 /// Where in the path a certificate stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub(super) enum Role {
 }
 
 /// Extensions that are understood here or by OpenSSL, and so may be critical.
-const UNDERSTOOD: &[&[u8]] = &[
+pub(crate) const UNDERSTOOD: &[&[u8]] = &[
     oid::KEY_USAGE,
     oid::SUBJECT_NAMES,
     oid::BASIC,
@@ -49,13 +51,34 @@ const NEVER_CRITICAL: &[(&[u8], &str)] = &[
     (oid::SUBJECT_ACCESS, "RFC 5280, 4.2.2.2: subjectInfoAccess is not critical"),
 ];
 
+/// Takes a certificate apart.
+pub(super) fn read(der: &[u8]) -> Result<Parsed<'_>, Broken> {
+    if der.len() > MAX_CERTIFICATE_BYTES {
+        return Err(Broken(Reason::TooLarge, "largest certificate"));
+    }
+    let parsed = Parsed::read(der).map_err(Broken::malformed("RFC 5280, 4.1: Certificate"))?;
+    if parsed.extensions.len() > MAX_EXTENSIONS {
+        return Err(Broken(Reason::TooLarge, "extensions of one certificate"));
+    }
+    Ok(parsed)
+}
+
+/// The uses of its extKeyUsage: at most [`MAX_NAMES`].
+pub(super) fn extended_usage<'a>(parsed: &Parsed<'a>) -> Result<Option<Vec<&'a [u8]>>, Broken> {
+    let uses = parsed.extended_usage().map_err(Broken::malformed(EXTENDED_KEY_USAGE))?;
+    match &uses {
+        Some(many) if many.len() > MAX_NAMES => Err(Broken(Reason::TooLarge, EXTENDED_KEY_USAGE)),
+        _ => Ok(uses),
+    }
+}
+
 /// Judges one certificate.
 pub(super) fn judge(parsed: &Parsed<'_>, role: Role) -> Result<(), Broken> {
     fields(parsed, role)?;
     extensions(&parsed.extensions)?;
     authority(parsed, role)?;
     subject(parsed)?;
-    parsed.extended_usage()?;
+    extended_usage(parsed)?;
     access(parsed)
 }
 
@@ -86,10 +109,10 @@ fn is_serial(content: &[u8]) -> bool {
 }
 
 fn extensions(extensions: &[Extension<'_>]) -> Result<(), Broken> {
-    for (n, extension) in extensions.iter().enumerate() {
-        if extensions[..n].iter().any(|earlier| earlier.oid == extension.oid) {
-            return Err(Broken(Reason::DuplicateExtension, "RFC 5280, 4.2"));
-        }
+    if repeats(extensions) {
+        return Err(Broken(Reason::DuplicateExtension, "RFC 5280, 4.2"));
+    }
+    for extension in extensions {
         let named = |list: &[(&[u8], &'static str)]| {
             list.iter().find(|(oid, _)| *oid == extension.oid).map(|(_, rule)| *rule)
         };
@@ -109,8 +132,8 @@ fn extensions(extensions: &[Extension<'_>]) -> Result<(), Broken> {
 /// RFC 5280, 4.2.1.3, 4.2.1.9 and 4.2.1.10: what is said about issuing fits together.
 fn authority(parsed: &Parsed<'_>, role: Role) -> Result<(), Broken> {
     const RULE: &str = "RFC 5280, 4.2.1.9: basicConstraints";
-    let basic = parsed.basic()?;
-    let usage = parsed.key_usage()?;
+    let basic = parsed.basic().map_err(Broken::malformed(RULE))?;
+    let usage = parsed.key_usage().map_err(Broken::malformed(KEY_USAGE))?;
     let ca = basic.is_some_and(|basic| basic.ca);
     let signs = usage.map(|usage| usage.any(&[KeyUsage::KEY_CERT_SIGN]));
     if role != Role::Leaf {
@@ -154,20 +177,19 @@ fn subject(parsed: &Parsed<'_>) -> Result<(), Broken> {
 /// RFC 5280, 4.2.2.1: where there is an authorityInfoAccess, it names at least one place.
 fn access(parsed: &Parsed<'_>) -> Result<(), Broken> {
     let Some(extension) = parsed.extension(oid::AUTHORITY_ACCESS) else { return Ok(()) };
-    let read = || -> Result<(), NotDer> {
-        let mut list = Reader::within(extension.value, tag::SEQUENCE)?;
+    let read = || -> Result<(), Malformed> {
+        let mut list = Reader::only(extension.value, SEQUENCE)?;
         let mut more = true;
         while more {
-            let mut description = list.enter(tag::SEQUENCE)?;
-            description.expect(tag::OBJECT_IDENTIFIER)?;
-            description.next()?;
+            let mut description = list.inside(SEQUENCE)?;
+            description.read(OID)?;
+            description.any()?;
             description.end()?;
             more = !list.is_empty();
         }
         Ok(())
     };
-    let rule = "RFC 5280, 4.2.2.1: authorityInfoAccess";
-    read().map_err(|NotDer| Broken(Reason::Malformed, rule))
+    read().map_err(Broken::malformed("RFC 5280, 4.2.2.1: authorityInfoAccess"))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use openssl::pkey::{Id, PKeyRef, Public};
 use openssl::x509::X509Ref;
 
-use super::der::{NotDer, Reader, tag};
 use super::fault::{Broken, Reason};
-use super::parsed::{Algorithm, Parsed};
+use crate::der::certificate::{AlgorithmIdentifier, Parsed};
+use crate::der::{Malformed, OID, Reader, SEQUENCE, constructed};
 
 /// The least that is accepted, for every certificate of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Floors {
     }
 
     /// Judges the algorithm with which a certificate was signed.
-    pub(super) fn signature(&self, algorithm: &Algorithm<'_>) -> Result<(), Broken> {
+    pub(super) fn signature(&self, algorithm: &AlgorithmIdentifier<'_>) -> Result<(), Broken> {
         match Strength::of(algorithm) {
             Some(Strength::Modern) => Ok(()),
             Some(Strength::Old) if self.allow_sha1 => Ok(()),
@@ -62,7 +62,7 @@ impl Floors {
 fn curve_bits(key: &PKeyRef<Public>, parsed: &Parsed<'_>) -> Result<u32, Broken> {
     // RFC 5480, 2.1.1: only the name of a curve. Parameters written out are how a foreign curve is
     // passed off as a known one; OpenSSL may no longer show that they were.
-    if parsed.key.parameters.first() != Some(&tag::OBJECT_IDENTIFIER) {
+    if parsed.key_algorithm.parameters.first() != Some(&OID) {
         return Err(Broken(Reason::WeakKey, "RFC 5480, 2.1.1: named curves only"));
     }
     Ok(key.bits())
@@ -90,7 +90,7 @@ const EDWARDS: [&[u8]; 2] = [&[0x2b, 0x65, 0x70], &[0x2b, 0x65, 0x71]];
 
 impl Strength {
     /// None for what is never accepted: MD2, MD5, DSA and whatever is unknown.
-    fn of(algorithm: &Algorithm<'_>) -> Option<Self> {
+    fn of(algorithm: &AlgorithmIdentifier<'_>) -> Option<Self> {
         let oid = algorithm.oid;
         if EDWARDS.contains(&oid) {
             return Some(Self::Modern);
@@ -118,17 +118,16 @@ impl Strength {
     }
 
     /// RSASSA-PSS-params (RFC 4055, 3.1): both digests count, and where one is left out it is SHA-1.
-    fn of_pss(parameters: &[u8]) -> Result<Option<Self>, NotDer> {
-        let mut fields = Reader::within(parameters, tag::SEQUENCE)?;
-        let digest = match fields.optional(tag::constructed(0))? {
+    fn of_pss(parameters: &[u8]) -> Result<Option<Self>, Malformed> {
+        let mut fields = Reader::only(parameters, SEQUENCE)?;
+        let digest = match fields.optional(constructed(0))? {
             None => SHA1,
-            Some(tagged) => algorithm_within(tagged.content)?.oid,
+            Some(tagged) => AlgorithmIdentifier::read(tagged)?.oid,
         };
-        let mask_digest = match fields.optional(tag::constructed(1))? {
+        let mask_digest = match fields.optional(constructed(1))? {
             None => SHA1,
             Some(tagged) => {
-                let mask = algorithm_within(tagged.content)?;
-                algorithm_within(mask.parameters)?.oid
+                AlgorithmIdentifier::read(AlgorithmIdentifier::read(tagged)?.parameters)?.oid
             }
         };
         let (Some(a), Some(b)) = (Self::of_digest(digest), Self::of_digest(mask_digest)) else {
@@ -149,21 +148,15 @@ impl Strength {
     }
 }
 
-fn algorithm_within(octets: &[u8]) -> Result<Algorithm<'_>, NotDer> {
-    let mut reader = Reader::new(octets);
-    let algorithm = Algorithm::read(reader.expect(tag::SEQUENCE)?.content)?;
-    reader.end()?;
-    Ok(algorithm)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::der::value;
     use crate::path::testing::{Authority, Shape};
     use openssl::hash::MessageDigest;
 
     fn of(oid: &[&[u8]], parameters: &[u8]) -> Option<Strength> {
-        Strength::of(&Algorithm { oid: &oid.concat(), parameters })
+        Strength::of(&AlgorithmIdentifier { oid: &oid.concat(), parameters })
     }
 
     #[test]
@@ -182,16 +175,11 @@ mod tests {
     #[test]
     fn both_digests_of_pss_count() {
         let pss = |parameters: &[u8]| of(&[PKCS1, &[10]], parameters);
-        let oid = |prefix: &[u8], last: &[u8]| {
-            let octets = [prefix, last].concat();
-            [&[tag::OBJECT_IDENTIFIER, octets.len() as u8][..], &octets].concat()
-        };
-        let wrap = |tag: u8, content: &[u8]| [&[tag, content.len() as u8][..], content].concat();
-        let sha256 = wrap(tag::SEQUENCE, &oid(NIST_DIGEST, &[1]));
-        let digest = wrap(tag::constructed(0), &sha256);
-        let mgf1 = wrap(tag::SEQUENCE, &[oid(PKCS1, &[8]), sha256].concat());
-        let mask = wrap(tag::constructed(1), &mgf1);
-        let with = |parts: &[&[u8]]| pss(&wrap(tag::SEQUENCE, &parts.concat()));
+        let sha256 = value(SEQUENCE, &[&value(OID, &[NIST_DIGEST, &[1]])]);
+        let digest = value(constructed(0), &[&sha256]);
+        let mgf1 = value(SEQUENCE, &[&value(OID, &[PKCS1, &[8]]), &sha256]);
+        let mask = value(constructed(1), &[&mgf1]);
+        let with = |parts: &[&[u8]]| pss(&value(SEQUENCE, parts));
         assert_eq!(with(&[&digest, &mask]), Some(Strength::Modern));
         assert_eq!(with(&[&digest]), Some(Strength::Old), "MGF1 with SHA-1");
         assert_eq!(with(&[&mask]), Some(Strength::Old));

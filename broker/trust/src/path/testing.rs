@@ -15,7 +15,7 @@ use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameRef};
 
 use amtsbote_domain::Timestamp;
 
-use super::der::tag;
+use crate::der::{SEQUENCE, constructed, primitive, value};
 use crate::pem::Certificate;
 use crate::validity;
 
@@ -100,21 +100,14 @@ impl Shape {
     }
 }
 
-/// DER of one element; its content has at most 127 octets.
-pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    assert!(content.len() < 128, "a short element");
-    [&[tag, content.len() as u8][..], content].concat()
-}
-
 /// nameConstraints of DNS names.
 pub(super) fn dns_constraints(permitted: &[&str], excluded: &[&str]) -> Vec<u8> {
     let list = |number: u8, names: &[&str]| {
-        let subtree =
-            |name: &&str| element(tag::SEQUENCE, &element(tag::context(2), name.as_bytes()));
+        let subtree = |name: &&str| value(SEQUENCE, &[&value(primitive(2), &[name.as_bytes()])]);
         let subtrees: Vec<u8> = names.iter().flat_map(subtree).collect();
-        if names.is_empty() { Vec::new() } else { element(tag::constructed(number), &subtrees) }
+        if names.is_empty() { Vec::new() } else { value(constructed(number), &[&subtrees]) }
     };
-    element(tag::SEQUENCE, &[list(0, permitted), list(1, excluded)].concat())
+    value(SEQUENCE, &[&list(0, permitted), &list(1, excluded)])
 }
 
 /// A key with a certificate.

@@ -283,6 +283,9 @@ fn the_profile_is_kept() {
         judged(leaf().with("2.5.29.15", true, &[3, 2, 7, 128])),
         Err(Reason::DuplicateExtension)
     );
+    // The seven last bits are not there; whoever reads them all the same sees nonRepudiation.
+    let hidden = leaf().usage(&[]).with("2.5.29.15", true, &[3, 2, 7, 0x7f]);
+    assert_eq!(judged(hidden), Err(Reason::Malformed));
     assert_eq!(judged(leaf().serial(0)), Err(Reason::SerialNumber));
     let large = vec![0; MAX_CERTIFICATE_BYTES];
     assert_eq!(judged(leaf().with("1.3.6.1.4.1.55555.1", false, &large)), Err(Reason::TooLarge));

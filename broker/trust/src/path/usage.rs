@@ -3,7 +3,8 @@
 use openssl::x509::X509PurposeId;
 
 use super::fault::{Broken, Reason};
-use super::parsed::{KeyUsage, Parsed};
+use super::profile;
+use crate::der::certificate::{KeyUsage, Parsed};
 
 /// What a certificate is asked for. Each purpose has anchors of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,19 +91,23 @@ impl Purpose {
         }
     }
 
-    /// Judges a leaf.
-    pub(super) fn admits(self, leaf: &Parsed<'_>, key_use: Option<KeyUse>) -> Result<(), Broken> {
-        if let Some(usage) = leaf.key_usage()?
-            && !usage.any(self.usages(key_use))
-        {
-            return Err(Broken(Reason::KeyUsage, "RFC 5280, 4.2.1.3: keyUsage"));
-        }
-        if let Some(extended) = leaf.extended_usage()?
-            && !extended.iter().any(|oid| self.extended().contains(oid))
-        {
-            return Err(Broken(Reason::ExtendedKeyUsage, "RFC 5280, 4.2.1.12: extKeyUsage"));
+    /// Judges what a leaf, or an issuer between leaf and anchor, is restricted to: who makes servers
+    /// makes no signers. An anchor may serve every purpose for which it is trusted.
+    pub(super) fn within(self, certificate: &Parsed<'_>) -> Result<(), Broken> {
+        let extended = profile::extended_usage(certificate)?.unwrap_or_default();
+        if !extended.is_empty() && !extended.iter().any(|oid| self.extended().contains(oid)) {
+            return Err(Broken(Reason::ExtendedKeyUsage, profile::EXTENDED_KEY_USAGE));
         }
         Ok(())
+    }
+
+    /// Judges a leaf.
+    pub(super) fn admits(self, leaf: &Parsed<'_>, key_use: Option<KeyUse>) -> Result<(), Broken> {
+        let usage = leaf.key_usage().map_err(Broken::malformed(profile::KEY_USAGE))?;
+        if usage.is_some_and(|usage| !usage.any(self.usages(key_use))) {
+            return Err(Broken(Reason::KeyUsage, profile::KEY_USAGE));
+        }
+        self.within(leaf)
     }
 }
 

@@ -24,6 +24,8 @@ use crate::pem::Certificate;
 
 /// Most lists that are kept, of all issuers together.
 pub const MAX_LISTS: usize = 256;
+/// Most lists of one issuer.
+pub const MAX_LISTS_OF_ONE: usize = MAX_LISTS / 2;
 /// Most entries of all lists together: 128 MB.
 pub const MAX_ALL_ENTRIES: usize = 4_000_000;
 /// Most answers that are kept.

@@ -4,8 +4,9 @@ use std::fmt;
 
 use amtsbote_domain::digest::Digest;
 
-use super::der::{self, Extension, Malformed, Reader, SEQUENCE, constructed, primitive};
 use super::error::Refused;
+use crate::der::certificate::{KeyUsage, MAX_EXTENSIONS, Parsed, oid, repeats};
+use crate::der::{Malformed, OID, Reader, SEQUENCE, constructed, only, primitive};
 use crate::pem::Certificate;
 
 /// Longest serial number, in octets of its encoding. RFC 5280, 4.1.2.2 allows 20; some
@@ -100,107 +101,70 @@ impl CertificateId {
     }
 }
 
-/// The parts of a certificate that matter here, as they stand in its DER.
+/// A certificate whose serial number is short enough and of whose extensions none occurs twice.
 pub(crate) struct Facts<'a> {
     pub(crate) serial: Serial,
-    /// The subject, a whole Name.
-    pub(crate) subject: &'a [u8],
-    /// The SubjectPublicKeyInfo, whole.
-    spki: &'a [u8],
-    /// The octets of the public key alone.
-    pub(crate) key: &'a [u8],
-    extensions: Vec<Extension<'a>>,
+    pub(crate) parsed: Parsed<'a>,
 }
 
-const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
-const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
-/// cRLDistributionPoints.
-pub(crate) const DISTRIBUTION_POINTS: &[u8] = &[0x55, 0x1d, 0x1f];
-/// authorityInfoAccess.
-pub(crate) const AUTHORITY_ACCESS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
 /// The access method OCSP.
-pub(crate) const ACCESS_OCSP: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 0x30, 1];
+const ACCESS_OCSP: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 0x30, 1];
 /// The tag of a URI among the GeneralNames.
 pub(crate) const URI: u8 = primitive(6);
 
 impl<'a> Facts<'a> {
     pub(crate) fn read(certificate: &'a Certificate) -> Result<Self, Refused> {
-        Self::from_der(certificate.der()).map_err(|Malformed| Refused::Certificate)
-    }
-
-    fn from_der(octets: &'a [u8]) -> Result<Self, Malformed> {
-        let mut tbs = Reader::only(octets, SEQUENCE)?.inside(SEQUENCE)?;
-        tbs.optional(constructed(0))?;
-        let serial = Serial::new(tbs.integer()?)?;
-        let _algorithm = tbs.read(SEQUENCE)?;
-        let _issuer = tbs.read(SEQUENCE)?;
-        let _validity = tbs.read(SEQUENCE)?;
-        let subject = tbs.any()?.whole;
-        let spki = tbs.any()?.whole;
-        let mut inside = Reader::only(spki, SEQUENCE)?;
-        inside.read(SEQUENCE)?;
-        let key = inside.bit_octets()?;
-        tbs.optional(primitive(1))?;
-        tbs.optional(primitive(2))?;
-        let extensions = match tbs.optional(constructed(3))? {
-            Some(list) => der::extensions(Reader::only(list, SEQUENCE)?)?,
-            None => Vec::new(),
+        let read = || {
+            let parsed = Parsed::read(certificate.der())?;
+            let serial = Serial::new(parsed.serial)?;
+            let sound = parsed.extensions.len() <= MAX_EXTENSIONS && !repeats(&parsed.extensions);
+            if sound { Ok(Self { serial, parsed }) } else { Err(Malformed) }
         };
-        Ok(Self { serial, subject, spki, key, extensions })
+        read().map_err(|Malformed| Refused::Certificate)
     }
 
     /// This certificate as an issuer.
     pub(crate) fn as_issuer(&self) -> IssuerId {
         let mut hash = openssl::sha::Sha256::new();
-        hash.update(self.subject);
-        hash.update(self.spki);
+        hash.update(self.parsed.subject);
+        hash.update(self.parsed.key_info);
         IssuerId(Digest(hash.finish()))
-    }
-
-    pub(crate) fn extension(&self, oid: &[u8]) -> Option<&'a [u8]> {
-        self.extensions.iter().find(|extension| extension.oid == oid).map(|found| found.value)
     }
 
     /// Whether it is the certificate of an authority.
     pub(crate) fn is_authority(&self) -> bool {
-        let flag = |value| Reader::only(value, SEQUENCE)?.optional(der::BOOLEAN);
-        self.extension(BASIC_CONSTRAINTS).map(flag) == Some(Ok(Some(&[0xff])))
+        matches!(self.parsed.basic(), Ok(Some(basic)) if basic.ca)
     }
 
     /// Whether it may sign CRLs. RFC 5280, 6.3.3 (f): a key usage, if there is one, has cRLSign.
     pub(crate) fn may_sign_lists(&self) -> bool {
-        const CRL_SIGN: u8 = 0x02;
-        self.may(CRL_SIGN)
+        self.may(&[KeyUsage::CRL_SIGN])
     }
 
     /// Whether it may sign other things than certificates and lists.
     pub(crate) fn may_sign_data(&self) -> bool {
-        const DIGITAL_SIGNATURE: u8 = 0x80;
-        const NON_REPUDIATION: u8 = 0x40;
-        self.may(DIGITAL_SIGNATURE | NON_REPUDIATION)
+        self.may(&[KeyUsage::DIGITAL_SIGNATURE, KeyUsage::NON_REPUDIATION])
     }
 
-    fn may(&self, uses: u8) -> bool {
-        let Some(value) = self.extension(KEY_USAGE) else { return true };
-        let bits = Reader::new(value).read(der::BIT_STRING);
-        matches!(bits, Ok([_, first, ..]) if first & uses != 0)
+    fn may(&self, uses: &[KeyUsage]) -> bool {
+        self.parsed.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.any(uses)))
     }
 
     /// Where it says that its standing can be asked.
     pub(crate) fn places(&self) -> Result<Places, Malformed> {
         let mut places = Places::default();
-        if let Some(points) = self.extension(DISTRIBUTION_POINTS) {
+        if let Some(points) = self.parsed.extension(oid::CRL_POINTS) {
             places.named = true;
-            let mut points = Reader::only(points, SEQUENCE)?;
+            let mut points = Reader::only(points.value, SEQUENCE)?;
             while !points.is_empty() {
                 places.point(points.inside(SEQUENCE)?)?;
             }
         }
-        if let Some(access) = self.extension(AUTHORITY_ACCESS) {
-            let mut access = Reader::only(access, SEQUENCE)?;
+        if let Some(access) = self.parsed.extension(oid::AUTHORITY_ACCESS) {
+            let mut access = Reader::only(access.value, SEQUENCE)?;
             while !access.is_empty() {
                 let mut fields = access.inside(SEQUENCE)?;
-                let method = fields.read(der::OID)?;
+                let method = fields.read(OID)?;
                 let place = fields.any()?;
                 if method == ACCESS_OCSP {
                     places.named = true;
@@ -239,11 +203,10 @@ impl Places {
         fields.end()?;
         // Lists of others, and lists of some reasons only, cannot say that a certificate is good.
         let (Some(name), None, None) = (name, reasons, indirect) else { return Ok(()) };
-        let names = full_names(name)?;
+        let mut names = full_names(name)?;
         let mut addresses = Vec::new();
-        let mut names_left = names;
-        while !names_left.is_empty() {
-            let name = names_left.any()?;
+        while !names.is_empty() {
+            let name = names.any()?;
             self.point_names.push(name.whole.to_vec());
             addresses.extend(address(name.tag, name.content));
             if self.point_names.len() > MAX_PLACES {
@@ -259,9 +222,7 @@ impl Places {
 
 /// The full names of a DistributionPointName; none where it is relative to the issuer.
 pub(crate) fn full_names(name: &[u8]) -> Result<Reader<'_>, Malformed> {
-    let mut choice = Reader::new(name);
-    let names = choice.any()?;
-    choice.end()?;
+    let names = only(name, Reader::any)?;
     Ok(Reader::new(if names.tag == constructed(0) { names.content } else { &[] }))
 }
 

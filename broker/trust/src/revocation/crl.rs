@@ -6,11 +6,12 @@
 use amtsbote_domain::Timestamp;
 use openssl::x509::X509Name;
 
-use super::certificate::{Facts, IssuerId, Serial, URI, full_names};
-use super::der::{self, Malformed, Reader, SEQUENCE, constructed, primitive};
+use super::certificate::{Facts, IssuerId, MAX_PLACES, Serial, URI, full_names};
 use super::error::Refused;
 use super::signature::Algorithm;
 use super::{Reason, SKEW};
+use crate::der::certificate::{extensions, oid};
+use crate::der::{self, Malformed, Reader, SEQUENCE, constructed, only, primitive};
 use crate::pem::Certificate;
 
 /// Longest list that is read, in bytes, as DER or PEM.
@@ -50,7 +51,6 @@ const ALL: Scope = Scope { users: true, authorities: true, points: Vec::new() };
 const NUMBER: &[u8] = &[0x55, 0x1d, 0x14];
 const DELTA_INDICATOR: &[u8] = &[0x55, 0x1d, 0x1b];
 const ISSUING_POINT: &[u8] = &[0x55, 0x1d, 0x1c];
-const AUTHORITY_KEY: &[u8] = &[0x55, 0x1d, 0x23];
 const REASON_CODE: &[u8] = &[0x55, 0x1d, 0x15];
 const INVALIDITY_DATE: &[u8] = &[0x55, 0x1d, 0x18];
 const CERTIFICATE_ISSUER: &[u8] = &[0x55, 0x1d, 0x1d];
@@ -79,7 +79,7 @@ impl Crl {
         if body.algorithm != algorithm {
             return Err(Refused::Malformed);
         }
-        if !same_name(body.issuer, facts.subject)? {
+        if !same_name(body.issuer, facts.parsed.subject)? {
             return Err(Refused::OtherIssuer);
         }
         if !facts.may_sign_lists() {
@@ -218,16 +218,16 @@ fn same_name(a: &[u8], b: &[u8]) -> Result<bool, Refused> {
 }
 
 /// The extensions of a list: what it speaks about, or why it is refused.
-fn scope(extensions: Option<&[u8]>) -> Result<Scope, Refused> {
+fn scope(list: Option<&[u8]>) -> Result<Scope, Refused> {
     // RFC 5280, 5.2.3: every list has a number, which also rules out lists of version 1.
-    let list = extensions.ok_or(Refused::NoNumber)?;
+    let list = list.ok_or(Refused::NoNumber)?;
     let (mut scope, mut numbered) = (ALL, false);
-    for extension in der::extensions(Reader::only(list, SEQUENCE)?)? {
+    for extension in extensions(Reader::only(list, SEQUENCE)?)? {
         match extension.oid {
             DELTA_INDICATOR => return Err(Refused::Delta),
             ISSUING_POINT => scope = issuing_point(extension.value)?,
             NUMBER if !extension.critical => numbered = true,
-            AUTHORITY_KEY => {}
+            oid::AUTHORITY_KEY => {}
             _ if extension.critical => return Err(Refused::CriticalExtension),
             _ => {}
         }
@@ -242,6 +242,9 @@ fn issuing_point(value: &[u8]) -> Result<Scope, Refused> {
     if let Some(name) = fields.optional(constructed(0))? {
         let mut names = full_names(name)?;
         while !names.is_empty() {
+            if points.len() == MAX_PLACES {
+                return Err(Refused::TooManyEntries);
+            }
             points.push(names.any()?.whole.to_vec());
         }
         // A point that is named relative to the issuer has none of the names compared here.
@@ -251,19 +254,9 @@ fn issuing_point(value: &[u8]) -> Result<Scope, Refused> {
         // Addresses in front: they are what certificates name.
         points.sort_by_key(|name| name.first() != Some(&URI));
     }
-    let mut flag = |number| match fields.optional(primitive(number))? {
-        None | Some([0]) => Ok(false),
-        Some([0xff]) => Ok(true),
-        Some(_) => Err(Malformed),
-    };
-    let (users_only, authorities_only) = (flag(1)?, flag(2)?);
+    let (users_only, authorities_only) = (fields.flag(primitive(1))?, fields.flag(primitive(2))?);
     let some_reasons = fields.optional(primitive(3))?.is_some();
-    let mut flag = |number| match fields.optional(primitive(number))? {
-        None | Some([0]) => Ok(false),
-        Some([0xff]) => Ok(true),
-        Some(_) => Err(Malformed),
-    };
-    let (indirect, attributes_only) = (flag(4)?, flag(5)?);
+    let (indirect, attributes_only) = (fields.flag(primitive(4))?, fields.flag(primitive(5))?);
     fields.end()?;
     match () {
         () if indirect => Err(Refused::Indirect),
@@ -301,19 +294,17 @@ fn entries(revoked: &[u8]) -> Result<Vec<Entry>, Refused> {
 }
 
 /// The extensions of an entry (RFC 5280, 5.3).
-fn entry_reason(extensions: &[u8]) -> Result<Reason, Refused> {
+fn entry_reason(list: &[u8]) -> Result<Reason, Refused> {
     const REMOVE_FROM_CRL: u8 = 8;
     let mut reason = Reason::Unspecified;
-    for extension in der::extensions(Reader::new(extensions))? {
+    for extension in extensions(Reader::new(list))? {
         match extension.oid {
             REASON_CODE => {
-                let mut value = Reader::new(extension.value);
-                reason = match value.read(der::ENUMERATED)? {
+                reason = match only(extension.value, |value| value.read(der::ENUMERATED))? {
                     [REMOVE_FROM_CRL] => return Err(Refused::Removal),
                     [number] => Reason::from_number(*number),
                     _ => return Err(Refused::Malformed),
                 };
-                value.end()?;
             }
             INVALIDITY_DATE => {}
             CERTIFICATE_ISSUER => return Err(Refused::Indirect),

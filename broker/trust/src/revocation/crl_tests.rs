@@ -1,6 +1,7 @@
 //! CRLs: what is read, and what is refused why.
 
 use super::*;
+use crate::revocation::certificate::MAX_PLACES;
 use crate::testca::{self, Issued, KeyKind, List, Purpose, Span, TestCa};
 
 fn at(text: &str) -> Timestamp {
@@ -163,6 +164,18 @@ fn a_list_speaks_only_of_what_it_says() {
     assert!(speaks(&partition(address), named.certificate()));
     assert!(!speaks(&partition("http://crl.example.test/2.crl"), named.certificate()));
     assert!(!speaks(&partition(address), plain.certificate()));
+}
+
+#[test]
+fn names_of_a_point_are_counted() {
+    let ca = authority("ca");
+    let with = |count: usize| {
+        let names = der::value(URI, &[b"a:b"]).repeat(count);
+        let name = der::value(constructed(0), &[&der::value(constructed(0), &[&names])]);
+        read(&ca, &point(&name)).map(drop)
+    };
+    assert_eq!(with(MAX_PLACES), Ok(()));
+    assert_eq!(with(MAX_PLACES + 1), Err(Refused::TooManyEntries));
 }
 
 #[test]

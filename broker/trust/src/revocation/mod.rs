@@ -11,7 +11,6 @@
 pub mod book;
 pub mod certificate;
 pub mod crl;
-pub(crate) mod der;
 mod error;
 mod fetch;
 mod folder;

@@ -4,16 +4,21 @@
 //! has signed for that purpose; responders trusted by configuration alone are not supported. The
 //! signature is checked over the octets that are read.
 
+mod response;
+
 use amtsbote_domain::Timestamp;
 use jiff::SignedDuration;
 use openssl::hash::{MessageDigest, hash};
 use openssl::ocsp::{OcspCertId, OcspRequest};
 
+use self::response::Basic;
 use super::certificate::{CertificateId, Facts, Serial};
-use super::der::{self, Reader, SEQUENCE, constructed, primitive};
 use super::error::Refused;
 use super::signature::Algorithm;
 use super::{Reason, SKEW};
+use crate::der::certificate::Extension;
+use crate::der::{self, Reader, SEQUENCE, constructed, only};
+use crate::path::UNDERSTOOD;
 use crate::pem::Certificate;
 use crate::validity;
 
@@ -79,13 +84,7 @@ pub struct Answer {
 }
 
 const NONCE: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 0x30, 1, 2];
-const BASIC: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1];
-const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 const OCSP_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 9];
-const SHA_1: &[u8] = &[0x2b, 0x0e, 3, 2, 0x1a];
-const SHA_256: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1];
-const SHA_384: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2];
-const SHA_512: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3];
 
 impl<'a> Question<'a> {
     /// A question without nonce.
@@ -198,63 +197,7 @@ impl Answer {
     }
 }
 
-/// BasicOCSPResponse (RFC 6960, 4.2.1).
-struct Basic<'a> {
-    tbs: &'a [u8],
-    algorithm: &'a [u8],
-    signature: &'a [u8],
-    certificates: Vec<&'a [u8]>,
-    responder: der::Value<'a>,
-    produced_at: Timestamp,
-    statements: Vec<Statement<'a>>,
-    nonce: Option<&'a [u8]>,
-}
-
-impl<'a> Basic<'a> {
-    fn read(octets: &'a [u8]) -> Result<Self, Refused> {
-        const SUCCESSFUL: &[u8] = &[0];
-        if octets.len() > MAX_ANSWER_BYTES {
-            return Err(Refused::TooLarge);
-        }
-        let mut response = Reader::only(octets, SEQUENCE)?;
-        if response.read(der::ENUMERATED)? != SUCCESSFUL {
-            return Err(Refused::Responder);
-        }
-        let mut typed = Reader::only(response.read(constructed(0))?, SEQUENCE)?;
-        response.end()?;
-        if typed.read(der::OID)? != BASIC {
-            return Err(Refused::Malformed);
-        }
-        let mut basic = Reader::only(typed.read(der::OCTET_STRING)?, SEQUENCE)?;
-        typed.end()?;
-        let tbs = basic.any()?.whole;
-        let algorithm = basic.any()?.whole;
-        let signature = basic.bit_octets()?;
-        let certificates = match basic.optional(constructed(0))? {
-            Some(list) => parts(Reader::only(list, SEQUENCE)?)?,
-            None => Vec::new(),
-        };
-        basic.end()?;
-        let mut fields = Reader::only(tbs, SEQUENCE)?;
-        fields.optional(constructed(0))?;
-        let responder = fields.any()?;
-        let produced_at = fields.generalized_time()?;
-        let statements = parts(fields.inside(SEQUENCE)?)?;
-        let nonce = nonce(fields.optional(constructed(1))?)?;
-        fields.end()?;
-        let statements: Result<_, Refused> = statements.into_iter().map(Statement::read).collect();
-        Ok(Self {
-            statements: statements?,
-            tbs,
-            algorithm,
-            signature,
-            certificates,
-            responder,
-            produced_at,
-            nonce,
-        })
-    }
-
+impl Basic<'_> {
     /// RFC 6960, 4.2.2.2: signed by the issuer, or by a responder with a certificate of the same
     /// issuer for OCSP signing. Returns the serial number of the latter's.
     fn verify(&self, issuer: &Certificate, at: Timestamp) -> Result<Option<Serial>, Refused> {
@@ -281,10 +224,10 @@ impl<'a> Basic<'a> {
     /// Whether the answer names this certificate as its responder.
     fn names(&self, facts: &Facts<'_>) -> Result<bool, Refused> {
         Ok(match self.responder.tag {
-            tag if tag == constructed(1) => self.responder.content == facts.subject,
+            tag if tag == constructed(1) => self.responder.content == facts.parsed.subject,
             tag if tag == constructed(2) => {
-                let digest = hash(MessageDigest::sha1(), facts.key)?;
-                Reader::new(self.responder.content).read(der::OCTET_STRING)? == &*digest
+                let digest = hash(MessageDigest::sha1(), facts.parsed.key)?;
+                only(self.responder.content, |id| id.read(der::OCTET_STRING))? == &*digest
             }
             _ => return Err(Refused::Malformed),
         })
@@ -300,124 +243,21 @@ impl<'a> Basic<'a> {
     }
 }
 
-fn parts(mut list: Reader<'_>) -> Result<Vec<&[u8]>, Refused> {
-    let mut found = Vec::new();
-    while !list.is_empty() {
-        if found.len() == MAX_PARTS {
-            return Err(Refused::TooManyEntries);
-        }
-        found.push(list.any()?.whole);
-    }
-    Ok(found)
-}
-
-/// The nonce among the extensions of an answer.
-fn nonce(extensions: Option<&[u8]>) -> Result<Option<&[u8]>, Refused> {
-    let Some(list) = extensions else { return Ok(None) };
-    let mut nonce = None;
-    for extension in der::extensions(Reader::only(list, SEQUENCE)?)? {
-        match extension.oid {
-            NONCE => nonce = Some(Reader::new(extension.value).read(der::OCTET_STRING)?),
-            _ if extension.critical => return Err(Refused::CriticalExtension),
-            _ => {}
-        }
-    }
-    Ok(nonce)
-}
-
 /// Whether the issuer has appointed the owner of this certificate to answer for it.
 fn is_appointed(
     responder: &Certificate,
     issuer: &Certificate,
     at: Timestamp,
 ) -> Result<bool, Refused> {
-    let mut fields = Reader::only(responder.der(), SEQUENCE)?;
-    let tbs = fields.any()?.whole;
-    let algorithm = Algorithm::read(fields.any()?.whole)?;
-    let signature = fields.bit_octets()?;
-    let issued = issuer.x509().issued(responder.x509()) == openssl::x509::X509VerifyResult::OK
-        && algorithm.verify(&*issuer.x509().public_key()?, tbs, signature).is_ok();
     let facts = Facts::read(responder)?;
-    let usages = facts.extension(EXTENDED_KEY_USAGE).map(|value| Reader::only(value, SEQUENCE));
-    let mut for_ocsp = false;
-    if let Some(usages) = usages {
-        let mut usages = usages?;
-        while !usages.is_empty() {
-            for_ocsp |= usages.read(der::OID)? == OCSP_SIGNING;
-        }
-    }
+    let parsed = &facts.parsed;
+    let algorithm = Algorithm::read(parsed.signature_algorithm)?;
+    let issued = issuer.x509().issued(responder.x509()) == openssl::x509::X509VerifyResult::OK
+        && algorithm.verify(&*issuer.x509().public_key()?, parsed.signed, parsed.signature).is_ok();
+    let for_ocsp = parsed.extended_usage()?.is_some_and(|uses| uses.contains(&OCSP_SIGNING));
     let valid = validity::judge(&responder.validity(), at).is_ok();
-    Ok(issued && for_ocsp && valid && facts.may_sign_data())
-}
-
-/// SingleResponse.
-struct Statement<'a> {
-    digest: MessageDigest,
-    name_hash: &'a [u8],
-    key_hash: &'a [u8],
-    serial: &'a [u8],
-    status: Status,
-    this_update: Timestamp,
-    next_update: Option<Timestamp>,
-}
-
-impl<'a> Statement<'a> {
-    fn read(octets: &'a [u8]) -> Result<Self, Refused> {
-        let mut fields = Reader::only(octets, SEQUENCE)?;
-        let mut id = fields.inside(SEQUENCE)?;
-        let digest = match id.inside(SEQUENCE)?.read(der::OID)? {
-            SHA_1 => MessageDigest::sha1(),
-            SHA_256 => MessageDigest::sha256(),
-            SHA_384 => MessageDigest::sha384(),
-            SHA_512 => MessageDigest::sha512(),
-            _ => return Err(Refused::Algorithm),
-        };
-        let (name_hash, key_hash) = (id.read(der::OCTET_STRING)?, id.read(der::OCTET_STRING)?);
-        let serial = id.integer()?;
-        id.end()?;
-        let status = Self::status(fields.any()?)?;
-        let this_update = fields.generalized_time()?;
-        let next_update = match fields.optional(constructed(0))? {
-            Some(time) => Some(Reader::new(time).generalized_time()?),
-            None => None,
-        };
-        if let Some(list) = fields.optional(constructed(1))? {
-            let extensions = der::extensions(Reader::only(list, SEQUENCE)?)?;
-            if extensions.iter().any(|extension| extension.critical) {
-                return Err(Refused::CriticalExtension);
-            }
-        }
-        fields.end()?;
-        Ok(Self { digest, name_hash, key_hash, serial, status, this_update, next_update })
-    }
-
-    fn status(value: der::Value<'_>) -> Result<Status, Refused> {
-        const GOOD: u8 = primitive(0);
-        const REVOKED: u8 = constructed(1);
-        const UNKNOWN: u8 = primitive(2);
-        Ok(match (value.tag, value.content) {
-            (GOOD, []) => Status::Good,
-            (UNKNOWN, []) => Status::Unknown,
-            (REVOKED, content) => {
-                let mut fields = Reader::new(content);
-                let at = fields.generalized_time()?;
-                let reason = match fields.optional(constructed(0))? {
-                    None => Reason::Unspecified,
-                    Some(code) => match Reader::new(code).read(der::ENUMERATED)? {
-                        [number] => Reason::from_number(*number),
-                        _ => return Err(Refused::Malformed),
-                    },
-                };
-                fields.end()?;
-                Status::Revoked { at, reason }
-            }
-            _ => return Err(Refused::Malformed),
-        })
-    }
-
-    fn is_about(&self, certificate: &Facts<'_>, issuer: &Facts<'_>) -> Result<bool, Refused> {
-        Ok(self.serial == certificate.serial.octets()
-            && *hash(self.digest, issuer.subject)? == *self.name_hash
-            && *hash(self.digest, issuer.key)? == *self.key_hash)
-    }
+    // RFC 5280, 4.2: what restricts it and is not understood.
+    let restricts = |extension: &Extension<'_>| !UNDERSTOOD.contains(&extension.oid);
+    let restricted = parsed.extensions.iter().any(|other| other.critical && restricts(other));
+    Ok(issued && for_ocsp && valid && !restricted && facts.may_sign_data())
 }

@@ -9,7 +9,7 @@ pub use now::Asked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use amtsbote_domain::Timestamp;
@@ -49,12 +49,28 @@ pub struct Counters {
 #[derive(Clone)]
 pub struct Refresher(Arc<Inner>);
 
-struct Inner {
+/// Settings that work: what asks over the network under them is made already.
+#[derive(Debug)]
+pub struct Ready {
     settings: Settings,
+    fetcher: Fetcher,
+}
+
+impl Ready {
+    /// Refuses what cannot work, the address of a proxy that is none.
+    pub fn new(settings: Settings) -> Result<Self, Refused> {
+        let proxy = settings.proxy.as_deref();
+        let fetcher = Fetcher::new(settings.guard.clone(), settings.timeout, proxy)?;
+        Ok(Self { settings, fetcher })
+    }
+}
+
+struct Inner {
+    /// An exchange under way ends under the settings it began with.
+    ready: RwLock<Arc<Ready>>,
     book: Arc<Book>,
     folder: Option<Folder>,
     clock: Arc<dyn Clock>,
-    fetcher: Fetcher,
     sources: Mutex<BTreeMap<Key, Source>>,
     changed: Notify,
     /// The revision of the book's revocations that lies in the folder, and the one that could not be
@@ -80,18 +96,16 @@ impl Refresher {
         folder: Option<Folder>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Refused> {
-        let proxy = settings.proxy.as_deref();
-        let fetcher = Fetcher::new(settings.guard.clone(), settings.timeout, proxy)?;
+        let ready = RwLock::new(Arc::new(Ready::new(settings)?));
         if let Some(folder) = &folder {
             folder.restore_revoked(&book)?;
         }
         Ok(Self(Arc::new(Inner {
             kept: Mutex::new((book.revision(), None)),
-            settings,
+            ready,
             book,
             folder,
             clock,
-            fetcher,
             sources: Mutex::default(),
             changed: Notify::new(),
             totals: Mutex::default(),
@@ -101,17 +115,46 @@ impl Refresher {
     /// The certificates to watch from now on, in place of those of before; sources that are new are
     /// asked at once. Reads what the folder has about them: not to be called where blocking hurts.
     pub fn watch(&self, watched: &[Watched]) -> Result<(), Refused> {
-        let inner = &self.0;
         if watched.len() > MAX_WATCHED {
             return Err(Refused::Full);
         }
-        let now = inner.clock.now();
+        self.watch_these(watched);
+        Ok(())
+    }
+
+    /// The same under other settings from now on; on an error the old ones stay. A source that has
+    /// never brought anything counts as new: it may have been the settings.
+    pub fn reconfigure(&self, ready: Ready, watched: &[Watched]) -> Result<(), Refused> {
+        if watched.len() > MAX_WATCHED {
+            return Err(Refused::Full);
+        }
+        let inner = &self.0;
+        let longest = ready.settings.rhythm.longest;
+        *inner.ready.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ready);
+        {
+            let now = inner.clock.now();
+            let latest = now.checked_add(longest).unwrap_or(Timestamp::MAX);
+            let mut sources = inner.sources();
+            sources.retain(|_, source| source.busy || source.report.successes > 0);
+            for source in sources.values_mut() {
+                source.report.next = source.report.next.min(latest);
+                // What is under way began under the settings of before.
+                source.again = source.busy;
+            }
+        }
+        self.watch_these(watched);
+        Ok(())
+    }
+
+    fn watch_these(&self, watched: &[Watched]) {
+        let inner = &self.0;
+        let (now, ready) = (inner.clock.now(), inner.ready());
         let mut known = BTreeMap::new();
         let mut configured = BTreeSet::new();
         for Watched { certificate, issuer, .. } in watched {
             let Ok(id) = CertificateId::of(certificate, issuer) else { continue };
             known.insert(id, about(certificate));
-            if inner.settings.overrides.iter().any(|own| own.issuer == issuer.fingerprint()) {
+            if ready.settings.overrides.iter().any(|own| own.issuer == issuer.fingerprint()) {
                 configured.insert(id.issuer);
             }
         }
@@ -120,9 +163,8 @@ impl Refresher {
             folder.restore(&inner.book, watched, now);
             folder.tidy(watched);
         }
-        inner.set_sources(sources::of(watched, &inner.settings), now);
+        inner.set_sources(sources::of(watched, &ready.settings), now);
         inner.changed.notify_one();
-        Ok(())
     }
 
     /// Works until `stop` ends. What is under way then is given up.
@@ -170,8 +212,12 @@ impl Refresher {
     /// Starts what is due, the longest overdue first, as long as there is room.
     fn start_due(&self, under_way: &mut JoinSet<()>) -> usize {
         let inner = &self.0;
-        let room =
-            inner.settings.concurrent.clamp(1, MAX_CONCURRENT).saturating_sub(under_way.len());
+        let room = inner
+            .ready()
+            .settings
+            .concurrent
+            .clamp(1, MAX_CONCURRENT)
+            .saturating_sub(under_way.len());
         let now = inner.clock.now();
         let mut sources = inner.sources();
         let mut due: Vec<_> = sources
@@ -219,6 +265,10 @@ impl Refresher {
 }
 
 impl Inner {
+    fn ready(&self) -> Arc<Ready> {
+        Arc::clone(&self.ready.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn sources(&self) -> MutexGuard<'_, BTreeMap<Key, Source>> {
         lock(&self.sources)
     }
@@ -258,9 +308,10 @@ impl Inner {
     }
 
     async fn fetch_list(&self, key: &Key, place: &Place, task: &Task) -> Result<Taken, Refused> {
-        let limit = self.settings.max_list_bytes.min(MAX_CRL_BYTES);
+        let ready = self.ready();
+        let limit = ready.settings.max_list_bytes.min(MAX_CRL_BYTES);
         let fetched = match place {
-            Place::Url(url) => Some(self.fetcher.get(url, limit).await?),
+            Place::Url(url) => Some(ready.fetcher.get(url, limit).await?),
             Place::File(_) => None,
         };
         let (book, folder, issuer) = (self.book.clone(), self.folder.clone(), task.issuer.clone());
@@ -286,7 +337,7 @@ impl Inner {
         let Place::Url(url) = place else { return Err(Refused::Address) };
         let Task { certificate, issuer, nonce: rule, .. } = task.clone();
         let question = Question::new(&certificate, &issuer, rule)?;
-        let octets = self.fetcher.ask(url, question.to_der()?, MAX_ANSWER_BYTES).await?;
+        let octets = self.ready().fetcher.ask(url, question.to_der()?, MAX_ANSWER_BYTES).await?;
         let (nonce, book, folder) = (question.nonce, self.book.clone(), self.folder.clone());
         let now = self.clock.now();
         blocking(move || {
@@ -301,7 +352,7 @@ impl Inner {
 
     /// Writes down how an exchange ended, and when the next one is due.
     fn note(&self, key: &Key, result: Result<Taken, Refused>) {
-        let now = self.clock.now();
+        let (now, rhythm) = (self.clock.now(), self.ready().settings.rhythm);
         let mut chance = [0];
         // Without randomness sources are asked a little later, nothing worse.
         drop(rand_bytes(&mut chance));
@@ -321,7 +372,6 @@ impl Inner {
                 report.last_success = Some(now);
                 (report.as_of, report.fresh_until) = (Some(as_of), Some(fresh_until));
                 report.entries = entries;
-                let rhythm = &self.settings.rhythm;
                 report.next = rhythm.after_success(now, as_of, fresh_until, chance[0]);
             }
             Err(why) => {
@@ -329,7 +379,7 @@ impl Inner {
                 report.failures_in_a_row = report.failures_in_a_row.saturating_add(1);
                 report.last_failure = Some((now, why));
                 let failures = report.failures_in_a_row;
-                report.next = self.settings.rhythm.after_failure(now, failures, chance[0]);
+                report.next = rhythm.after_failure(now, failures, chance[0]);
                 tracing::warn!(issuer = %report.issuer, reason = %why, failures, "revocation source");
             }
         }

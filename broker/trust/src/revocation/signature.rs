@@ -6,8 +6,10 @@ use openssl::pkey::{Id, PKeyRef, Public};
 use openssl::rsa::Padding;
 use openssl::sign::{RsaPssSaltlen, Verifier};
 
-use super::der::{self, Malformed, Reader, SEQUENCE, constructed};
 use super::error::Refused;
+use crate::der::certificate::AlgorithmIdentifier;
+use crate::der::{Malformed, Reader, SEQUENCE, constructed, only};
+use crate::path::Floors;
 
 /// A signature algorithm. SHA-1 and older are not among them: a list of revoked certificates that
 /// can be forged is worth nothing.
@@ -29,16 +31,16 @@ const SHA2: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2];
 impl Algorithm {
     /// Reads a whole AlgorithmIdentifier.
     pub(crate) fn read(identifier: &[u8]) -> Result<Self, Refused> {
-        let mut fields = Reader::only(identifier, SEQUENCE)?;
-        let oid = fields.read(der::OID)?;
-        let Some((last, prefix)) = oid.split_last() else { return Err(Refused::Malformed) };
+        let identifier = AlgorithmIdentifier::read(identifier)?;
+        let Some((last, prefix)) = identifier.oid.split_last() else {
+            return Err(Refused::Malformed);
+        };
         if (prefix, *last) == (RSA, 10) {
-            let parameters = fields.inside(SEQUENCE)?;
-            fields.end()?;
-            return Self::pss(parameters);
+            return Self::pss(Reader::only(identifier.parameters, SEQUENCE)?);
         }
-        fields.optional(der::NULL)?;
-        fields.end()?;
+        if !identifier.is_plain() {
+            return Err(Refused::Malformed);
+        }
         Ok(match (prefix, *last) {
             (RSA, 11) => Self::Rsa(MessageDigest::sha256()),
             (RSA, 12) => Self::Rsa(MessageDigest::sha384()),
@@ -55,15 +57,15 @@ impl Algorithm {
     /// RSASSA-PSS-params (RFC 8017, A.2.3). The defaults are SHA-1 and do not count.
     fn pss(mut parameters: Reader<'_>) -> Result<Self, Refused> {
         let digest = parameters.optional(constructed(0))?.ok_or(Refused::Algorithm)?;
-        let digest = sha2(Reader::only(digest, SEQUENCE)?)?;
+        let digest = sha2(digest)?;
         let mask = parameters.optional(constructed(1))?.ok_or(Refused::Algorithm)?;
-        let mut mask = Reader::only(mask, SEQUENCE)?;
-        if mask.read(der::OID)? != MGF1 {
+        let mask = AlgorithmIdentifier::read(mask)?;
+        if mask.oid != MGF1 {
             return Err(Refused::Algorithm);
         }
-        let mask = sha2(mask.inside(SEQUENCE)?)?;
+        let mask = sha2(mask.parameters)?;
         let salt = parameters.optional(constructed(2))?;
-        let salt = match salt.map(|salt| Reader::new(salt).integer()).transpose()? {
+        let salt = match salt.map(|salt| only(salt, Reader::integer)).transpose()? {
             None => 20,
             Some([salt @ 0..=0x7f]) => u16::from(*salt),
             Some([high @ 0..=0x7f, low]) => u16::from_be_bytes([*high, *low]),
@@ -83,15 +85,20 @@ impl Algorithm {
         octets: &[u8],
         signature: &[u8],
     ) -> Result<(), Refused> {
-        let kinds: &[Id] = match self {
-            Self::Rsa(_) => &[Id::RSA],
-            Self::RsaPss { .. } => &[Id::RSA, Id::RSA_PSS],
-            Self::Ecdsa(_) => &[Id::EC],
-            Self::Ed25519 => &[Id::ED25519],
-            Self::Ed448 => &[Id::ED448],
+        let Floors { min_rsa_bits, min_ec_bits, .. } = Floors::default();
+        let (kinds, min_bits): (&[Id], u32) = match self {
+            Self::Rsa(_) => (&[Id::RSA], min_rsa_bits),
+            Self::RsaPss { .. } => (&[Id::RSA, Id::RSA_PSS], min_rsa_bits),
+            Self::Ecdsa(_) => (&[Id::EC], min_ec_bits),
+            Self::Ed25519 => (&[Id::ED25519], 0),
+            Self::Ed448 => (&[Id::ED448], 0),
         };
         if !kinds.contains(&key.id()) {
             return Err(Refused::Signature);
+        }
+        // The keys of issuers were judged with their paths; nobody else judges those of responders.
+        if key.bits() < min_bits {
+            return Err(Refused::Algorithm);
         }
         let genuine = || -> Result<bool, openssl::error::ErrorStack> {
             let mut verifier = match self {
@@ -112,11 +119,12 @@ impl Algorithm {
     }
 }
 
-fn sha2(mut identifier: Reader<'_>) -> Result<MessageDigest, Refused> {
-    let oid = identifier.read(der::OID)?;
-    identifier.optional(der::NULL)?;
-    identifier.end()?;
-    match oid.split_last() {
+fn sha2(identifier: &[u8]) -> Result<MessageDigest, Refused> {
+    let identifier = AlgorithmIdentifier::read(identifier)?;
+    if !identifier.is_plain() {
+        return Err(Refused::Malformed);
+    }
+    match identifier.oid.split_last() {
         Some((1, SHA2)) => Ok(MessageDigest::sha256()),
         Some((2, SHA2)) => Ok(MessageDigest::sha384()),
         Some((3, SHA2)) => Ok(MessageDigest::sha512()),

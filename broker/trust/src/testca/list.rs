@@ -7,9 +7,9 @@ use openssl::pkey::Id;
 use openssl::sign::Signer;
 
 use super::TestCa;
+use crate::der::{self, SEQUENCE, constructed};
 use crate::error::TrustError;
 use crate::pem::Certificate;
-use crate::revocation::der::{self, SEQUENCE, constructed};
 
 /// What a CRL says.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use openssl::asn1::{Asn1Object, Asn1OctetString};
 use openssl::x509::X509Extension;
 
+use crate::der::{self, SEQUENCE, constructed, primitive};
 use crate::error::TrustError;
-use crate::revocation::der::{self, SEQUENCE, constructed, primitive};
 
 /// The addresses that a certificate names; none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -26,7 +26,8 @@ use openssl::rand::rand_bytes;
 
 use super::durable;
 use super::error::WrappingError;
-use super::folder::{FOLDER, WrappingFolder, key_files, opens};
+use super::folder::{FOLDER, WrappingFolder, opens};
+use super::layout::key_files;
 use super::masters::{MASTER_KEY, old_paths};
 use super::sealed::{self, Key};
 use crate::error::TrustError;

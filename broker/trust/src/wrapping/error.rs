@@ -149,7 +149,7 @@ fn key_text(error: &KeyError, language: Language) -> String {
         KeyError::OtherMaster(id) => (WrappingError::OTHER_MASTER, id),
         KeyError::Damaged(id) => (WrappingError::DAMAGED, id),
         KeyError::OpenToOthers(id) => (WrappingError::OPEN, id),
-        other => return other.to_string(),
+        other => return other.text(language),
     };
     format!("{}: {id}", text.get(language))
 }

@@ -11,6 +11,7 @@ use amtsbote_domain::wrapping::{KeyError, KeyId, Period, Tenant, WrappingKeys};
 
 use super::durable;
 use super::error::{WrappingError, cipher, unavailable};
+use super::layout::{DESTROYED, KEY, generations, key_files, place};
 use super::masters::{Masters, name_text};
 use super::sealed::{self, Key, MAX_FILE_BYTES, Sealed, master_name};
 use crate::master::MasterKey;
@@ -18,15 +19,8 @@ use crate::master::MasterKey;
 /// The folder in the key store.
 pub(super) const FOLDER: &str = "wrapping";
 const LOCK: &str = "lock";
-const KEY: &str = ".key";
-const DESTROYED: &str = ".destroyed";
-/// Most files that are looked at: 300 tenants, every month, for 50 years.
-const MAX_FILES: usize = 200_000;
 /// Most keys remembered unwrapped; the others are read again.
 const MAX_REMEMBERED: usize = 4096;
-/// Longest name of a folder that is spelt out; longer ones are hashed.
-const MAX_NAME: usize = 200;
-
 /// The wrapping keys of a key store. Opened by a node it is held: nobody else changes it.
 pub struct WrappingFolder {
     store: PathBuf,
@@ -34,7 +28,7 @@ pub struct WrappingFolder {
     pub(super) masters: Masters,
     known: Mutex<Known>,
     /// None when opened for reading.
-    lock: Option<File>,
+    pub(super) lock: Option<Lock>,
 }
 
 /// What was read so far.
@@ -76,7 +70,7 @@ impl WrappingFolder {
         Ok(Self::new(store, store.join(FOLDER), Masters::load(store)?, None))
     }
 
-    fn new(store: &Path, folder: PathBuf, masters: Masters, lock: Option<File>) -> Self {
+    fn new(store: &Path, folder: PathBuf, masters: Masters, lock: Option<Lock>) -> Self {
         Self { store: store.to_owned(), folder, masters, known: Mutex::default(), lock }
     }
 
@@ -144,7 +138,7 @@ impl WrappingFolder {
     /// rotating the master key and retiring the old one closes that way as well.
     pub fn destroy(&self, id: &KeyId, at: Timestamp) -> Result<(), WrappingError> {
         self.writable()?;
-        let (key, note) = (self.path(id, KEY), self.path(id, DESTROYED));
+        let (key, note) = (place(&self.folder, id, KEY), place(&self.folder, id, DESTROYED));
         if !note.exists() {
             if !key.exists() {
                 return Err(KeyError::Missing(id.clone()).into());
@@ -166,7 +160,7 @@ impl WrappingFolder {
             return Ok(KeyFile { path, id: None, master: None, fault: None });
         };
         let id = sealed.id.clone();
-        let fault = if path == self.path(&id, KEY) {
+        let fault = if path == place(&self.folder, &id, KEY) {
             self.open_key(&id).err()
         } else {
             Some(KeyError::Damaged(id.clone()))
@@ -176,10 +170,10 @@ impl WrappingFolder {
 
     /// Reads and opens the file of a key.
     pub(super) fn open_key(&self, id: &KeyId) -> Result<Key, KeyError> {
-        let path = self.path(id, KEY);
+        let path = place(&self.folder, id, KEY);
         let read = durable::read(&path, MAX_FILE_BYTES);
         // Destroyed comes first: a kill may have left the key behind its note.
-        if self.path(id, DESTROYED).exists() {
+        if place(&self.folder, id, DESTROYED).exists() {
             return Err(KeyError::Destroyed(id.clone()));
         }
         let (octets, facts) = match read {
@@ -204,7 +198,7 @@ impl WrappingFolder {
     /// Seals a key under the present master key and writes its file durably.
     fn keep(&self, id: &KeyId, key: &Key) -> Result<(), KeyError> {
         self.writable()?;
-        let path = self.path(id, KEY);
+        let path = place(&self.folder, id, KEY);
         if let Some(folder) = path.parent() {
             durable::make_folder(folder).map_err(|error| unavailable(&error))?;
         }
@@ -241,7 +235,7 @@ impl WrappingFolder {
             let key = self.key(known, &id)?;
             return Ok((id, key));
         }
-        match self.generations(tenant, period)?.pop() {
+        match generations(&self.folder, tenant, period)?.pop() {
             Some((id, true)) => {
                 let key = self.key(known, &id)?;
                 known.current.insert(place, id.clone());
@@ -258,7 +252,8 @@ impl WrappingFolder {
         tenant: &Tenant,
         period: &Period,
     ) -> Result<(KeyId, Arc<Key>), KeyError> {
-        let last = self.generations(tenant, period)?.pop().map_or(0, |(id, _)| id.generation());
+        let last =
+            generations(&self.folder, tenant, period)?.pop().map_or(0, |(id, _)| id.generation());
         let generation = last
             .checked_add(1)
             .ok_or_else(|| KeyError::Unavailable("too many keys in one period".to_owned()))?;
@@ -271,51 +266,9 @@ impl WrappingFolder {
         Ok((id, key))
     }
 
-    /// The keys of a tenant and period by their files' names, oldest first, and whether each is
-    /// still there.
-    fn generations(
-        &self,
-        tenant: &Tenant,
-        period: &Period,
-    ) -> Result<Vec<(KeyId, bool)>, KeyError> {
-        let folder = self.folder.join(folder_name(tenant));
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read.map_err(|error| unavailable(&error))?,
-        };
-        let mut found: HashMap<KeyId, bool> = HashMap::new();
-        for entry in entries.take(MAX_FILES) {
-            let name = entry.map_err(|error| unavailable(&error))?.file_name();
-            let name = name.to_str().unwrap_or_default();
-            let there = name.strip_suffix(KEY).map(|name| (name, true));
-            let Some((name, there)) =
-                there.or_else(|| name.strip_suffix(DESTROYED).map(|name| (name, false)))
-            else {
-                continue;
-            };
-            let text = name.split_once('.').filter(|(of, _)| *of == period.as_str());
-            let id = text.and_then(|(_, name)| KeyId::parse(&format!("{tenant}/{period}/{name}")));
-            if let Some(id) = id {
-                let entry = found.entry(id).or_insert(true);
-                *entry &= there;
-            }
-        }
-        let mut found: Vec<_> = found.into_iter().collect();
-        found.sort_by(|(a, _), (b, _)| {
-            (a.generation(), a.fingerprint()).cmp(&(b.generation(), b.fingerprint()))
-        });
-        Ok(found)
-    }
-
-    /// Where the file of a key, or the note of its end, lies.
-    pub(super) fn path(&self, id: &KeyId, ending: &str) -> PathBuf {
-        let name = format!("{}.{}{ending}", id.period(), id.name());
-        self.folder.join(folder_name(id.tenant())).join(name)
-    }
-
     /// Where the key itself lies.
     pub(super) fn key_path(&self, id: &KeyId) -> PathBuf {
-        self.path(id, KEY)
+        place(&self.folder, id, KEY)
     }
 
     /// Forgets what was read: the master keys change.
@@ -388,61 +341,29 @@ impl WrappingKeys for WrappingFolder {
     }
 }
 
-/// Takes the lock of the folder, until the file is dropped.
-fn lock(folder: &Path) -> Result<File, WrappingError> {
+/// The lock of the folder, held until it is dropped.
+pub(super) struct Lock(pub(super) File);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a program that another thread starts at this moment has a
+    /// copy of it, and with it of the lock, until it runs.
+    fn drop(&mut self) {
+        drop(self.0.unlock());
+    }
+}
+
+/// Takes the lock of the folder.
+fn lock(folder: &Path) -> Result<Lock, WrappingError> {
     use std::os::unix::fs::OpenOptionsExt;
     let path = folder.join(LOCK);
     let mut options = File::options();
     options.create(true).truncate(false).write(true).mode(0o600);
     let file = options.open(&path).map_err(WrappingError::file(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(WrappingError::InUse),
         Err(TryLockError::Error(error)) => Err(WrappingError::File { path, error }),
     }
-}
-
-/// The key files below a folder of wrapping keys, sorted; none where there is no folder.
-pub(super) fn key_files(folder: &Path) -> Result<Vec<PathBuf>, WrappingError> {
-    let list = |folder: &Path| -> Result<Vec<PathBuf>, WrappingError> {
-        let entries = match fs::read_dir(folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read.map_err(WrappingError::file(folder))?,
-        };
-        entries
-            .take(MAX_FILES + 1)
-            .map(|entry| entry.map(|entry| entry.path()).map_err(WrappingError::file(folder)))
-            .collect()
-    };
-    let mut found = Vec::new();
-    for tenant in list(folder)?.into_iter().filter(|path| path.is_dir()) {
-        let is_key = |path: &PathBuf| path.to_str().is_some_and(|path| path.ends_with(KEY));
-        found.extend(list(&tenant)?.into_iter().filter(is_key));
-        if found.len() > MAX_FILES {
-            return Err(WrappingError::TooMany);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The folder of a tenant: its name where that is harmless as one, else with octets spelt out.
-fn folder_name(tenant: &Tenant) -> String {
-    let mut name = String::new();
-    for octet in tenant.as_str().bytes() {
-        match octet {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'-' | b'_' => {
-                name.push(char::from(octet));
-            }
-            _ => name.push_str(&format!("%{octet:02x}")),
-        }
-    }
-    if name.len() > MAX_NAME {
-        let hash = openssl::sha::sha256(tenant.as_str().as_bytes());
-        name = hash.iter().map(|octet| format!("{octet:02x}")).collect();
-        name.insert(0, '%');
-    }
-    name
 }
 
 /// Whether a master key opens a file.

@@ -19,6 +19,7 @@ pub mod backup;
 mod durable;
 mod error;
 mod folder;
+mod layout;
 mod masters;
 pub mod record;
 mod rotate;

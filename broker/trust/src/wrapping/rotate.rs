@@ -3,11 +3,12 @@
 
 use std::io;
 
-use amtsbote_domain::wrapping::KeyError;
+use amtsbote_domain::wrapping::{KeyError, KeyId, WrappingKeys};
 
 use super::durable;
 use super::error::WrappingError;
-use super::folder::{WrappingFolder, key_files};
+use super::folder::WrappingFolder;
+use super::layout::key_files;
 use super::masters::{MASTER_KEY, Masters, next_path, old_path, old_paths};
 use super::record::BackupRecord;
 use super::sealed::{self, MAX_FILE_BYTES, Sealed, master_name};
@@ -27,9 +28,14 @@ pub struct MasterRotation {
 impl WrappingFolder {
     /// Makes a new master key and wraps every key by it. After a kill or a power cut at any step
     /// a node works as before, and the next call goes on. Refused before anything changes when a
-    /// key does not open: it could never be wrapped anew.
-    pub fn rotate_master(&mut self) -> Result<MasterRotation, WrappingError> {
+    /// key does not open, here or of those in `named`: it could never be wrapped anew.
+    ///
+    /// `named` are the keys that the node's database names, read while this folder is held. A
+    /// database of the first schema names none: it holds its keys itself, right under the master
+    /// key, and whoever cannot read `named` from it must not come here.
+    pub fn rotate_master(&mut self, named: &[KeyId]) -> Result<MasterRotation, WrappingError> {
         self.all_open()?;
+        self.all_there(named)?;
         let store = self.store().to_owned();
         let next = next_path(&store);
         let resumed = self.masters.next.is_some();
@@ -51,11 +57,17 @@ impl WrappingFolder {
     }
 
     /// Removes the old master keys for good; says how many. Only when nothing needs them any more
-    /// and the backup of the present one is known to work.
-    pub fn retire_old(&mut self, record: Option<&BackupRecord>) -> Result<usize, WrappingError> {
+    /// and the backup of the present one is known to work. `named` as for
+    /// [`rotate_master`](Self::rotate_master).
+    pub fn retire_old(
+        &mut self,
+        named: &[KeyId],
+        record: Option<&BackupRecord>,
+    ) -> Result<usize, WrappingError> {
         if self.rotation_pending() {
             return Err(WrappingError::RotationPending);
         }
+        self.all_there(named)?;
         let master = self.masters.present.fingerprint();
         if !record.is_some_and(|record| record.master == master && record.verified.is_some()) {
             return Err(WrappingError::NoVerifiedBackup);
@@ -83,6 +95,17 @@ impl WrappingFolder {
                     let error = io::ErrorKind::InvalidData.into();
                     return Err(WrappingError::File { path: file.path, error });
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every key that the database names opens, or was destroyed on purpose.
+    fn all_there(&self, named: &[KeyId]) -> Result<(), WrappingError> {
+        for id in named {
+            match self.check(id) {
+                Ok(()) | Err(KeyError::Destroyed(_)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::backup::{self, Cost, Restored};
 use super::durable::faults::killed_at;
-use super::folder::key_files;
+use super::layout::key_files;
 use super::masters::MASTER_KEY;
 use super::record::BackupRecord;
 use super::sealed::{self, Key, Sealed};
@@ -187,6 +187,17 @@ fn what_does_not_belong_is_refused() {
     assert!(matches!(error, KeyError::OtherMaster(_)));
 }
 
+/// As a program that is just being started: it has a copy of every open file until it runs.
+#[test]
+fn a_lock_is_given_back_though_a_copy_of_its_file_is_open() {
+    let store = store();
+    let keys = open(store.path());
+    let copy = keys.lock.as_ref().expect("a lock").0.try_clone().expect("a copy");
+    drop(keys);
+    drop(open(store.path()));
+    drop(copy);
+}
+
 #[test]
 fn a_folder_without_a_master_key_is_left_alone() {
     let dir = tempdir().expect("a folder");
@@ -227,7 +238,7 @@ fn a_new_master_key_takes_over_however_often_it_is_killed() {
         let before: Vec<Wrapped> =
             ["a:1", "a:2", "a:3"].map(|name| wrap(&keys, name, november())).into();
         let old = keys.master().fingerprint();
-        let killed = killed_at(steps, || keys.rotate_master());
+        let killed = killed_at(steps, || keys.rotate_master(&[]));
         drop(keys);
         // The node works at every step, and makes keys.
         let keys = open(store.path());
@@ -238,7 +249,7 @@ fn a_new_master_key_takes_over_however_often_it_is_killed() {
         drop(keys);
         let mut keys = open(store.path());
         if keys.master().fingerprint() == old {
-            let rotation = keys.rotate_master().expect("goes on");
+            let rotation = keys.rotate_master(&[]).expect("goes on");
             assert_eq!(rotation.keys, 4);
         }
         assert!(!keys.rotation_pending(), "step {steps}");
@@ -248,7 +259,7 @@ fn a_new_master_key_takes_over_however_often_it_is_killed() {
         let made = november();
         let master = keys.master().fingerprint();
         let record = BackupRecord { master, made, verified: Some(made) };
-        assert_eq!(keys.retire_old(Some(&record)).expect("retires"), 1, "step {steps}");
+        assert_eq!(keys.retire_old(&[], Some(&record)).expect("retires"), 1, "step {steps}");
         drop(keys);
         let keys = open(store.path());
         assert_eq!(keys.old_masters(), 0);
@@ -270,7 +281,7 @@ fn an_old_master_key_stays_until_the_new_one_has_a_verified_backup() {
     let wrapped = wrap(&keys, "a:1", november());
     let sealed_before = fs::read(keys.key_path(&wrapped.id)).expect("reads");
     let old = keys.master().fingerprint();
-    let rotation = keys.rotate_master().expect("rotates");
+    let rotation = keys.rotate_master(&[]).expect("rotates");
     assert_eq!(rotation, MasterRotation { resumed: false, wrapped: 1, keys: 1 });
     let master = keys.master().fingerprint();
     let made = november();
@@ -280,7 +291,7 @@ fn an_old_master_key_stays_until_the_new_one_has_a_verified_backup() {
         Some(BackupRecord { master: old, made, verified: Some(made) }),
     ];
     for record in &records {
-        let refused = keys.retire_old(record.as_ref());
+        let refused = keys.retire_old(&[], record.as_ref());
         assert!(matches!(refused, Err(WrappingError::NoVerifiedBackup)), "{refused:?}");
     }
     // A file from an older backup of the folder opens as long as the old one is there, and is
@@ -290,7 +301,7 @@ fn an_old_master_key_stays_until_the_new_one_has_a_verified_backup() {
     let mut keys = open(store.path());
     unwraps(&keys, &wrapped).expect("unwraps");
     let record = BackupRecord { master, made, verified: Some(made) };
-    assert_eq!(keys.retire_old(Some(&record)).expect("retires"), 1);
+    assert_eq!(keys.retire_old(&[], Some(&record)).expect("retires"), 1);
     drop(keys);
     unwraps(&open(store.path()), &wrapped).expect("unwraps");
     // One from before that comes back later does not.
@@ -305,9 +316,35 @@ fn a_rotation_does_not_begin_where_a_key_does_not_open() {
     let mut keys = open(store.path());
     let wrapped = wrap(&keys, "a:1", november());
     fs::write(keys.key_path(&wrapped.id), b"torn").expect("writes");
-    keys.rotate_master().expect_err("is refused");
+    keys.rotate_master(&[]).expect_err("is refused");
     assert!(!keys.rotation_pending());
     assert_eq!(fs::read_dir(store.path()).expect("reads").count(), 2, "nothing was made");
+}
+
+/// What a database needs and the folder does not have could be right under the old master key.
+#[test]
+fn no_master_key_changes_or_goes_while_the_database_names_a_key_that_is_not_here() {
+    let store = store();
+    let mut keys = open(store.path());
+    let wrapped = wrap(&keys, "a:1", november());
+    let gone = wrap(&keys, "a:2", november());
+    keys.destroy(&gone.id, november()).expect("destroys");
+    let elsewhere = KeyId::new(Tenant::shared(), Period::of(november()), 1, [7; 8]);
+    let named = [wrapped.id.clone(), gone.id, elsewhere];
+    let refused = keys.rotate_master(&named);
+    assert!(matches!(refused, Err(WrappingError::Key(KeyError::Missing(_)))), "{refused:?}");
+    assert!(!keys.rotation_pending() && keys.old_masters() == 0, "nothing was made");
+    // Destroyed on purpose is no obstacle.
+    keys.rotate_master(&named[..2]).expect("rotates");
+    let (master, made) = (keys.master().fingerprint(), november());
+    let record = BackupRecord { master, made, verified: Some(made) };
+    let refused = keys.retire_old(&named, Some(&record));
+    assert!(matches!(refused, Err(WrappingError::Key(KeyError::Missing(_)))), "{refused:?}");
+    drop(keys);
+    let mut keys = open(store.path());
+    assert_eq!(keys.old_masters(), 1, "it is still there");
+    assert_eq!(keys.retire_old(&named[..2], Some(&record)).expect("retires"), 1);
+    unwraps(&keys, &wrapped).expect("unwraps");
 }
 
 #[test]
@@ -355,7 +392,7 @@ fn a_destroyed_key_is_gone_on_purpose_and_stays_gone() {
         keys.destroy(&gone.id, november()).expect("once more");
         let next = wrap(&keys, "a:1", november());
         assert_eq!(next.id.generation(), 2, "what comes now has a key of its own");
-        keys.rotate_master().expect("rotates");
+        keys.rotate_master(&[]).expect("rotates");
         for wrapped in [&stays, &next] {
             unwraps(&keys, wrapped).expect("unwraps");
         }
@@ -435,7 +472,7 @@ fn a_backup_is_proven_without_being_installed_and_restores_an_empty_node() {
 
     // Another master key is neither overwritten nor put over keys that it does not open.
     let mut keys = open(store.path());
-    keys.rotate_master().expect("rotates");
+    keys.rotate_master(&[]).expect("rotates");
     assert!(!opened.compare(store.path()).expect("compares").everything());
     let refused = opened.restore(store.path());
     assert!(matches!(refused, Err(WrappingError::OtherMasterPresent)), "{refused:?}");

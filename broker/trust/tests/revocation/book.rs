@@ -2,6 +2,7 @@
 
 use amtsbote_domain::Timestamp;
 use amtsbote_trust::pem::Certificate;
+use amtsbote_trust::revocation::book::MAX_LISTS_OF_ONE;
 use amtsbote_trust::revocation::{Book, Grace, Question, Reason, Refused, Standing, Unknown};
 use amtsbote_trust::testca::{Entry, Issued, KeyKind, List, Purpose, Sources, TestCa};
 use jiff::SignedDuration;
@@ -260,6 +261,24 @@ fn a_list_of_part_of_the_certificates_says_nothing_about_the_others() {
     assert_eq!(standing(&held, 3), Standing::Good { as_of: from() + HOUR * 3 });
 }
 
+/// Whoever stands between hub and source can hand over every list that the issuer has ever made.
+#[test]
+fn the_lists_of_one_issuer_leave_room_for_others() {
+    let (ca, other, book) = (authority(), authority(), Book::new());
+    let take = |ca: &TestCa, n: usize| {
+        let mut list = List::new(from(), from() + HOUR);
+        let name = format!("http://crl.example.test/{n:03}");
+        let wrap = |tag: u8, content: &[u8]| [&[tag, content.len() as u8][..], content].concat();
+        let name = wrap(0xa0, &wrap(0xa0, &wrap(0x86, name.as_bytes())));
+        list.extensions.push(("2.5.29.28", true, wrap(0x30, &name)));
+        let signed = ca.sign_list(&list).expect("signed");
+        book.take_list(&signed, ca.certificate(), from()).map(drop)
+    };
+    assert!((0..MAX_LISTS_OF_ONE).all(|n| take(&ca, n).is_ok()));
+    assert_eq!(take(&ca, MAX_LISTS_OF_ONE), Err(Refused::Full));
+    assert_eq!((take(&ca, 0), take(&other, 0)), (Ok(()), Ok(())));
+}
+
 #[test]
 fn a_responder_that_was_revoked_does_not_count() {
     let peer = Peer::new(KeyKind::EcP256);
@@ -272,6 +291,10 @@ fn a_responder_that_was_revoked_does_not_count() {
     book.take_answer(&answer, &question, now).expect("taken");
     peer.revoke(responder.certificate(), "keyCompromise");
     let list = peer.list(now - HOUR, now + HOUR, &[]);
+    // What it has said before does not count any more either.
+    assert_eq!(book.sizes().answers, 1);
+    book.take_list(&list, peer.ca.certificate(), now).expect("taken");
+    assert_eq!(book.sizes().answers, 0);
     let book = Book::new();
     book.take_list(&list, peer.ca.certificate(), now).expect("taken");
     assert_eq!(book.take_answer(&answer, &question, now), Err(Refused::ResponderRevoked));

@@ -91,6 +91,25 @@ fn a_responder_counts_only_if_the_issuer_has_appointed_it() {
 }
 
 #[test]
+fn what_restricts_a_responder_must_be_understood_and_its_key_be_long_enough() {
+    let peer = Peer::new(KeyKind::EcP256);
+    let good = client(&peer);
+    let by = |extensions: &str, key: &[&str]| {
+        let usual = "keyUsage=critical,digitalSignature\nextendedKeyUsage=critical,OCSPSigning\n";
+        peer.make_responder(&format!("{usual}{extensions}"), key);
+        ask(&peer, good.certificate(), Signer::Made, &[])
+    };
+    let p256 = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    assert_eq!(by("", &p256), Ok(Status::Good));
+    assert_eq!(by("1.2.3.4=DER:0500\nnoCheck=yes", &p256), Ok(Status::Good));
+    assert_eq!(by("1.2.3.4=critical,DER:0500", &p256), Err(Refused::Signature));
+    assert_eq!(by("", &["rsa:2048"]), Ok(Status::Good));
+    assert_eq!(by("", &["rsa:1024"]), Err(Refused::Algorithm));
+    let p224 = ["ec", "-pkeyopt", "ec_paramgen_curve:P-224"];
+    assert_eq!(by("", &p224), Err(Refused::Algorithm));
+}
+
+#[test]
 fn signatures_with_pss_count_and_with_sha_1_do_not() {
     let peer = Peer::new(KeyKind::Rsa3072);
     let good = client(&peer);

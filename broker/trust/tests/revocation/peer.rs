@@ -134,9 +134,23 @@ impl Peer {
         Responder { child, port }
     }
 
+    /// Makes a responder's certificate with these extensions for a new key, as [`Signer::Made`].
+    pub(crate) fn make_responder(&self, extensions: &str, key: &[&str]) {
+        self.write("made.cnf", extensions.as_bytes());
+        let [request, made, secret] =
+            ["made.csr", "made.pem", "made.key"].map(|name| self.path(name));
+        let new = ["req", "-new", "-nodes", "-subj", "/CN=TEST responder", "-out", &request];
+        run(&[&new[..], &["-keyout", &secret, "-newkey"], key].concat());
+        let (ca, ca_key) = (self.path("ca.pem"), self.path("ca.key"));
+        let by = ["-CA", &ca, "-CAkey", &ca_key, "-set_serial", "77", "-days", "2"];
+        let extensions = ["-extfile", &self.path("made.cnf"), "-out", &made];
+        run(&[&["x509", "-req", "-in", &request], &by[..], &extensions].concat());
+    }
+
     fn signer(&self, signer: Signer<'_>) -> Vec<String> {
         let (certificate, key) = match signer {
             Signer::Authority => (self.path("ca.pem"), self.path("ca.key")),
+            Signer::Made => (self.path("made.pem"), self.path("made.key")),
             Signer::Appointed(issued) => {
                 self.write("signer.pem", &issued.certificate().to_pem().expect("pem"));
                 self.write("signer.key", &issued.key_pem().expect("pem"));
@@ -167,6 +181,8 @@ impl Peer {
 pub(crate) enum Signer<'a> {
     Authority,
     Appointed(&'a Issued),
+    /// What [`Peer::make_responder`] has made.
+    Made,
 }
 
 /// A running responder; it ends with its owner.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::der::certificate::{AlgorithmIdentifier, Extension, Parsed, oid};
 use crate::error::TrustError;
 
 #[test]
@@ -77,6 +78,32 @@ fn a_clique_is_not_searched_to_its_end() {
     assert_eq!(fault.map_err(|f| f.reason), Err(Reason::TooManyCertificates));
 }
 
+/// Names under constraints: every one is compared with every one, on every level. Whoever makes up a
+/// path may have both, and no signature has been checked by then.
+#[test]
+fn names_and_constraints_are_compared_within_bounds() {
+    let root = Authority::root("TEST root");
+    let judged = |names: usize, subtrees: usize, levels: usize| {
+        let names: Vec<String> = (0..names).map(|n| format!("*.{n}.a.test")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let barred: Vec<String> = (0..subtrees).map(|n| format!("{n}.b.test")).collect();
+        let barred: Vec<&str> = barred.iter().map(String::as_str).collect();
+        let barred = dns_constraints(&[], &barred);
+        let mut chain = vec![root.clone()];
+        for n in 0..levels {
+            let shape = Shape::authority(&format!("TEST {n}")).names(&names);
+            let next = chain[n].issue(&shape.with("2.5.29.30", true, &barred));
+            chain.push(next);
+        }
+        let leaf = chain[levels].issue(&Shape::leaf("TEST a").names(&names));
+        let untrusted: Vec<&Authority> = chain[1..].iter().collect();
+        ours(&[&root], &untrusted, &leaf).map(drop).map_err(|fault| fault.reason)
+    };
+    assert_eq!(judged(100, 100, 2), Ok(()));
+    assert_eq!(judged(MAX_NAMES, MAX_NAMES, 1), Err(Reason::TooLarge));
+    assert_eq!(judged(400, 400, 8), Err(Reason::TooLarge));
+}
+
 #[test]
 fn anchors_are_counted() {
     let root = Authority::root("TEST root");
@@ -116,7 +143,7 @@ fn damaged_certificates_are_refused() {
         } else {
             der[place] = octet;
         }
-        let _parsed = parsed::Parsed::read(&der);
+        let _parsed = Parsed::read(&der);
         if let Ok(changed) = Certificate::from_der(&der) && changed != *original {
             let judged = if which {
                 judge(&changed, &sub.certificate)
@@ -133,30 +160,35 @@ proptest! {
     /// Octets that are no certificate at all.
     #[test]
     fn any_octets_are_read_without_harm(octets in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = parsed::Parsed::read(&octets);
+        let _ = Parsed::read(&octets);
         let _ = names::alternative_names(&octets);
-        let as_extension = parsed::Parsed {
+        let as_extension = Parsed {
             version: 2,
             serial: &octets,
-            algorithm: parsed::Algorithm { oid: &octets, parameters: &octets },
+            algorithm: AlgorithmIdentifier { oid: &octets, parameters: &octets },
             algorithms_agree: true,
             issuer: &octets,
             subject: &octets,
-            key: parsed::Algorithm { oid: &[], parameters: &[] },
+            key_info: &octets,
+            key_algorithm: AlgorithmIdentifier { oid: &[], parameters: &[] },
+            key: &octets,
             extensions: [
-                parsed::oid::BASIC,
-                parsed::oid::KEY_USAGE,
-                parsed::oid::EXTENDED_USAGE,
-                parsed::oid::SUBJECT_NAMES,
-                parsed::oid::NAME_CONSTRAINTS,
-                parsed::oid::AUTHORITY_ACCESS,
+                oid::BASIC,
+                oid::KEY_USAGE,
+                oid::EXTENDED_USAGE,
+                oid::SUBJECT_NAMES,
+                oid::NAME_CONSTRAINTS,
+                oid::AUTHORITY_ACCESS,
             ]
-            .map(|oid| parsed::Extension { oid, critical: true, value: &octets })
+            .map(|oid| Extension { oid, critical: true, value: &octets })
             .to_vec(),
+            signed: &octets,
+            signature_algorithm: &octets,
+            signature: &octets,
         };
         let _ = profile::judge(&as_extension, profile::Role::Leaf);
         let _ = constraints::read(&as_extension);
-        let _ = as_extension.extended_usage();
+        let _ = profile::extended_usage(&as_extension);
         let _ = Floors::default().signature(&as_extension.algorithm);
     }
 }

@@ -29,6 +29,27 @@ fn purposes_are_told_apart_as_the_peer_does() {
     assert_eq!(judged.map_err(|f| (f.reason, f.depth)), Err((Reason::ExtendedKeyUsage, 1)));
 }
 
+/// OpenSSL knows no purpose for these, so it does not look at what their issuers are restricted to.
+#[test]
+fn an_issuer_for_servers_makes_no_signers() {
+    let root = Authority::root("TEST root");
+    let judged = |restricted: &[&'static str], purpose| {
+        let sub = root.issue(&Shape::authority("TEST sub").extended(restricted));
+        let leaf = sub.issue(&Shape::leaf("TEST a").usage(&["digitalSignature", "keyAgreement"]));
+        let known = anchors(&[&root]);
+        let judged = known.validate(&leaf.certificate, &certificates(&[&sub]), purpose, today());
+        judged.map(drop).map_err(|fault| (fault.reason, fault.depth))
+    };
+    for purpose in [Purpose::Content, Purpose::Transport, Purpose::Encryption] {
+        assert_eq!(judged(&["serverAuth"], purpose), Err((Reason::ExtendedKeyUsage, 1)));
+        assert_eq!(judged(&["serverAuth", "emailProtection"], purpose), Ok(()));
+        assert_eq!(
+            (judged(&["anyExtendedKeyUsage"], purpose), judged(&[], purpose)),
+            (Ok(()), Ok(()))
+        );
+    }
+}
+
 #[test]
 fn a_server_is_called_by_its_name() {
     let root = Authority::root("TEST root");

@@ -7,7 +7,7 @@ use amtsbote_domain::Timestamp;
 
 use super::{
     About, MAX_ALL_ANSWER_BYTES, MAX_ALL_ENTRIES, MAX_ANSWER_AGE, MAX_ANSWERS, MAX_LISTS,
-    MAX_REVOKED, RevokedCertificate,
+    MAX_LISTS_OF_ONE, MAX_REVOKED, RevokedCertificate,
 };
 use crate::revocation::certificate::{CertificateId, Facts, IssuerId, Serial};
 use crate::revocation::crl::Crl;
@@ -111,7 +111,7 @@ impl Pages {
         }
         let count: usize = self.lists.values().map(Vec::len).sum();
         if self.all_entries() - gone + list.len() > MAX_ALL_ENTRIES
-            || (same.is_none() && count >= MAX_LISTS)
+            || (same.is_none() && (count >= MAX_LISTS || others.len() >= MAX_LISTS_OF_ONE))
         {
             return Err(Refused::Full);
         }
@@ -121,6 +121,11 @@ impl Pages {
             Some(at) => lists[at] = list.clone(),
             None => lists.push(list.clone()),
         }
+        // What a responder has said that is now revoked, others may have said with its key.
+        let revoked = |serial: Serial| list.revokes(&serial).is_some();
+        self.answers.retain(|id, kept| {
+            id.issuer != issuer || !kept.answer.responder().is_some_and(revoked)
+        });
         self.judge_holds(&list);
         self.look_for_revoked(issuer, now);
         Ok(())

@@ -87,6 +87,7 @@ mod tests {
     use amtsbote_domain::Timestamp;
     use amtsbote_domain::ports::Clock;
 
+    use super::super::Ready;
     use super::*;
     use crate::revocation::{Book, Grace, Override, Place, Settings, Standing, Watched};
     use crate::testca::{Entry, KeyKind, List, Purpose, Span, TestCa};
@@ -99,6 +100,42 @@ mod tests {
         fn now(&self) -> Timestamp {
             "2026-11-23T12:00:00Z".parse().expect("an instant")
         }
+    }
+
+    #[tokio::test]
+    async fn other_settings_are_in_force_at_once() {
+        let day = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        let span = Span { from: day("2026-01-01T00:00:00Z"), until: day("2027-01-01T00:00:00Z") };
+        let ca = TestCa::new("ca", KeyKind::EcP256, span).expect("a CA");
+        let leaf = ca.issue("a", Purpose::Client, KeyKind::EcP256, span).expect("issued");
+        let dir = tempfile::tempdir().expect("a folder");
+        let named = |file: &str| {
+            let lists = vec![Place::File(dir.path().join(file))];
+            let own = Override { issuer: ca.certificate().fingerprint(), lists, ocsp: vec![] };
+            Settings { overrides: vec![own], ..Settings::default() }
+        };
+        let (missing, there) = (named("missing.crl"), named("ca.crl"));
+        let list = List::new(Noon.now(), day("2026-11-30T00:00:00Z"));
+        let list = ca.sign_list(&list).expect("signed");
+        std::fs::write(dir.path().join("ca.crl"), list).expect("written");
+        let (book, clock) = (Arc::new(Book::new()), Arc::new(Noon));
+        let refresher = Refresher::new(missing, book, None, clock).expect("a refresher");
+        let (certificate, issuer) = (leaf.certificate().clone(), ca.certificate().clone());
+        let watched = [Watched { certificate, issuer, staple: false }];
+        refresher.watch(&watched).expect("watched");
+        assert_eq!((refresher.turn().await, refresher.counters().failing), (1, 1));
+        assert_eq!(refresher.turn().await, 0, "it is not asked again so soon");
+
+        let ready = |settings| Ready::new(settings).expect("they work");
+        refresher.reconfigure(ready(named("missing.crl")), &watched).expect("taken");
+        assert_eq!(refresher.turn().await, 1, "what never brought anything is asked again");
+        refresher.reconfigure(ready(there), &watched).expect("taken");
+        assert_eq!((refresher.turn().await, refresher.counters().failing), (1, 0));
+        let none = Settings { lists: false, ..named("ca.crl") };
+        refresher.reconfigure(ready(none), &watched).expect("taken");
+        assert_eq!(refresher.counters().sources, 0);
+        let proxy = Some("no address".to_owned());
+        assert!(Ready::new(Settings { proxy, ..Settings::default() }).is_err());
     }
 
     #[tokio::test]

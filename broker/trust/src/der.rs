@@ -1,9 +1,11 @@
-//! DER (X.690) as far as CRLs, OCSP answers and the extensions of certificates need it: read
-//! strictly, without copies, and written.
+//! DER (X.690) as far as certificates, CRLs and OCSP answers need it: read strictly, without copies
+//! and without recursion, each octet once; and written.
 //!
-//! OpenSSL checks the signatures; what it does not hand out (critical extensions, the nonce, times
-//! as instants, lists of a million entries without a million objects) is read here. Only what is
-//! DER to the octet passes, so that both read the same.
+//! OpenSSL checks the signatures; what it does not hand out (critical extensions, constraints, the
+//! nonce, times as instants, lists of a million entries without a million objects) is read here.
+//! Only what is DER to the octet passes, so that both read the same.
+
+pub(crate) mod certificate;
 
 use amtsbote_domain::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
@@ -35,8 +37,9 @@ pub(crate) const fn constructed(number: u8) -> u8 {
 pub(crate) struct Malformed;
 
 /// One value with its tag.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Value<'a> {
+    /// Class, form and number in one octet.
     pub(crate) tag: u8,
     pub(crate) content: &'a [u8],
     /// Tag, length and content.
@@ -54,12 +57,9 @@ impl<'a> Reader<'a> {
         Self { rest: octets }
     }
 
-    /// The one value that all octets are, and what is inside.
+    /// What is inside the one value that all octets are, which has this tag.
     pub(crate) fn only(octets: &'a [u8], tag: u8) -> Result<Self, Malformed> {
-        let mut outer = Self::new(octets);
-        let inside = outer.inside(tag)?;
-        outer.end()?;
-        Ok(inside)
+        only(octets, |outer| outer.inside(tag))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -99,12 +99,14 @@ impl<'a> Reader<'a> {
         Ok(Value { tag, content, whole })
     }
 
+    /// The next value, which has this tag.
+    pub(crate) fn value(&mut self, tag: u8) -> Result<Value<'a>, Malformed> {
+        self.any().and_then(|value| if value.tag == tag { Ok(value) } else { Err(Malformed) })
+    }
+
     /// The content of the next value, which has this tag.
     pub(crate) fn read(&mut self, tag: u8) -> Result<&'a [u8], Malformed> {
-        match self.any()? {
-            value if value.tag == tag => Ok(value.content),
-            _ => Err(Malformed),
-        }
+        self.value(tag).map(|value| value.content)
     }
 
     /// What is inside the next value, which has this tag.
@@ -123,6 +125,16 @@ impl<'a> Reader<'a> {
     /// Nothing follows.
     pub(crate) fn end(&self) -> Result<(), Malformed> {
         if self.is_empty() { Ok(()) } else { Err(Malformed) }
+    }
+
+    /// A BOOLEAN if there is one: all bits or none (X.690, 11.1). DER leaves a default out;
+    /// certificates that write FALSE all the same are about.
+    pub(crate) fn flag(&mut self, tag: u8) -> Result<bool, Malformed> {
+        match self.optional(tag)? {
+            None | Some([0]) => Ok(false),
+            Some([0xff]) => Ok(true),
+            Some(_) => Err(Malformed),
+        }
     }
 
     /// The content of an INTEGER in its shortest form.
@@ -152,6 +164,17 @@ impl<'a> Reader<'a> {
     pub(crate) fn generalized_time(&mut self) -> Result<Timestamp, Malformed> {
         instant(GENERALIZED_TIME, self.read(GENERALIZED_TIME)?)
     }
+}
+
+/// What is read from octets that hold nothing else.
+pub(crate) fn only<'a, T>(
+    octets: &'a [u8],
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, Malformed>,
+) -> Result<T, Malformed> {
+    let mut reader = Reader::new(octets);
+    let value = read(&mut reader)?;
+    reader.end()?;
+    Ok(value)
 }
 
 /// Reads the content of a time.
@@ -194,42 +217,38 @@ pub(crate) fn value(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     octets
 }
 
-/// One extension (RFC 5280, 4.2; RFC 6960, 4.4).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Extension<'a> {
-    pub(crate) oid: &'a [u8],
-    pub(crate) critical: bool,
-    pub(crate) value: &'a [u8],
-}
-
-/// Most extensions in one place.
-pub(crate) const MAX_EXTENSIONS: usize = 64;
-
-/// The extensions of a SEQUENCE OF; none occurs twice.
-pub(crate) fn extensions(mut list: Reader<'_>) -> Result<Vec<Extension<'_>>, Malformed> {
-    let mut found: Vec<Extension<'_>> = Vec::new();
-    while !list.is_empty() {
-        let mut fields = list.inside(SEQUENCE)?;
-        let oid = fields.read(OID)?;
-        let critical = match fields.optional(BOOLEAN)? {
-            Some([0xff]) => true,
-            // DER leaves a default out; certificates that write it all the same are about.
-            None | Some([0]) => false,
-            Some(_) => return Err(Malformed),
-        };
-        let value = fields.read(OCTET_STRING)?;
-        fields.end()?;
-        if found.len() == MAX_EXTENSIONS || found.iter().any(|other| other.oid == oid) {
-            return Err(Malformed);
-        }
-        found.push(Extension { oid, critical, value });
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_read_in_order() {
+        let inner = [&value(INTEGER, &[&[7]])[..], &[primitive(2), 0]].concat();
+        let first = value(SEQUENCE, &[&inner]);
+        let octets = [&first[..], &[BOOLEAN, 0]].concat();
+        let mut reader = Reader::new(&octets);
+        let mut inside = reader.inside(SEQUENCE).expect("a sequence");
+        assert_eq!(inside.read(INTEGER), Ok(&[7][..]));
+        assert_eq!(inside.optional(BOOLEAN), Ok(None));
+        assert_eq!(inside.any().expect("empty").whole, [primitive(2), 0]);
+        assert!(inside.is_empty() && inside.end().is_ok() && inside.any().is_err());
+        assert!(reader.end().is_err() && reader.read(INTEGER).is_err());
+        assert!(Reader::only(&first, SEQUENCE).is_ok());
+        assert!(Reader::only(&octets, SEQUENCE).is_err() && Reader::only(&first, OID).is_err());
+    }
+
+    #[test]
+    fn flags_are_all_bits_or_none() {
+        let flag = |octets: &[u8]| Reader::new(octets).flag(BOOLEAN);
+        assert_eq!(flag(&[BOOLEAN, 1, 0xff]), Ok(true));
+        assert_eq!(
+            (flag(&[BOOLEAN, 1, 0]), flag(&[]), flag(&[NULL, 0])),
+            (Ok(false), Ok(false), Ok(false))
+        );
+        for bad in [&[BOOLEAN, 1, 1][..], &[BOOLEAN, 0], &[BOOLEAN, 2, 0xff, 0xff], &[BOOLEAN]] {
+            assert_eq!(flag(bad), Err(Malformed), "{bad:02x?}");
+        }
+    }
 
     #[test]
     fn lengths_are_written_and_read_in_the_shortest_form() {
@@ -244,7 +263,11 @@ mod tests {
             &b"\x04\x81\x01a"[..],
             b"\x04\x82\x00\x81",
             b"\x04\x80a\0\0",
+            b"\x04\x81\x01\0",
+            b"\x04\x84\0\0\0\x01\0",
+            b"\x04\x84\xff\xff\xff\xffa",
             b"\x04\x85\0\0\0\0\x01a",
+            b"\x04\xff",
             b"\x04\x02a",
             b"\x04",
             b"",
@@ -277,15 +300,26 @@ mod tests {
     }
 
     #[test]
-    fn integers_are_short_and_extensions_single() {
+    fn integers_are_short() {
         let integer = |content: &[u8]| Reader::new(&value(INTEGER, &[content])).integer().is_ok();
         assert!(integer(&[0]) && integer(&[0, 0x80]) && integer(&[0xff]) && integer(&[0xff, 0x7f]));
         assert!(
             !integer(&[]) && !integer(&[0, 0]) && !integer(&[0, 0x7f]) && !integer(&[0xff, 0x80])
         );
-        let one = value(SEQUENCE, &[&value(OID, &[&[1]]), &value(OCTET_STRING, &[&[5]])]);
-        let read = |octets: &[u8]| extensions(Reader::new(octets)).map(|found| found.len());
-        assert_eq!(read(&one), Ok(1));
-        assert_eq!(read(&[&one[..], &one].concat()), Err(Malformed));
+    }
+
+    /// One in 4,099 of all strings of four octets: every octet occurs at every place.
+    #[test]
+    fn nothing_makes_it_stumble() {
+        for n in (0..=u32::MAX).step_by(4_099) {
+            let octets = n.to_be_bytes();
+            let mut reader = Reader::new(&octets);
+            let mut read = 0;
+            while let Ok(value) = reader.any() {
+                read += value.whole.len();
+                assert!(value.content.len() < value.whole.len());
+            }
+            assert!(read <= octets.len());
+        }
     }
 }
