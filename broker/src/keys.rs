@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use amtsbote_domain::Timestamp;
+use amtsbote_domain::text::Language;
 use amtsbote_domain::wrapping::{KeyError, KeyId, WrappingKeys};
-use amtsbote_store::SqliteStore;
+use amtsbote_store::{SqliteStore, VerifyError};
 use amtsbote_trust::wrapping::record::{BackupRecord, STALE_DAYS, Standing};
 use amtsbote_trust::wrapping::{WrappingError, WrappingFolder, fingerprint_text};
 
@@ -52,12 +53,12 @@ impl KeysAtRest {
     pub(crate) async fn findings(&self, data: PathBuf, now: Timestamp) -> Vec<Finding> {
         let named = match self.store.named_keys().await {
             Ok(named) => named,
-            Err(error) => return vec![not_read(WRAPPING, &error.to_string())],
+            Err(error) => return vec![not_read(WRAPPING, &error.to_string(), &error.to_string())],
         };
         let folder = Arc::clone(&self.folder);
         let look = move || vec![wrapping(&folder, &named), backup(&folder, &data, now)];
         let looked = tokio::task::spawn_blocking(look).await;
-        looked.unwrap_or_else(|_| vec![not_read(WRAPPING, "broken off")])
+        looked.unwrap_or_else(|_| vec![not_read(WRAPPING, "abgebrochen", "broken off")])
     }
 }
 
@@ -69,28 +70,35 @@ const BACKUP: &str = "master-key-backup";
 pub fn wrapping(folder: &WrappingFolder, named: &[KeyId]) -> Finding {
     let files = match folder.inventory() {
         Ok(files) => files,
-        Err(error) => return not_read(WRAPPING, &error.to_string()),
+        Err(error) => return unread(WRAPPING, &error),
     };
     let (mut bad, mut destroyed) = (Vec::new(), 0);
     for id in named {
         match folder.check(id) {
             Ok(()) => {}
             Err(KeyError::Destroyed(_)) => destroyed += 1,
-            Err(error) => bad.push(error.to_string()),
+            Err(error) => bad.push(error),
         }
     }
     if !bad.is_empty() {
-        let (count, list) = (bad.len(), bad[..bad.len().min(NAMED)].join("; "));
+        let count = bad.len();
+        let list = |language| {
+            let named: Vec<String> =
+                bad.iter().take(NAMED).map(|error| error.text(language)).collect();
+            named.join("; ")
+        };
         return Finding {
             name: WRAPPING,
             grade: Grade::Grave,
             de: format!(
-                "{count} Schlüssel, die der Speicher braucht, sind nicht brauchbar; den Ordner \
-                 »wrapping« aus der Sicherung des Schlüsselspeichers wiederherstellen: {list}"
+                "unbrauchbare Schlüssel, die der Speicher braucht: {count}; den Ordner »wrapping« \
+                 aus der Sicherung des Schlüsselspeichers wiederherstellen: {}",
+                list(Language::De)
             ),
             en: format!(
-                "{count} keys that the store needs are of no use; restore the folder “wrapping” \
-                 from the backup of the key store: {list}"
+                "keys of no use that the store needs: {count}; restore the folder “wrapping” from \
+                 the backup of the key store: {}",
+                list(Language::En)
             ),
         };
     }
@@ -102,19 +110,19 @@ pub fn wrapping(folder: &WrappingFolder, named: &[KeyId]) -> Finding {
         })
         .count();
     let (pending, old) = (folder.rotation_pending(), folder.old_masters());
-    let mut de = format!("{} Schlüssel, alle vom Speicher gebrauchten vorhanden", files.len());
-    let mut en = format!("{} keys, all that the store needs are there", files.len());
+    let mut de = format!("Schlüssel: {}, alle vom Speicher gebrauchten vorhanden", files.len());
+    let mut en = format!("keys: {}, all that the store needs are there", files.len());
     let mut add = |german: String, english: String| {
         de = format!("{de}; {german}");
         en = format!("{en}; {english}");
     };
     if destroyed > 0 {
-        add(format!("{destroyed} vernichtet"), format!("{destroyed} destroyed"));
+        add(format!("vernichtet: {destroyed}"), format!("destroyed: {destroyed}"));
     }
     if strange > 0 {
         add(
-            format!("{strange} Dateien sind unbrauchbar oder gehören nicht dorthin"),
-            format!("{strange} files are of no use or do not belong there"),
+            format!("Dateien, die unbrauchbar sind oder nicht dorthin gehören: {strange}"),
+            format!("files of no use or in the wrong place: {strange}"),
         );
     }
     if pending {
@@ -127,11 +135,11 @@ pub fn wrapping(folder: &WrappingFolder, named: &[KeyId]) -> Finding {
     if old > 0 {
         add(
             format!(
-                "{old} alte Hauptschlüssel liegen noch daneben: amtsbote key rotate master \
-                 --retire-old"
+                "alte Hauptschlüssel daneben: {old} (entfernen: amtsbote key rotate master \
+                 --retire-old)"
             ),
             format!(
-                "{old} old master keys are still kept: amtsbote key rotate master --retire-old"
+                "old master keys beside it: {old} (remove: amtsbote key rotate master --retire-old)"
             ),
         );
     }
@@ -143,7 +151,7 @@ pub fn wrapping(folder: &WrappingFolder, named: &[KeyId]) -> Finding {
 pub fn backup(folder: &WrappingFolder, data: &std::path::Path, now: Timestamp) -> Finding {
     let record = match BackupRecord::load(data) {
         Ok(record) => record,
-        Err(error) => return not_read(BACKUP, &error.to_string()),
+        Err(error) => return unread(BACKUP, &error),
     };
     let master = folder.master();
     let key = fingerprint_text(master);
@@ -182,6 +190,17 @@ pub fn backup(folder: &WrappingFolder, data: &std::path::Path, now: Timestamp) -
                  {STALE_DAYS} at most: amtsbote key backup --verify FILE"
             ),
         ),
+        Standing::Good(days @ ..=1) => (
+            Grade::Good,
+            format!(
+                "Sicherung des Hauptschlüssels {key}, {} geprüft",
+                if days == 1 { "vor 1 Tag" } else { "heute" }
+            ),
+            format!(
+                "backup of master key {key}, verified {}",
+                if days == 1 { "1 day ago" } else { "today" }
+            ),
+        ),
         Standing::Good(days) => (
             Grade::Good,
             format!("Sicherung des Hauptschlüssels {key}, vor {days} Tagen geprüft"),
@@ -195,14 +214,17 @@ pub fn backup(folder: &WrappingFolder, data: &std::path::Path, now: Timestamp) -
 pub fn offline(folder: &WrappingFolder, data: &std::path::Path, now: Timestamp) -> Vec<Finding> {
     let wrapping = match amtsbote_store::named_keys(data) {
         Ok(named) => wrapping(folder, &named),
-        Err(error) => not_read(WRAPPING, &error.to_string()),
+        Err(VerifyError::Open(error)) => {
+            let text = error.text();
+            not_read(WRAPPING, &format!("{} ({error})", text.de), &format!("{} ({error})", text.en))
+        }
+        Err(error) => not_read(WRAPPING, &error.to_string(), &error.to_string()),
     };
     vec![wrapping, backup(folder, data, now)]
 }
 
 /// The findings where the key store itself cannot be opened.
 pub fn unusable(error: &WrappingError) -> Finding {
-    use amtsbote_domain::text::Language;
     Finding {
         name: WRAPPING,
         grade: Grade::Grave,
@@ -211,12 +233,16 @@ pub fn unusable(error: &WrappingError) -> Finding {
     }
 }
 
-fn not_read(name: &'static str, why: &str) -> Finding {
+fn unread(name: &'static str, error: &WrappingError) -> Finding {
+    not_read(name, &error.text(Language::De), &error.text(Language::En))
+}
+
+fn not_read(name: &'static str, de: &str, en: &str) -> Finding {
     Finding {
         name,
         grade: Grade::Grave,
-        de: format!("konnte nicht geprüft werden: {why}"),
-        en: format!("could not be checked: {why}"),
+        de: format!("konnte nicht geprüft werden: {de}"),
+        en: format!("could not be checked: {en}"),
     }
 }
 
@@ -236,7 +262,10 @@ mod tests {
         let tenant = Tenant::parse("ags:05766044").expect("a tenant");
         let (id, _) = folder.wrap(&tenant, now, b"", &[1; 32]).expect("wraps");
         let named = [id.clone()];
-        assert_eq!(wrapping(&folder, &named).grade, Grade::Good);
+        let found = wrapping(&folder, &named);
+        assert_eq!(found.grade, Grade::Good);
+        assert!(found.de.starts_with("Schlüssel: 1,"), "{found:?}");
+        assert!(found.en.starts_with("keys: 1,"), "{found:?}");
         let found = backup(&folder, dir.path(), now);
         assert_eq!(found.grade, Grade::Grave, "{found:?}");
         let mut record =
@@ -245,18 +274,33 @@ mod tests {
         assert_eq!(backup(&folder, dir.path(), now).grade, Grade::Look);
         record.verified = Some(now);
         record.store(dir.path()).expect("writes");
-        assert_eq!(backup(&folder, dir.path(), now).grade, Grade::Good);
+        for (hours, de, en) in [
+            (0, "heute geprüft", "verified today"),
+            (25, "vor 1 Tag geprüft", "verified 1 day ago"),
+            (49, "vor 2 Tagen geprüft", "verified 2 days ago"),
+        ] {
+            let later = now + jiff::SignedDuration::from_hours(hours);
+            let found = backup(&folder, dir.path(), later);
+            assert_eq!(found.grade, Grade::Good);
+            assert!(found.de.ends_with(de) && found.en.ends_with(en), "{found:?}");
+        }
         // A new master key needs a backup of its own, and the old one does not stay for ever.
-        folder.rotate_master().expect("rotates");
+        folder.rotate_master(&named).expect("rotates");
         assert_eq!(backup(&folder, dir.path(), now).grade, Grade::Grave);
         let found = wrapping(&folder, &named);
         assert_eq!(found.grade, Grade::Look, "{found:?}");
+        assert!(found.de.contains("alte Hauptschlüssel daneben: 1 "), "{found:?}");
+        assert!(found.en.contains("old master keys beside it: 1 "), "{found:?}");
         folder.destroy(&id, now).expect("destroys");
         let found = wrapping(&folder, &named);
-        assert!(found.de.contains("1 vernichtet") && found.grade == Grade::Look, "{found:?}");
+        assert!(found.de.contains("vernichtet: 1") && found.grade == Grade::Look, "{found:?}");
         let lost = KeyId::new(tenant, id.period().clone(), 7, [7; 8]);
         let found = wrapping(&folder, &[lost]);
         assert_eq!(found.grade, Grade::Grave);
-        assert!(found.en.contains("ags:05766044/2026-11/7-"), "{found:?}");
+        let list = ": the key ags:05766044/2026-11/7-0707070707070707 is missing in the key store";
+        assert!(found.en.ends_with(list), "{found:?}");
+        let list = ": der Schlüssel ags:05766044/2026-11/7-0707070707070707 fehlt im \
+                    Schlüsselspeicher";
+        assert!(found.de.ends_with(list), "{found:?}");
     }
 }

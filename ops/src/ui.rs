@@ -168,9 +168,18 @@ impl Ui {
     /// An instant for people: German local time or UTC, to the second, with its zone.
     pub(crate) fn time(&self, at: Timestamp) -> String {
         match at.in_tz("Europe/Berlin") {
-            Ok(local) => {
-                local.strftime(self.t("%d.%m.%Y %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %Z")).to_string()
-            }
+            Ok(local) => match self.language {
+                Language::De => {
+                    let zone = local.strftime("%Z").to_string();
+                    let zone = match zone.as_str() {
+                        "CET" => "MEZ",
+                        "CEST" => "MESZ",
+                        other => other,
+                    };
+                    format!("{} {zone}", local.strftime("%d.%m.%Y %H:%M:%S"))
+                }
+                Language::En => local.strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
+            },
             Err(_) => at.to_string(),
         }
     }
@@ -228,6 +237,19 @@ mod tests {
         assert_eq!(chosen(None, &[("LC_ALL", "C"), ("LANG", "de_DE")]), Language::En);
         assert_eq!(chosen(None, &[("LANG", "fr_FR")]), Language::En);
         assert_eq!(chosen(None, &[]), Language::En);
+    }
+
+    #[test]
+    fn an_instant_has_the_zone_of_its_language() {
+        for (lang, winter, summer) in [
+            (Lang::De, "02.01.2026 09:00:00 MEZ", "02.07.2026 10:00:00 MESZ"),
+            (Lang::En, "2026-01-02 09:00:00 CET", "2026-07-02 10:00:00 CEST"),
+        ] {
+            let ui = Ui::new(Format::Text, Some(lang), true, 0);
+            let shown = |at: &str| ui.time(at.parse().expect("an instant"));
+            assert_eq!(shown("2026-01-02T08:00:00Z"), winter);
+            assert_eq!(shown("2026-07-02T08:00:00Z"), summer);
+        }
     }
 
     #[test]

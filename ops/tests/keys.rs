@@ -231,6 +231,12 @@ fn a_node_without_its_keys_does_not_start_and_is_restored() {
     assert!(text.contains("ags:05766020/"), "names the key: {text}");
     let doctor = node.run(&["doctor", "--offline", "-o", "json"], 1);
     assert_eq!(check(&doctor, "wrapping-keys"), "critical");
+    // Nor is a master key changed or removed that could be the only one to open it.
+    for retire in [&[][..], &["--retire-old"]] {
+        let refused = node.run(&[&["key", "rotate", "master"], retire].concat(), 3);
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(text.contains("ags:05766020/"), "names the key: {text}");
+    }
     fs::remove_dir_all(&wrapping).expect("what the start made");
     fs::rename(&away, &wrapping).expect("moves back");
     let hub = node.serve();
@@ -240,6 +246,8 @@ fn a_node_without_its_keys_does_not_start_and_is_restored() {
 
     // A backup never goes over another master key.
     let other = Node::new();
+    let refused = other.run(&["key", "rotate", "master"], 3);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no database"));
     let safe = node.path("safe.backup");
     other.run(&["key", "restore", safe.to_str().expect("UTF-8")], 2);
 }

@@ -108,7 +108,8 @@ pub struct Account {
     pub parties: Vec<PartyId>,
     /// The account is another hub: it relays messages of any author, who must have signed them.
     pub relay: bool,
-    /// Whether what it signs on the transport is under the legacy profile; off by default.
+    /// Whether the certificates it connects with, and what it signs on the transport, are under the
+    /// legacy profile; off by default.
     pub legacy: Option<LegacyProfile>,
     /// As with parties.
     pub grace: Option<SignedDuration>,

@@ -60,7 +60,8 @@ pub enum Evidence {
     },
     /// An operator looked at or did something.
     Operator {
-        /// SHA-256 of the personal certificate.
+        /// SHA-256 of the personal certificate; of the node's own where a signal had the tables
+        /// read again.
         certificate: Digest,
         /// What: a word of the operations API.
         act: String,

@@ -152,9 +152,9 @@ codes! {
         en "The account may not send or collect for this authority."
            "Have the operator change the account, or use the right one.";
     AlgorithmNotAllowed "AB2008" 422 AfterFix
-        de "Ein Verfahren der Signatur ist nicht zugelassen."
+        de "Ein Verfahren oder Schlüssel der Signatur oder des Zertifikats ist nicht zugelassen."
            "Ein zugelassenes Verfahren verwenden (/v1/limits nennt sie)."
-        en "An algorithm of the signature is not allowed."
+        en "An algorithm or key of the signature or the certificate is not allowed."
            "Use an allowed algorithm (/v1/limits lists them).";
     OperatorOnly "AB2009" 403 AfterFix
         de "Dafür ist ein persönliches Betreiberzertifikat nötig."

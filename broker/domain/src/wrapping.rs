@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::evidence::Accepted;
 use crate::party::PartyId;
+use crate::text::Language;
 
 /// On whose behalf the hub holds what it holds: whose content is erased together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -204,6 +205,36 @@ pub enum KeyError {
     /// The key store or the cipher does not work.
     #[error("the key store: {0}")]
     Unavailable(String),
+}
+
+impl KeyError {
+    /// The text for people, as part of a sentence.
+    pub fn text(&self, language: Language) -> String {
+        if language == Language::En {
+            return self.to_string();
+        }
+        match self {
+            Self::Missing(id) => format!("der Schlüssel {id} fehlt im Schlüsselspeicher"),
+            Self::Destroyed(id) => format!("der Schlüssel {id} wurde vernichtet"),
+            Self::OtherMaster(id) => {
+                format!("der Schlüssel {id} liegt unter einem anderen Hauptschlüssel")
+            }
+            Self::Damaged(id) => {
+                format!("die Datei des Schlüssels {id} ist beschädigt oder liegt am falschen Ort")
+            }
+            Self::OpenToOthers(id) => {
+                format!("die Datei des Schlüssels {id} ist für andere zugänglich")
+            }
+            Self::NotOurs => "ein Schlüssel eines älteren Speichers lässt sich mit dem \
+                              Hauptschlüssel nicht öffnen"
+                .to_owned(),
+            Self::Changed => {
+                "ein umhüllter Schlüssel ist verändert oder gehört an eine andere Stelle".to_owned()
+            }
+            Self::Full => "im Schlüsselspeicher ist kein Platz".to_owned(),
+            Self::Unavailable(why) => format!("der Schlüsselspeicher: {why}"),
+        }
+    }
 }
 
 /// The keys of tenants and periods, where they lie. Keys do not leave: data keys go in and out.

@@ -33,4 +33,6 @@ mod writer;
 
 pub use options::{OpenError, StoreOptions};
 pub use sqlite::SqliteStore;
-pub use verify::{Problem, ProblemKind, VerifyError, VerifyReport, named_keys, verify_offline};
+pub use verify::{
+    Problem, ProblemKind, VerifyError, VerifyReport, has_store, named_keys, verify_offline,
+};

@@ -1,7 +1,6 @@
 //! The store over SQLite: who is asked for what.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,7 +33,7 @@ use crate::operation::{apply, hand_out, lease, record, sweep};
 use crate::options::{OpenError, StoreOptions};
 use crate::reader::{self, Readers};
 use crate::reserve::Reserve;
-use crate::startup::{self, Opened};
+use crate::startup::{self, Lock, Opened};
 use crate::verify::{self, VerifyError, VerifyReport};
 use crate::writer::{Answer, Faults, Queue, Work, database_path};
 
@@ -54,7 +53,7 @@ pub struct SqliteStore {
     inline_limit: usize,
     lost_attempts: u64,
     /// Held as long as the store is open.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl SqliteStore {

@@ -27,7 +27,7 @@ pub(crate) const PAYLOAD: &str = "payload";
 
 /// Everything a store consists of once it is open.
 pub(crate) struct Opened {
-    pub(crate) lock: File,
+    pub(crate) lock: Lock,
     pub(crate) writer: Writer,
     pub(crate) queue: Queue,
     pub(crate) waiting: tokio::sync::mpsc::Receiver<Box<dyn Task>>,
@@ -70,10 +70,21 @@ pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Open
     Ok(Opened { lock, writer, queue, waiting, files: Arc::new(files), lost_attempts })
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
+/// The folder's lock. It is given back by name: a child that is just being started holds a copy of the
+/// file, so that closing ours alone would keep the lock for a moment longer.
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Where this fails the file is closed all the same.
+        drop(self.0.unlock());
+    }
+}
+
+fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let file = File::options().create(true).truncate(false).write(true).open(dir.join("lock"))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
         Err(TryLockError::Error(error)) => Err(error.into()),
     }

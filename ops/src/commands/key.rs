@@ -4,6 +4,8 @@
 //! What changes keys works on the files of a node that does not run, and is refused while one does:
 //! the key store is locked. The backup only reads them, so it needs no stop.
 
+mod needed;
+
 use std::path::{Path, PathBuf};
 
 use amtsbote_domain::text::Language;
@@ -60,6 +62,8 @@ pub(crate) enum Rotate {
 ///
 /// Broken off at any point, the node works as before, and the same command goes on. The old master
 /// key stays beside the new one until --retire-old, which asks for a verified backup of the new.
+/// Both are refused while the database holds or names a key that is not in the key store: after an
+/// update, start the node once before.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  systemctl stop amtsbote && amtsbote key rotate master\n  \
                   amtsbote key backup --to /mnt/safe/master-key.backup\n  \
@@ -174,18 +178,18 @@ fn list(ui: &Ui, node: &NodeFile) -> Outcome {
     let headings = [
         ui.t("Schlüssel", "Key"),
         ui.t("unter Hauptschlüssel", "under master key"),
-        ui.t("Zustand", "state"),
+        ui.t("Zustand", "State"),
     ];
     let mut table = ui.table(&headings);
     for file in &files {
-        let key =
-            file.id.as_ref().map_or_else(|| file.path.display().to_string(), ToString::to_string);
+        let path = file.path.strip_prefix(".").unwrap_or(&file.path);
+        let key = file.id.as_ref().map_or_else(|| path.display().to_string(), ToString::to_string);
         let state = match (&file.id, &file.fault) {
             (Some(_), None) => "ok".to_owned(),
             (_, Some(fault)) => state(ui, fault),
-            (None, None) => ui.t("kein Schlüssel", "no key").to_owned(),
+            (None, None) => ui.t("beschädigt oder kein Schlüssel", "damaged or no key").to_owned(),
         };
-        table.add_row([key, file.master.clone().unwrap_or_default(), state]);
+        table.add_row([key, file.master.clone().unwrap_or_else(|| "-".to_owned()), state]);
     }
     ui.print_table(&table);
     Ok(Exit::answer(good))
@@ -224,10 +228,12 @@ fn is_good(file: &KeyFile) -> bool {
 impl RotateMaster {
     fn run(&self, ui: &Ui, node: &NodeFile) -> Outcome {
         let mut folder = WrappingFolder::open(&node.key_store_dir()).map_err(failed)?;
+        let data = self.data_dir.clone().unwrap_or_else(|| node.data_dir());
+        // After the folder: as long as that is held, no node starts and changes the database.
+        let named = needed::named(&data, amtsbote_store::named_keys(&data))?;
         if self.retire_old {
-            let data = self.data_dir.clone().unwrap_or_else(|| node.data_dir());
             let record = BackupRecord::load(&data).map_err(failed)?;
-            let count = folder.retire_old(record.as_ref()).map_err(failed)?;
+            let count = folder.retire_old(&named, record.as_ref()).map_err(failed)?;
             let master = fingerprint_text(folder.master());
             if ui.is_json() {
                 ui.json(&json!({ "ok": true, "retired": count, "master": master }));
@@ -237,7 +243,7 @@ impl RotateMaster {
             }
             return Ok(Exit::Yes);
         }
-        let done = folder.rotate_master().map_err(failed)?;
+        let done = folder.rotate_master(&named).map_err(failed)?;
         let master = fingerprint_text(folder.master());
         if ui.is_json() {
             ui.json(&json!({

@@ -14,7 +14,7 @@ use super::{checked, log_key, options};
 use crate::contract::keys::{DerivedKeys, wrap};
 use crate::contract::{Draft, ManualClock, PAYLOAD_CID, octets, read_part};
 use crate::writer::{Fault, database_path};
-use crate::{OpenError, SqliteStore};
+use crate::{OpenError, SqliteStore, VerifyError};
 
 const MASTER: [u8; 32] = [42; 32];
 
@@ -133,6 +133,12 @@ async fn a_wrong_master_key_takes_no_key_out_of_an_old_store() {
     assert!(held.iter().all(|key| holds(dir.path(), key)), "they are still there");
     let refused = crate::verify_offline(dir.path(), log_key().verifier(), None).err();
     assert!(refused.expect("is refused").to_string().contains("schema 1"));
+    // It names no key, and that must not be taken for needing none.
+    let refused = crate::named_keys(dir.path());
+    assert!(
+        matches!(refused, Err(VerifyError::Open(OpenError::OlderSchema { found: 1, .. }))),
+        "{refused:?}"
+    );
     is_whole(&open(dir.path(), &DerivedKeys::new(MASTER), None).expect("opens")).await;
 }
 

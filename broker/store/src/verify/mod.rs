@@ -181,6 +181,11 @@ pub fn verify_offline(
     verify(dir, verifier, keys)
 }
 
+/// Whether there is a store, of whatever schema.
+pub fn has_store(dir: &Path) -> bool {
+    database_path(dir).exists()
+}
+
 /// The wrapping keys that a store names, from its files alone; none where there is no store yet.
 pub fn named_keys(dir: &Path) -> Result<Vec<KeyId>, VerifyError> {
     let path = database_path(dir);

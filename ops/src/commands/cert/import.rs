@@ -1,8 +1,8 @@
 //! `cert import`: a new certificate of a partner beside the old one, so that both count for a while.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+mod file;
+
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use amtsbote_domain::digest::Digest;
@@ -14,6 +14,7 @@ use amtsbote_trust::validity::judge;
 use clap::Args;
 use serde_json::json;
 
+use self::file::{Held, NotReplaced};
 use super::edit::{self, Entry, NotEdited};
 use crate::config::directory;
 use crate::config::fleet::{Item, Use};
@@ -82,6 +83,15 @@ impl Import {
                 ));
             }
         };
+        // Before anything is read that will be written: two at once take turns.
+        let held = match purpose {
+            _ if self.dry_run => None,
+            Use::PeerAuthority => {
+                node.peer_authority(owner).as_deref().map(Held::of).transpose()?
+            }
+            _ => Some(Held::of(node.directory_source()?.path())?),
+        };
+        let held = held.as_ref();
         let old: Vec<Item> = node
             .fleet()?
             .into_iter()
@@ -91,9 +101,9 @@ impl Import {
             return Ok(refused);
         }
         let done = match purpose {
-            Use::PeerAuthority => peer(&node, owner, &certificate, &old, self.dry_run)?,
-            Use::Account => listed(&node, Entry::Account, owner, &certificate, &old, self.dry_run)?,
-            _ => listed(&node, Entry::Party, owner, &certificate, &old, self.dry_run)?,
+            Use::PeerAuthority => peer(&node, owner, &certificate, &old, held)?,
+            Use::Account => listed(&node, Entry::Account, owner, &certificate, &old, held)?,
+            _ => listed(&node, Entry::Party, owner, &certificate, &old, held)?,
         };
         self.say(ui, owner, &certificate, &done);
         Ok(Exit::Yes)
@@ -198,14 +208,14 @@ fn refused(
     }
 }
 
-/// Enters it in `directory.toml`.
+/// Enters it in `directory.toml`; only says what would be done where that is not held.
 fn listed(
     node: &NodeFile,
     entry: Entry,
     id: &str,
     certificate: &Certificate,
     old: &[Item],
-    dry_run: bool,
+    held: Option<&Held>,
 ) -> Result<Done, Failure> {
     let source = node.directory_source()?;
     let changed = source.path().to_owned();
@@ -236,25 +246,29 @@ fn listed(
     };
     let file = source.resolve(relative);
     let done = Done { present: false, changed, file: Some(file.clone()) };
-    if dry_run {
-        return Ok(done);
-    }
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).or_not_now_at(folder)?;
-    }
+    let Some(held) = held else { return Ok(done) };
     let pem = certificate.to_pem().map_err(|e| crate::config::certificate::failure(&e))?;
-    create(&file, &pem)?;
+    let made = held.create(&file, &pem).or_not_now_at(&file)?;
     let new = source.with_text(text);
     let sound = is_sound(&source, &new, &node.peers(), entry, id, certificate.fingerprint());
     let written = match sound {
-        true => replace(new.path(), new.text().as_bytes()),
-        false => Err(by_hand(new.path(), entry, id, relative)),
+        true => held.replace(source.text().as_bytes(), new.text().as_bytes()),
+        false => Err(NotReplaced::Unchanged(by_hand(new.path(), entry, id, relative))),
     };
-    if written.is_err() {
-        // Nothing names it, so nothing is lost with it.
-        drop(fs::remove_file(&file));
-    }
-    written.map(|()| done)
+    settled(written, made.then_some(&file)).map(|()| done)
+}
+
+/// Takes the certificate that was made away again where nothing names it, and only there.
+fn settled(written: Result<(), NotReplaced>, made: Option<&PathBuf>) -> Result<(), Failure> {
+    written.map_err(|error| match error {
+        NotReplaced::Unchanged(failure) => {
+            if let Some(file) = made {
+                drop(fs::remove_file(file));
+            }
+            failure
+        }
+        NotReplaced::Unconfirmed(failure) => failure,
+    })
 }
 
 /// Digits of the fingerprint in the name of a file.
@@ -311,17 +325,16 @@ fn peer(
     name: &str,
     certificate: &Certificate,
     old: &[Item],
-    dry_run: bool,
+    held: Option<&Held>,
 ) -> Result<Done, Failure> {
     let Some(changed) = node.peer_authority(name) else {
         return Err(no_entry(Path::new("amtsbote.toml"), "peer", name));
     };
     let present = old.iter().any(|item| item.certificate() == Some(certificate));
     let done = Done { present, changed, file: None };
-    if present || dry_run {
-        return Ok(done);
-    }
-    let mut octets = fs::read(&done.changed).or_not_now_at(&done.changed)?;
+    let (false, Some(held)) = (present, held) else { return Ok(done) };
+    let before = fs::read(&done.changed).or_not_now_at(&done.changed)?;
+    let mut octets = before.clone();
     if !octets.ends_with(b"\n") {
         octets.push(b'\n');
     }
@@ -329,8 +342,7 @@ fn peer(
     octets.extend(added);
     let whole = pem::read_certificates(&octets).map_err(|e| e.about(&done.changed));
     whole.map_err(|e| crate::config::certificate::failure(&e))?;
-    replace(&done.changed, &octets)?;
-    Ok(done)
+    settled(held.replace(&before, &octets), None).map(|()| done)
 }
 
 fn no_entry(file: &Path, table: &str, id: &str) -> Failure {
@@ -358,37 +370,6 @@ fn by_hand(file: &Path, entry: Entry, id: &str, path: &str) -> Failure {
     )
 }
 
-/// Writes a new file durably.
-fn create(path: &Path, octets: &[u8]) -> Result<(), Failure> {
-    write(OpenOptions::new().write(true).create_new(true).mode(0o644), path, octets)
-        .or_not_now_at(path)
-}
-
-/// Puts other octets in the place of a file: whoever reads it sees the old ones or the new ones,
-/// whole, also after a power cut.
-fn replace(path: &Path, octets: &[u8]) -> Result<(), Failure> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let go = || {
-        let mode = fs::metadata(path)?.permissions().mode() & 0o777;
-        write(
-            OpenOptions::new().write(true).create(true).truncate(true).mode(mode),
-            &beside,
-            octets,
-        )?;
-        fs::rename(&beside, path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    };
-    go().or_not_now_at(path)
-}
-
-fn write(options: &OpenOptions, path: &Path, octets: &[u8]) -> std::io::Result<()> {
-    let mut file = options.open(path)?;
-    file.write_all(octets).and_then(|()| file.sync_all())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,6 +381,28 @@ mod tests {
         assert_eq!(file_name("a:../../etc/x"), "------etc-x");
         assert_eq!(file_name("verfahren-1"), "verfahren-1");
         assert_eq!(file_name(&"x".repeat(500)).len(), 64);
+    }
+
+    #[test]
+    fn a_certificate_stays_where_something_names_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let listed = dir.path().join("directory.toml");
+        fs::write(&listed, "old").expect("written");
+        let mut held = Held::of(&listed).expect("is held");
+        let pem = dir.path().join("certs/x.pem");
+        assert!(held.create(&pem, b"x").expect("made"));
+        // Somebody else changed the directory: nothing happens to it, and nothing stays behind.
+        let refused = settled(held.replace(b"older", b"new"), Some(&pem)).expect_err("changed");
+        assert!(refused.text(Language::De).contains("inzwischen"), "{refused:?}");
+        assert_eq!(fs::read(&listed).expect("there"), b"old");
+        assert!(!pem.exists());
+        // The disk fails after the change is in force.
+        assert!(held.create(&pem, b"x").expect("made"));
+        held.confirm = |_| Err(std::io::Error::other("made to fail"));
+        let failed = settled(held.replace(b"old", b"new"), Some(&pem)).expect_err("is said");
+        assert!(failed.text(Language::En).contains("made to fail"), "{failed:?}");
+        assert_eq!(fs::read(&listed).expect("there"), b"new");
+        assert!(pem.exists(), "the directory names it");
     }
 
     #[test]
