@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use amtsbote_archive::note::LogKey;
 use amtsbote_domain::directory::TrustedCertificate;
-use amtsbote_trust::revocation;
 
 use crate::tables::{Reread, Tables};
 
@@ -26,8 +25,6 @@ pub struct NodeConfig {
     pub operations_address: SocketAddr,
     /// What people may change while the node runs.
     pub tables: Tables,
-    /// Where lists of revoked certificates and answers about them come from.
-    pub revocation: revocation::Settings,
     /// Reads the tables again when somebody asks for it.
     pub reread: Option<Arc<dyn Reread>>,
     /// The key that signs the heads of the evidence log.

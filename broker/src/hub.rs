@@ -13,20 +13,16 @@ use amtsbote_domain::directory::Directory;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{Clock, Store};
-use amtsbote_domain::text::Language;
-use amtsbote_trust::TrustError;
-use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::revocation::{Book, Refresher};
-use amtsbote_trust::tls::{Acceptor, ClientCertificate, acceptor};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::config::{DeliveryPolicy, Limits};
+use crate::doors::Door;
 use crate::keys::KeysAtRest;
-use crate::outlet::{Outlets, outlets};
 use crate::quota::Quotas;
-use crate::standing::{Standings, own_issuers};
+use crate::standing::Pairs;
 use crate::stop::Stop;
-use crate::tables::{Current, InForce, NotReread, Reread, Tables};
+use crate::tables::{Current, InForce, Reread};
 
 /// Validations of small payloads at the same time. They need a processor and a compiled schema set
 /// each; more of them at once only make every one slower.
@@ -76,9 +72,7 @@ pub struct Hub {
     /// What people may change while the hub runs.
     pub(crate) tables: Current<InForce>,
     /// The listeners' settings, replaced with the tables.
-    pub(crate) doors: [Acceptor; 2],
-    /// The issuers among which that of our own certificate is looked for.
-    pub(crate) own_issuers: Arc<Current<Vec<Certificate>>>,
+    pub(crate) doors: [Door; 2],
     /// What is known of revoked certificates.
     pub(crate) book: Arc<Book>,
     /// What fetches it.
@@ -87,8 +81,8 @@ pub struct Hub {
     pub(crate) under_grace: AtomicU64,
     /// Where the tables come from; none for a node that only ever has those it started with.
     pub(crate) reread: Option<Arc<dyn Reread>>,
-    /// Held by whoever reads the tables again.
-    pub(crate) rereading: tokio::sync::Mutex<()>,
+    /// What the refresher watches; held by whoever changes that, or the tables.
+    pub(crate) watching: Arc<tokio::sync::Mutex<Pairs>>,
     /// Bounds.
     pub limits: Limits,
     /// How deliveries are tried.
@@ -126,81 +120,6 @@ impl Hub {
     pub fn tables(&self) -> Arc<InForce> {
         self.tables.get()
     }
-
-    /// Reads the tables again and puts them in force, all or none.
-    pub async fn reload(self: &Arc<Self>) -> Result<(), NotReread> {
-        let Some(source) = self.reread.clone() else {
-            return Err(NotReread {
-                de: "Dieser Knoten hat keine Dateien, die erneut gelesen werden könnten.".into(),
-                en: "This node has no files that could be read again.".into(),
-            });
-        };
-        // A task of its own: it goes on to its end although whoever asked for it has gone.
-        let reading = tokio::spawn(self.clone().reread(source));
-        let outcome = reading.await.unwrap_or_else(|_| Err(NotReread::fault()));
-        match &outcome {
-            Ok(()) => {
-                tracing::info!("the tables were read again and are in force");
-                self.work.notify_one();
-            }
-            Err(error) => {
-                tracing::error!(%error, "the tables in force stay: they were not read again")
-            }
-        }
-        outcome
-    }
-}
-
-/// Tables that can be put in force.
-struct Ready {
-    tables: Tables,
-    outlets: Outlets,
-    standings: Standings,
-}
-
-impl Hub {
-    /// One after the other: what was read first must not come into force last.
-    async fn reread(self: Arc<Self>, source: Arc<dyn Reread>) -> Result<(), NotReread> {
-        let _alone = self.rereading.lock().await;
-        let hub = self.clone();
-        let reading = tokio::task::spawn_blocking(move || hub.prepare(source.reread()?));
-        let ready = reading.await.unwrap_or_else(|_| Err(NotReread::fault()))?;
-        // Nobody is to be refused because a certificate came into force before the first word about
-        // it was there.
-        self.refresher.settle(FIRST_WORD).await;
-        self.put_in_force(ready)
-    }
-
-    /// What can fail: nothing is in force yet. That more certificates are watched does no harm.
-    fn prepare(&self, tables: Tables) -> Result<Ready, NotReread> {
-        let outlets = outlets(&tables.peers).map_err(|error| NotReread::english(&error))?;
-        let standings = Standings::new(tables.trust.clone(), self.book.clone());
-        let watched = standings.watched(&tables, self.clock.now());
-        let (identity, authorities) = (&tables.identity, &tables.client_authorities);
-        acceptor(identity, authorities, ClientCertificate::Required).map_err(not_taken)?;
-        self.refresher.watch(&watched).map_err(|error| NotReread {
-            de: error.text(Language::De),
-            en: error.text(Language::En),
-        })?;
-        Ok(Ready { tables, outlets, standings })
-    }
-
-    /// All of it. The listeners take settings that were made once already.
-    fn put_in_force(&self, ready: Ready) -> Result<(), NotReread> {
-        let Ready { tables, outlets, standings } = ready;
-        self.own_issuers.replace(own_issuers(&tables.identity));
-        for door in &self.doors {
-            door.replace(&tables.identity, &tables.client_authorities).map_err(not_taken)?;
-        }
-        self.mail.know(&tables.directory);
-        self.tables.replace(InForce::new(tables, outlets, standings));
-        Ok(())
-    }
-}
-
-/// TLS cannot work with what was read.
-fn not_taken(error: TrustError) -> NotReread {
-    NotReread { de: error.text(Language::De), en: error.text(Language::En) }
 }
 
 /// One bell per inbox: a message wakes those who wait for its Reader, and nobody else.
@@ -215,7 +134,7 @@ impl Mail {
     }
 
     /// Hangs up bells for parties that are new; those that left keep theirs, somebody may wait.
-    fn know(&self, directory: &Directory) {
+    pub(crate) fn know(&self, directory: &Directory) {
         let mut bells = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for party in directory.parties() {
             bells.entry(party.id.clone()).or_default();

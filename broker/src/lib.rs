@@ -6,11 +6,13 @@
 
 pub mod clock;
 pub mod config;
+mod doors;
 pub mod hub;
 pub mod keys;
 mod outlet;
 pub mod pipeline;
 mod quota;
+pub mod reload;
 pub mod server;
 pub mod standing;
 mod step;

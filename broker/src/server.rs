@@ -9,22 +9,20 @@ use std::time::Duration;
 use amtsbote_domain::ports::{Clock, StoreError};
 use amtsbote_store::{OpenError, SqliteStore, StoreOptions};
 use amtsbote_trust::TrustError;
-use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::revocation::{self, Book, Folder, Refresher};
-use amtsbote_trust::tls::{Acceptor, ClientCertificate, Staple};
 use amtsbote_trust::wrapping::{WrappingError, WrappingFolder};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::config::{Contradiction, NodeConfig};
+use crate::doors::{Door, acceptors};
 use crate::hub::{FIRST_WORD, Hub, Mail, Noise, Pulse, Validations};
 use crate::keys::KeysAtRest;
 use crate::outlet::{BadPeer, outlets};
 use crate::quota::Quotas;
-use crate::standing::{Standings, issuer_of, own_issuers};
 use crate::stop::{self, Stopper};
-use crate::tables::{Current, InForce, Tables};
+use crate::tables::{Current, InForce};
 use crate::transport::listener::Listener;
 use crate::transport::{native, operations};
 use crate::worker;
@@ -93,27 +91,20 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let book = Arc::new(Book::new());
-    let issuers = Arc::new(Current::new(own_issuers(&config.tables.identity)));
-    let staple = staple(book.clone(), issuers.clone(), clock.clone());
-    let acceptor = |required| {
-        let Tables { identity, client_authorities, .. } = &config.tables;
-        Acceptor::new(identity, client_authorities, required, Some(staple.clone()))
-            .map_err(|error| StartError::Tls(error.to_string()))
-    };
-    let (partners, operators) =
-        (acceptor(ClientCertificate::Required)?, acceptor(ClientCertificate::Optional)?);
-    let doors = [partners.clone(), operators.clone()];
+    let acceptors = acceptors(&config.tables, &book, &clock);
+    let acceptors = acceptors.map_err(|error| StartError::Tls(error.to_string()))?;
+    let doors = acceptors.map(|acceptor| Arc::new(Current::new(acceptor)));
     let outlets = outlets(&config.tables.peers)?;
 
     // Before the store: what fails for a port that is taken leaves no trace in the log.
     let noise = Arc::new(Noise::default());
-    let bind = async |address, acceptor| {
-        let listener = Listener::bind(address, acceptor, config.limits, noise.clone()).await;
+    let bind = async |address, door: &Door| {
+        let listener = Listener::bind(address, door.clone(), config.limits, noise.clone()).await;
         let bound = listener.and_then(|listener| Ok((listener.address()?, listener)));
         bound.map_err(|error| StartError::Bind { address, error })
     };
-    let (native, native_listener) = bind(config.native_address, partners).await?;
-    let (operations, operations_listener) = bind(config.operations_address, operators).await?;
+    let (native, native_listener) = bind(config.native_address, &doors[0]).await?;
+    let (operations, operations_listener) = bind(config.operations_address, &doors[1]).await?;
 
     let verifier = config.log_key.verifier().clone();
     let data_dir: PathBuf = config.data_dir.clone();
@@ -130,15 +121,17 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
         tokio::task::spawn_blocking(open).await.map_err(|_| StartError::Panicked)??;
     store.started(env!("CARGO_PKG_VERSION")).await?;
 
-    let standings = Standings::new(config.tables.trust.clone(), book.clone());
+    let settings = config.tables.revocation.clone();
+    let tables = InForce::new(config.tables, outlets, book.clone());
+    let watch = tables.standings.watched(&tables, clock.now());
+    let watching = watch.pairs();
     let refresher = {
         let folder = data_dir.join(REVOCATION);
-        let (book, clock, settings) = (book.clone(), clock.clone(), config.revocation);
-        let watched = standings.watched(&config.tables, clock.now());
+        let (book, clock) = (book.clone(), clock.clone());
         let begin = move || -> Result<Refresher, StartError> {
             let folder = Folder::open(&folder).map_err(StartError::Revocations)?;
             let refresher = Refresher::new(settings, book, Some(folder), clock)?;
-            refresher.watch(&watched)?;
+            refresher.watch(watch.list())?;
             Ok(refresher)
         };
         tokio::task::spawn_blocking(begin).await.map_err(|_| StartError::Panicked)??
@@ -157,15 +150,14 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
         store: store.clone(),
         keys: KeysAtRest::new(keys, store.clone()),
         clock,
-        mail: Mail::new(&config.tables.directory),
-        tables: Current::new(InForce::new(config.tables, outlets, standings)),
+        mail: Mail::new(&tables.directory),
+        tables: Current::new(tables),
         doors,
-        own_issuers: issuers,
         book,
         refresher,
         under_grace: AtomicU64::new(0),
         reread: config.reread,
-        rereading: tokio::sync::Mutex::default(),
+        watching: Arc::new(tokio::sync::Mutex::new(watching)),
         limits: config.limits,
         delivery: config.delivery,
         verifier,
@@ -179,25 +171,13 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     let routers = (native::router(hub.clone()), operations::router(hub.clone()));
     let tasks = vec![
         refreshing,
+        tokio::spawn(hub.clone().keep_watch(stopped.clone())),
         tokio::spawn(worker::run(hub.clone(), stopped.clone(), GRACE)),
         tokio::spawn(native_listener.serve(routers.0, stopped.clone(), GRACE)),
         tokio::spawn(operations_listener.serve(routers.1, stopped, GRACE)),
     ];
     tracing::info!(%native, %operations, "node is ready");
     Ok(Running { hub, store, native, operations, stop, tasks })
-}
-
-/// What the listeners staple to our own certificate.
-fn staple(
-    book: Arc<Book>,
-    issuers: Arc<Current<Vec<Certificate>>>,
-    clock: Arc<dyn Clock>,
-) -> Staple {
-    Arc::new(move |certificate: &Certificate| {
-        let issuers = issuers.get();
-        let issuer = issuer_of(certificate, &issuers)?;
-        book.staple(certificate, issuer, clock.now()).map(|response| response.to_vec())
-    })
 }
 
 impl Running {
@@ -225,6 +205,8 @@ impl Running {
                 tracing::error!(%error, "a task of the node ended in a fault of the program");
             }
         }
+        // Whoever reads the tables again has the store; it ends soon when it hears of the stop.
+        drop(self.hub.watching.clone().lock_owned().await);
         drop(self.hub);
         match Arc::into_inner(self.store) {
             // It waits for its writer.

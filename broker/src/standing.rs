@@ -1,34 +1,44 @@
-//! How the certificates of partners stand: a path to an anchor, and not revoked.
+//! How the certificates of partners stand: strong enough, a path to an anchor, and not revoked.
 //!
-//! The directory pins certificates; anchors and revocation come on top, for every purpose for which
-//! the configuration names an anchor. A message is judged from memory alone: paths are found once,
-//! and lists and answers are fetched in the background. What is accepted under grace is said, so
-//! that it can be recorded.
+//! The directory pins certificates. The policy judges those that connect, whether there are anchors
+//! or not; anchors and revocation come on top, for every purpose for which the configuration names
+//! an anchor. A message is judged from memory alone: paths are found once, and lists and answers are
+//! fetched in the background. What is accepted under grace is said, so that it can be recorded.
 
-use std::collections::{BTreeSet, HashMap};
+mod survey;
+mod watched;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
-use amtsbote_domain::directory::{Account, Party, TrustedCertificate};
+use amtsbote_domain::directory::{Account, LegacyProfile, Party, TrustedCertificate};
 use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::message::{CertificateUse, UnderGrace};
-use amtsbote_trust::keystore::Identity;
-use amtsbote_trust::path::{Anchors, Path, Purpose};
+use amtsbote_domain::text::Language;
+use amtsbote_domain::validity::Validity;
+use amtsbote_trust::path::{Anchors, Demands, Path, Purpose};
 use amtsbote_trust::pem::Certificate;
-use amtsbote_trust::revocation::{Book, Grace, Standing, Watched};
+use amtsbote_trust::policy::{self, AlgorithmPolicy, CertificateFacts, Judgement, Since};
+use amtsbote_trust::revocation::{Book, Grace, Standing};
 use jiff::SignedDuration;
-use openssl::x509::X509VerifyResult;
 
 use crate::config::Operator;
-use crate::tables::{InForce, Tables};
+
+pub(crate) use survey::Surveyed;
+pub(crate) use watched::{Pairs, Watch, issuer_of};
 
 /// How long it is remembered that there was no path; then it is looked for again.
 const NO_PATH_FOR: SignedDuration = SignedDuration::from_secs(60);
+/// The same where the calendar is the reason: an issuer may become valid any moment.
+const NOT_VALID_FOR: SignedDuration = SignedDuration::from_secs(1);
 /// When a partner is asked to come again while nothing is known, in seconds.
 const COME_AGAIN: u32 = 60;
-/// Letters of a fingerprint that tell certificates of one owner apart.
-const SHOWN: usize = 16;
+/// How often the log says again that a certificate only just counts, in seconds; it is judged with
+/// every request.
+const SAID_AGAIN: i64 = 3600;
 
 /// Whom the node trusts, and what it demands, beyond the certificates that the directory pins.
 #[derive(Clone, Debug, Default)]
@@ -41,27 +51,78 @@ pub struct TrustRules {
     pub require_source: bool,
 }
 
+/// Whose certificate is judged, as far as it matters how.
+#[derive(Clone, Copy)]
+struct Partner<'a> {
+    name: &'a str,
+    grace: Option<SignedDuration>,
+    legacy: Option<LegacyProfile>,
+}
+
+impl Partner<'_> {
+    fn is_legacy(&self, at: Timestamp) -> bool {
+        self.legacy.is_some_and(|profile| profile.holds(at))
+    }
+}
+
+impl<'a> From<&'a Party> for Partner<'a> {
+    fn from(party: &'a Party) -> Self {
+        Self { name: party.id.as_str(), grace: party.grace, legacy: party.legacy }
+    }
+}
+
+impl<'a> From<&'a Account> for Partner<'a> {
+    fn from(account: &'a Account) -> Self {
+        Self { name: account.id.as_str(), grace: account.grace, legacy: account.legacy }
+    }
+}
+
+impl<'a> From<&'a Operator> for Partner<'a> {
+    /// Operators are never under the legacy profile.
+    fn from(operator: &'a Operator) -> Self {
+        Self { name: &operator.name, grace: None, legacy: None }
+    }
+}
+
 /// How certificates stand under the tables in force.
 pub(crate) struct Standings {
     rules: TrustRules,
+    policy: Arc<AlgorithmPolicy>,
     book: Arc<Book>,
-    /// Keys are certificates of the tables, so it does not grow beyond them.
-    paths: Mutex<HashMap<(Digest, Purpose), Memo>>,
+    /// Keys are certificates of the tables, each at most with and without the legacy profile, so it
+    /// does not grow beyond them.
+    found: Mutex<HashMap<(Digest, Purpose, bool), Memo>>,
 }
 
 #[derive(Clone)]
 struct Memo {
-    found: Result<Arc<Path>, Fault>,
+    found: Result<Arc<Found>, Fault>,
     /// For instants from here on,
     from: Timestamp,
     /// and before this one.
     until: Timestamp,
 }
 
+/// A certificate that counts.
+#[derive(Default)]
+struct Judged {
+    under_grace: Option<UnderGrace>,
+    /// None where the pinned certificate alone counts.
+    found: Option<Arc<Found>>,
+}
+
+/// What is found out about a certificate once.
+struct Found {
+    /// None for a purpose without anchors.
+    path: Option<Path>,
+    /// What the policy has against it although it counts.
+    remark: Option<Remark>,
+}
+
 impl Standings {
     /// Finds no path yet.
-    pub(crate) fn new(rules: TrustRules, book: Arc<Book>) -> Self {
-        Self { rules, book, paths: Mutex::default() }
+    pub(crate) fn new(rules: TrustRules, policy: Arc<AlgorithmPolicy>, book: Arc<Book>) -> Self {
+        Self { rules, policy, book, found: Mutex::default() }
     }
 
     /// Whether there are anchors for a purpose.
@@ -69,7 +130,8 @@ impl Standings {
         self.rules.anchors.any(purpose)
     }
 
-    /// The Author's certificate, for its signature.
+    /// The Author's certificate, for its signature. The policy has judged its key together with the
+    /// algorithm of the signature.
     pub(crate) fn author(
         &self,
         party: &Party,
@@ -77,7 +139,7 @@ impl Standings {
         at: Timestamp,
     ) -> Result<Option<UnderGrace>, Fault> {
         let known = party.certificates.iter().find(|known| known.fingerprint == *certificate);
-        self.judge(known, CertificateUse::Content, party.grace, at)
+        Ok(self.judge(known, CertificateUse::Content, party.into(), at)?.under_grace)
     }
 
     /// The account's certificate, for its connection.
@@ -88,43 +150,57 @@ impl Standings {
         at: Timestamp,
     ) -> Result<Option<UnderGrace>, Fault> {
         let known = account.certificates.iter().find(|known| known.fingerprint == *certificate);
-        self.judge(known, CertificateUse::TlsClient, account.grace, at)
+        Ok(self.connected(known, account.into(), at)?.under_grace)
     }
 
     /// An operator's certificate.
     pub(crate) fn operator(&self, operator: &Operator, at: Timestamp) -> Result<(), Fault> {
-        self.judge(Some(&operator.certificate), CertificateUse::TlsClient, None, at).map(drop)
+        self.connected(Some(&operator.certificate), operator.into(), at).map(drop)
+    }
+
+    fn connected(
+        &self,
+        certificate: Option<&TrustedCertificate>,
+        partner: Partner<'_>,
+        at: Timestamp,
+    ) -> Result<Judged, Fault> {
+        let judged = self.judge(certificate, CertificateUse::TlsClient, partner, at)?;
+        if let Some(remark) = judged.found.as_ref().and_then(|found| found.remark.as_ref()) {
+            remark.say(partner.name, at);
+        }
+        Ok(judged)
     }
 
     fn judge(
         &self,
         certificate: Option<&TrustedCertificate>,
         usage: CertificateUse,
-        grace: Option<SignedDuration>,
+        partner: Partner<'_>,
         at: Timestamp,
-    ) -> Result<Option<UnderGrace>, Fault> {
+    ) -> Result<Judged, Fault> {
         // Whoever asks found it in the tables just now.
         let certificate = certificate.ok_or_else(|| Fault::new(Code::SignerNotTrusted))?;
         if !certificate.validity.holds(at) {
             return Err(Fault::new(Code::CertificateNotValid));
         }
-        let purpose = match usage {
-            CertificateUse::Content => Purpose::Content,
-            CertificateUse::TlsClient => Purpose::TlsClient,
-        };
-        if !self.has_anchors(purpose) {
-            return Ok(None);
+        let purpose = purpose_of(usage);
+        if purpose == Purpose::Content && !self.has_anchors(purpose) {
+            return Ok(Judged::default());
         }
-        let path = self.path(certificate, purpose, at)?;
-        let grace = grace.and_then(Grace::new).unwrap_or(self.rules.grace);
+        let found = self.found(certificate, purpose, partner.is_legacy(at), at)?;
+        let Some(path) = &found.path else {
+            return Ok(Judged { under_grace: None, found: Some(found) });
+        };
+        let grace = partner.grace.and_then(Grace::new).unwrap_or(self.rules.grace);
         let links = self.book.path_standing(path.certificates(), at, &grace).links;
         let under_grace = self.judge_links(&links)?;
-        Ok(under_grace.map(|(ends, fresh_until)| UnderGrace {
+        let under_grace = under_grace.map(|(ends, fresh_until)| UnderGrace {
             certificate: certificate.fingerprint,
             purpose: usage,
             fresh_until,
             ends,
-        }))
+        });
+        Ok(Judged { under_grace, found: Some(found) })
     }
 
     /// What the links of a path come to. Where some stand under grace, the one whose grace ends
@@ -154,137 +230,154 @@ impl Standings {
         Ok(graces.min())
     }
 
-    /// The path of a certificate of the tables, from memory where possible.
-    fn path(
+    /// What is found out about a certificate of the tables, from memory where possible.
+    fn found(
         &self,
         certificate: &TrustedCertificate,
         purpose: Purpose,
+        legacy: bool,
         at: Timestamp,
-    ) -> Result<Arc<Path>, Fault> {
-        let key = (certificate.fingerprint, purpose);
+    ) -> Result<Arc<Found>, Fault> {
+        let key = (certificate.fingerprint, purpose, legacy);
         if let Some(memo) = self.remembered().get(&key)
             && memo.from <= at
             && at < memo.until
         {
             return memo.found.clone();
         }
-        let found = self.search(certificate, purpose, at);
+        let found = self.search(certificate, purpose, legacy, at).map(Arc::new);
+        let era = era(&self.policy, at);
         let (from, until) = match &found {
-            Ok(path) => {
-                let validity = path.validity();
-                (validity.from.unwrap_or(at), validity.until.unwrap_or(Timestamp::MAX))
+            Ok(found) => {
+                let path = found.path.as_ref().map(Path::validity).unwrap_or_default();
+                (path.from.max(era.from).unwrap_or(Timestamp::MIN), earlier(path.until, era.until))
             }
-            Err(_) => (at, at.checked_add(NO_PATH_FOR).unwrap_or(Timestamp::MAX)),
+            Err(fault) => {
+                let pause = match fault.code {
+                    Code::CertificateNotValid => NOT_VALID_FOR,
+                    _ => NO_PATH_FOR,
+                };
+                (at, earlier(at.checked_add(pause).ok(), era.until))
+            }
         };
         self.remembered().insert(key, Memo { found: found.clone(), from, until });
         found
     }
 
+    /// Policy and path, under the floors that hold for this partner at this hour: one partner under
+    /// the legacy profile lowers nothing for the others.
     fn search(
         &self,
         certificate: &TrustedCertificate,
         purpose: Purpose,
+        legacy: bool,
         at: Timestamp,
-    ) -> Result<Arc<Path>, Fault> {
+    ) -> Result<Found, Fault> {
         let leaf = Certificate::from_der(&certificate.der)
             .map_err(|_| Fault::new(Code::SignerNotTrusted).because("it cannot be read"))?;
+        let remark = match purpose {
+            Purpose::TlsClient => self.judge_connection(&leaf, legacy, at)?,
+            _ => None,
+        };
+        if !self.has_anchors(purpose) {
+            return Ok(Found { path: None, remark });
+        }
+        let floors = self.policy.floors(policy::Purpose::CertificateSignature, legacy, at);
+        let demands = Demands { floors, ..Demands::new(purpose, at) };
         // The configuration names the intermediates: what a connection or a message brings along
         // chooses nothing.
-        Ok(Arc::new(self.rules.anchors.validate(&leaf, &[], purpose, at)?))
+        let path = self.rules.anchors.judge(&leaf, &[], &demands)?;
+        Ok(Found { path: Some(path), remark })
     }
 
-    fn remembered(&self) -> MutexGuard<'_, HashMap<(Digest, Purpose), Memo>> {
+    /// What the policy says of a certificate that connects.
+    fn judge_connection(
+        &self,
+        leaf: &Certificate,
+        legacy: bool,
+        at: Timestamp,
+    ) -> Result<Option<Remark>, Fault> {
+        let facts = CertificateFacts::of(leaf.x509());
+        let judged =
+            |legacy| self.policy.judge_certificate(policy::Purpose::Tls, &facts, at, legacy);
+        if let Judgement::Refuse { rule, .. } = judged(legacy) {
+            return Err(Fault::new(Code::AlgorithmNotAllowed).because(format!(
+                "certificate of the connection: {} (policy {} {}, rule {})",
+                rule.reason(Language::En),
+                self.policy.name(),
+                self.policy.edition(),
+                rule.id
+            )));
+        }
+        // As if there were no profile: what only the profile lets in is what must be told.
+        let strict = judged(false);
+        Ok(strict.rule().map(|rule| Remark {
+            rule: rule.id.clone(),
+            only_legacy: strict.is_refused(),
+            said: AtomicI64::new(i64::MIN),
+        }))
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, HashMap<(Digest, Purpose, bool), Memo>> {
         // A panic elsewhere cannot leave the map half changed.
-        self.paths.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// All certificates of the tables that have a path now, with their issuers; and our own. Each
-    /// once: thousands of certificates share few issuers.
-    pub(crate) fn watched(&self, tables: &Tables, at: Timestamp) -> Vec<Watched> {
-        let (mut watched, mut known) = (Vec::new(), BTreeSet::new());
-        let mut add = |certificate: &Certificate, issuer: &Certificate, staple| {
-            if known.insert((certificate.fingerprint(), issuer.fingerprint())) {
-                let (certificate, issuer) = (certificate.clone(), issuer.clone());
-                watched.push(Watched { certificate, issuer, staple });
-            }
-        };
-        // Our own comes first: where it stands in the tables as well, it is still the one to be
-        // stapled.
-        let own = tables.identity.certificate();
-        if let Some(issuer) = issuer_of(own, &own_issuers(&tables.identity)) {
-            add(own, issuer, true);
-        }
-        let mut watch = |certificate: &TrustedCertificate, purpose| {
-            if let Ok(path) = self.path(certificate, purpose, at) {
-                path.links().for_each(|(certificate, issuer)| add(certificate, issuer, false));
-            }
-        };
-        for party in tables.directory.parties() {
-            party.certificates.iter().for_each(|c| watch(c, Purpose::Content));
-        }
-        for account in tables.directory.accounts() {
-            account.certificates.iter().for_each(|c| watch(c, Purpose::TlsClient));
-        }
-        tables.operators.iter().for_each(|o| watch(&o.certificate, Purpose::TlsClient));
-        watched
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A certificate of the tables that is valid now, and how it stands.
-pub(crate) struct Surveyed {
-    /// Whose it is: party, account or operator, and the beginning of the fingerprint.
-    pub(crate) owner: String,
-    /// The code with which it is refused now.
-    pub(crate) refused: Option<Code>,
-    /// It is accepted under grace, until then.
-    pub(crate) grace_ends: Option<Timestamp>,
+/// What the policy has against a certificate that counts all the same: because it only warns yet, or
+/// because the partner is under the legacy profile.
+struct Remark {
+    rule: String,
+    only_legacy: bool,
+    /// When it was last said, in seconds since 1970.
+    said: AtomicI64,
 }
 
-impl Standings {
-    /// How every certificate of the tables stands that is valid at `at`; that the others have ended
-    /// is another matter.
-    pub(crate) fn survey(&self, tables: &InForce, at: Timestamp) -> Vec<Surveyed> {
-        let mut surveyed = Vec::new();
-        let mut look = |owner: &str, certificate: &TrustedCertificate, usage, grace| {
-            if !certificate.validity.holds(at) {
-                return;
-            }
-            let judged = self.judge(Some(certificate), usage, grace, at);
-            let fingerprint = certificate.fingerprint.to_string();
-            surveyed.push(Surveyed {
-                owner: format!("{owner} {}", &fingerprint[..fingerprint.len().min(SHOWN)]),
-                refused: judged.as_ref().err().map(|fault| fault.code),
-                grace_ends: judged.ok().flatten().map(|grace| grace.ends),
-            });
-        };
-        for party in tables.directory.parties() {
-            for certificate in &party.certificates {
-                look(party.id.as_str(), certificate, CertificateUse::Content, party.grace);
-            }
+impl Remark {
+    /// Says it in the log, now and then. Whether it did.
+    fn say(&self, partner: &str, at: Timestamp) -> bool {
+        let now = at.as_second();
+        let said = self.said.load(Ordering::Relaxed);
+        if now.saturating_sub(said) < SAID_AGAIN {
+            return false;
         }
-        for account in tables.directory.accounts() {
-            for certificate in &account.certificates {
-                look(account.id.as_str(), certificate, CertificateUse::TlsClient, account.grace);
-            }
+        self.said.store(now, Ordering::Relaxed);
+        if self.only_legacy {
+            tracing::warn!(
+                partner,
+                rule = self.rule,
+                "connected under the legacy profile of the partner; the policy refuses the \
+                 certificate otherwise"
+            );
+        } else {
+            tracing::warn!(partner, rule = self.rule, "connected, but the policy warns");
         }
-        for operator in &tables.operators {
-            look(&operator.name, &operator.certificate, CertificateUse::TlsClient, None);
-        }
-        surveyed
+        true
     }
 }
 
-/// The certificates among which the issuer of our own is looked for: those it came with.
-pub(crate) fn own_issuers(identity: &Identity) -> Vec<Certificate> {
-    identity.chain().iter().skip(1).cloned().collect()
+fn purpose_of(usage: CertificateUse) -> Purpose {
+    match usage {
+        CertificateUse::Content => Purpose::Content,
+        CertificateUse::TlsClient => Purpose::TlsClient,
+    }
 }
 
-/// Who issued a certificate.
-pub(crate) fn issuer_of<'a>(
-    certificate: &Certificate,
-    among: &'a [Certificate],
-) -> Option<&'a Certificate> {
-    among.iter().find(|issuer| issuer.x509().issued(certificate.x509()) == X509VerifyResult::OK)
+/// Between which days of the policy an instant lies: within them it judges alike.
+fn era(policy: &AlgorithmPolicy, at: Timestamp) -> Validity {
+    let days = policy.rules().iter().flat_map(|rule| [rule.warn, rule.refuse]);
+    let days = days.filter_map(|since| match since {
+        Some(Since::From(day)) => Some(day),
+        _ => None,
+    });
+    let (passed, coming): (Vec<_>, Vec<_>) = days.partition(|day| *day <= at);
+    Validity { from: passed.into_iter().max(), until: coming.into_iter().min() }
+}
+
+/// The earlier of two ends; none means never.
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Timestamp {
+    let ends = [one, other].into_iter().flatten();
+    ends.min().unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

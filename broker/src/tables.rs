@@ -12,6 +12,7 @@ use amtsbote_schemas::pack::PackSet;
 use amtsbote_trust::keystore::Identity;
 use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::policy::AlgorithmPolicy;
+use amtsbote_trust::revocation::{Book, Settings};
 
 use crate::config::{Operator, PeerConfig};
 use crate::outlet::Outlets;
@@ -25,6 +26,8 @@ pub struct Tables {
     pub client_authorities: Vec<Certificate>,
     /// Anchors and what is demanded of certificates.
     pub trust: TrustRules,
+    /// Where lists of revoked certificates and answers about them come from.
+    pub revocation: Settings,
     /// Which algorithms and keys may be used, for what and until when.
     pub policy: Arc<AlgorithmPolicy>,
     /// Who is reachable, and which accounts there are.
@@ -37,6 +40,8 @@ pub struct Tables {
     pub operators: Vec<Operator>,
     /// Other hubs to which messages are forwarded.
     pub peers: Vec<PeerConfig>,
+    /// SHA-256 over all that was read, but for keys: says in evidence which tables they are.
+    pub digest: Digest,
 }
 
 /// Reads the files of the tables again. Whoever builds a node knows where they are.
@@ -87,13 +92,17 @@ pub struct InForce {
     pub policy: Arc<AlgorithmPolicy>,
     /// How certificates stand.
     pub(crate) standings: Standings,
+    /// Our own certificate, then its issuers.
+    pub(crate) own: Vec<Certificate>,
 }
 
 impl InForce {
     /// The tables with the ways that their peers need.
-    pub(crate) fn new(tables: Tables, outlets: Outlets, standings: Standings) -> Self {
+    pub(crate) fn new(tables: Tables, outlets: Outlets, book: Arc<Book>) -> Self {
+        let standings = Standings::new(tables.trust.clone(), tables.policy.clone(), book);
+        let own = tables.identity.chain().to_vec();
         let Tables { directory, permissions, packs, operators, policy, .. } = tables;
-        Self { directory, permissions, packs, operators, outlets, policy, standings }
+        Self { directory, permissions, packs, operators, outlets, policy, standings, own }
     }
 
     /// The operator with this certificate.

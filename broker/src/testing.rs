@@ -32,7 +32,7 @@ use crate::hub::{Hub, Mail, Noise, Pulse, Validations};
 use crate::keys::KeysAtRest;
 use crate::outlet::Outlets;
 use crate::quota::Quotas;
-use crate::standing::{Standings, TrustRules};
+use crate::standing::TrustRules;
 use crate::stop::{self, Stopper};
 use crate::tables::{Current, InForce, Tables};
 
@@ -125,17 +125,20 @@ pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy, outlets: Outlets) -> (Ar
     let refresher =
         Refresher::new(revocation::Settings::default(), book.clone(), None, Arc::new(SystemClock));
     let door = |required| Acceptor::new(&identity, &[], required, None).expect("settings");
-    let doors = [ClientCertificate::Required, ClientCertificate::Optional].map(door);
+    let doors = [ClientCertificate::Required, ClientCertificate::Optional]
+        .map(|required| Arc::new(Current::new(door(required))));
     let tables = Tables {
         identity: identity.clone(),
         client_authorities: vec![],
         trust: TrustRules::default(),
+        revocation: revocation::Settings::default(),
         policy: Arc::new(AlgorithmPolicy::built_in()),
         directory,
         permissions: Permissions::default(),
         packs: Arc::default(),
         operators: vec![],
         peers: vec![],
+        digest: Digest([0; 32]),
     };
     let clock = Arc::new(SystemClock);
     let log_key = LogKey::generate("amtsbote/test/1").expect("a key");
@@ -157,18 +160,13 @@ pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy, outlets: Outlets) -> (Ar
         keys: KeysAtRest::new(keys, store),
         clock,
         mail: Mail::new(&tables.directory),
-        tables: Current::new(InForce::new(
-            tables,
-            outlets,
-            Standings::new(TrustRules::default(), book.clone()),
-        )),
+        tables: Current::new(InForce::new(tables, outlets, book.clone())),
         doors,
-        own_issuers: Arc::new(Current::new(vec![])),
         book,
         refresher: refresher.expect("settings"),
         under_grace: AtomicU64::new(0),
         reread: None,
-        rereading: tokio::sync::Mutex::default(),
+        watching: Arc::default(),
         limits: Limits::default(),
         delivery,
         verifier,

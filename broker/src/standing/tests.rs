@@ -1,14 +1,15 @@
 //! Paths, revocation and grace of the certificates of a directory, with a test authority and a book
 //! that is written by hand.
 
-use amtsbote_domain::directory::Directory;
 use amtsbote_domain::identity::AccountId;
 use amtsbote_domain::party::PartyId;
-use amtsbote_domain::policy::Permissions;
-use amtsbote_trust::policy::AlgorithmPolicy;
+use amtsbote_trust::policy::{AlgorithmPolicy, BUILT_IN};
 use amtsbote_trust::testca::{Entry, Issued, KeyKind, List, Purpose as Use, Sources, Span, TestCa};
 
 use super::*;
+
+mod days;
+mod policies;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -66,7 +67,13 @@ impl World {
     }
 
     fn standings(&self, rules: TrustRules) -> Standings {
-        Standings::new(rules, self.book.clone())
+        self.under(rules, BUILT_IN)
+    }
+
+    /// Under this policy.
+    fn under(&self, rules: TrustRules, policy: &str) -> Standings {
+        let policy = AlgorithmPolicy::read(policy).expect("a policy");
+        Standings::new(rules, Arc::new(policy), self.book.clone())
     }
 
     /// The book learns a list, fresh for so many hours from noon.
@@ -254,7 +261,7 @@ fn a_path_is_remembered_and_its_absence_for_a_minute() {
     let world = World::new();
     let standings = world.standings(world.rules());
     let memo = |issued: &Issued| {
-        let key = (issued.certificate().fingerprint(), Purpose::Content);
+        let key = (issued.certificate().fingerprint(), Purpose::Content, false);
         let memo = standings.remembered().get(&key).cloned().expect("remembered");
         (memo.found.is_ok(), memo.from, memo.until)
     };
@@ -284,51 +291,4 @@ fn new_tables_look_for_paths_anew() {
     let after = other.standings(other.rules());
     assert_eq!(code(author(&after, &leaf, noon(0))), Code::SignerNotTrusted);
     assert_eq!(author(&before, &leaf, noon(0)), Ok(None), "whoever holds the old ones goes on");
-}
-
-#[test]
-fn every_link_is_watched_once_and_our_own_is_stapled() {
-    let world = World::new();
-    let (signs, connects) = (world.issue(Use::Signature), world.issue(Use::Client));
-    let own = world.issue(Use::local_hub());
-    let directory = Directory::new(
-        vec![party(&[&signs], None)],
-        vec![account(&connects, None), {
-            let id = AccountId::parse("ourselves").expect("an account");
-            Account { id, ..account(&own, None) }
-        }],
-    )
-    .expect("consistent");
-    let operator = Operator {
-        name: "TEST".to_owned(),
-        certificate: world.issue(Use::Operator).certificate().trusted(),
-    };
-    let tables = Tables {
-        identity: own.identity().clone(),
-        client_authorities: vec![],
-        trust: world.rules(),
-        directory,
-        permissions: Permissions::default(),
-        packs: Arc::default(),
-        operators: vec![operator],
-        peers: vec![],
-        policy: Arc::new(AlgorithmPolicy::built_in()),
-    };
-    let standings = world.standings(world.rules());
-    let watched = standings.watched(&tables, noon(0));
-    // Four leaves and the authority in between.
-    assert_eq!(watched.len(), 5);
-    let stapled: Vec<_> = watched.iter().filter(|w| w.staple).collect();
-    assert_eq!(stapled.len(), 1);
-    assert_eq!(&stapled[0].certificate, own.certificate());
-    assert_eq!(&stapled[0].issuer, world.middle.certificate());
-
-    // What doctor sees: one revoked, one whose issuers are gone.
-    world.list(&world.middle, 24, &[(&signs, 1)]);
-    let in_force = InForce::new(tables, crate::outlet::Outlets::default(), standings);
-    let surveyed = in_force.standings.survey(&in_force, noon(0));
-    let refused: Vec<_> = surveyed.iter().filter_map(|s| s.refused).collect();
-    assert_eq!((surveyed.len(), refused), (4, vec![Code::CertificateRevoked]));
-    let late = in_force.standings.survey(&in_force, noon(1000));
-    assert!(late.is_empty(), "what has ended is told elsewhere");
 }

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio_openssl::SslStream;
 
 use crate::config::Limits;
+use crate::doors;
 use crate::hub::Noise;
 use crate::stop::Stop;
 use crate::transport::patient::Patient;
@@ -49,7 +50,7 @@ pub(crate) struct Listener {
 /// What every connection needs.
 #[derive(Clone)]
 struct Door {
-    acceptor: Acceptor,
+    acceptor: doors::Door,
     limits: Limits,
     places: Arc<Places>,
     noise: Arc<Noise>,
@@ -59,7 +60,7 @@ impl Listener {
     /// Binds; port 0 lets the system choose. Nobody is answered before [`Listener::serve`].
     pub(crate) async fn bind(
         address: SocketAddr,
-        acceptor: Acceptor,
+        acceptor: doors::Door,
         limits: Limits,
         noise: Arc<Noise>,
     ) -> std::io::Result<Self> {
@@ -131,8 +132,9 @@ impl Door {
         stop: Stop,
     ) {
         let patience = self.places.patience(Duration::from_millis(self.limits.handshake_ms));
+        let acceptor = self.acceptor.get();
         let stream = tokio::select! {
-            shaken = shake_hands(stream, &self.acceptor) => match shaken {
+            shaken = shake_hands(stream, &acceptor) => match shaken {
                 Ok(stream) => stream,
                 Err(error) => {
                     self.noise.count();

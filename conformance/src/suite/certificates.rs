@@ -2,12 +2,15 @@
 //! of `openssl ocsp`, lists from a file and from a small server.
 
 mod authority;
+mod calendar;
 mod grace;
 mod line;
 mod listeners;
+mod policy;
 mod revoked;
 mod rollover;
 mod shelf;
+mod sources;
 mod tables;
 
 use std::path::{Path, PathBuf};
@@ -60,10 +63,14 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     report.add("source-away", grace::away(&world).await);
     report.add("list-server-and-responder-away", grace::all_away(&mut world).await);
     report.add("tls-identity-changes-with-staple", listeners::identity(&world).await);
+    report.add("weak-connection-is-refused-but-under-the-profile", policy::account(&world).await);
+    report.add("sources-and-operators-by-reload", sources::operator(&world).await);
+    report.add("entered-before-it-is-valid", calendar::early(&world).await);
     report.add("broken-directory-changes-nothing", tables::broken(&world).await);
     report.add("private-key-is-refused", tables::private_key(&world).await);
+    let silent = sources::wait_for_a_silent_one(&world);
     let World { folder, node, .. } = world;
-    report.add("stops", tokio::task::block_in_place(|| node.stop()).map(|()| String::new()));
+    report.add("stops-although-it-reads-again", sources::stop(node, silent));
     report.add("archive-holds-afterwards", folder.verify_archive().map(|found| found.to_string()));
     Ok(())
 }

@@ -11,9 +11,9 @@ use crate::ui::{Tone, Ui};
 
 /// Have a running hub read its tables again
 ///
-/// Directory, permissions, packs, operators, peers and certificates; all of them or, when one is
-/// wrong, none. Addresses, limits and the data folder need a restart. Exit code 0 when they are in
-/// force, 1 when something is wrong and the old ones stay.
+/// Directory, permissions, packs, operators, peers, policy, anchors, sources of revocation and
+/// certificates; all of them or, when one is wrong, none. Addresses, limits and the data folder need
+/// a restart. Exit code 0 when they are in force, 1 when something is wrong and the old ones stay.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  amtsbote reload")]
 pub(crate) struct Reload {}

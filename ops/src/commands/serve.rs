@@ -4,10 +4,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use amtsbote_broker::reload::By;
 use amtsbote_broker::server;
 use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use crate::config::node::{LogFormat, Logging, NodeFile, Overrides};
 use crate::logging;
@@ -17,8 +19,8 @@ use crate::ui::{Format, Ui};
 /// Run the hub
 ///
 /// Ready when /health/ready on the operations address answers 200. SIGTERM and SIGINT let requests
-/// under way end, then stop. SIGHUP reads directory, permissions, packs, operators, peers and
-/// certificates again, as `amtsbote reload` does.
+/// under way end, then stop. SIGHUP reads directory, permissions, packs, operators, peers, policy,
+/// anchors, sources of revocation and certificates again, as `amtsbote reload` does.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  amtsbote serve --config /etc/amtsbote/amtsbote.toml")]
 pub(crate) struct Serve {
@@ -95,12 +97,17 @@ async fn serve(
             ui.t("Betriebsschnittstelle", "operations API"),
         ));
     }
+    let mut reloads = JoinSet::new();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            // What came of it is in the log; what cannot be read changes nothing.
-            _ = hang_up.recv() => drop(running.hub().reload().await),
+            // Beside the loop: a stop does not wait for it. What came of it is in the log; what
+            // cannot be read changes nothing. A signal that comes meanwhile is heard afterwards.
+            _ = hang_up.recv(), if reloads.is_empty() => {
+                reloads.spawn(running.hub().reload(By::Signal));
+            }
+            Some(_) = reloads.join_next() => {}
         }
     }
     ui.note(ui.t(

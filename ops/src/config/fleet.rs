@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
@@ -120,7 +121,7 @@ pub(crate) enum Material {
     /// A symmetric key of so many bits.
     Symmetric(u32),
     /// A key whose certificate is not there or cannot be read, and why.
-    Unknown(String),
+    Unknown(Arc<TrustError>),
 }
 
 /// One key or certificate.
@@ -252,7 +253,7 @@ impl NodeFile {
                 Ok(certificate) => Material::Certificate(Box::new(certificate)),
                 Err(error) => match self.pending(&name, &error) {
                     Some(key) if purpose == Use::OwnKey => Material::Pending(key),
-                    _ => Material::Unknown(error.reason().to_string()),
+                    _ => Material::Unknown(Arc::new(error)),
                 },
             };
             items.push(Item { name, ..item(purpose, material, place) });

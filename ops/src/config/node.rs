@@ -10,23 +10,22 @@ use amtsbote_archive::note::LogKey;
 use amtsbote_archive::origin::Origin;
 use amtsbote_broker::config::{DeliveryPolicy, Limits, NodeConfig, Operator, PeerConfig};
 use amtsbote_broker::tables::{NotReread, Reread, Tables};
-use amtsbote_domain::Timestamp;
-use amtsbote_domain::directory::Directory;
+use amtsbote_domain::digest::Digest;
 use amtsbote_domain::text::Language;
 use amtsbote_schemas::pack::PackSet;
 use amtsbote_trust::keystore::{Identity, KeyStore, Keys, Passphrase};
 use amtsbote_trust::master::MasterKey;
-use amtsbote_trust::path::Floors;
-use amtsbote_trust::policy::{AlgorithmPolicy, Purpose};
+use amtsbote_trust::pem::Certificate;
+use amtsbote_trust::policy::AlgorithmPolicy;
 pub(crate) use amtsbote_trust::wrapping::MASTER_KEY;
 use amtsbote_trust::wrapping::WrappingFolder;
+use openssl::sha::Sha256;
 use toml::Spanned;
 
 use super::raw::{RawDelivery, RawLimits, RawNode, RawPeer};
 use super::table::Source;
 use super::{certificate, directory, parsed, permissions, policy, trust};
 use crate::outcome::{Context, Failure};
-use crate::time;
 
 /// The name of the TLS identity in the key store, unless tls.identity says another.
 const TLS_KEY: &str = "tls";
@@ -116,10 +115,13 @@ impl NodeFile {
 
     /// Which algorithms and keys may be used.
     pub(crate) fn policy(&self) -> Result<AlgorithmPolicy, Failure> {
-        match &self.raw.policy.file {
-            None => Ok(AlgorithmPolicy::built_in()),
-            Some(file) => policy::read(&Source::read(&self.source.resolve(file.get_ref()))?),
-        }
+        read_policy(self.policy_source()?.as_ref())
+    }
+
+    /// The file of the policy, unless it is the built-in one.
+    fn policy_source(&self) -> Result<Option<Source>, Failure> {
+        let file = self.raw.policy.file.as_ref();
+        file.map(|file| Source::read(&self.source.resolve(file.get_ref()))).transpose()
     }
 
     /// The log's key under the log's name.
@@ -169,7 +171,6 @@ impl NodeFile {
                 raw.listen.operations.as_ref(),
                 OPERATIONS,
             )?,
-            revocation: trust::revocation(source, &raw.revocation)?,
             tables: self.tables()?,
             reread: Some(Arc::new(Files(source.path().to_owned()))),
             log_key: self.log_key()?,
@@ -185,19 +186,26 @@ impl NodeFile {
         let peer_names: Vec<&str> = raw.peer.iter().map(|p| p.name.get_ref().as_str()).collect();
         let directory_source = Source::read(&source.resolve(&raw.directory))?;
         let permissions_source = Source::read(&source.resolve(&raw.permissions))?;
-        let policy = self.policy()?;
-        let directory = directory::read(&directory_source, &peer_names)?;
-        Ok(Tables {
-            trust: trust::rules(source, &raw.trust, &floors(&policy, &directory, time::now()))?,
+        let policy_source = self.policy_source()?;
+        let policy = read_policy(policy_source.as_ref())?;
+        let (trust, anchors) = trust::rules(source, &raw.trust)?;
+        let mut tables = Tables {
+            trust,
+            revocation: trust::revocation(source, &raw.revocation)?,
             policy: Arc::new(policy),
-            directory,
+            directory: directory::read(&directory_source, &peer_names)?,
             identity: self.identity()?,
             client_authorities: self.client_authorities()?,
             operators: self.operators()?,
             permissions: permissions::read(&permissions_source)?,
             packs: Arc::new(load_packs(&self.packs_dir())?),
             peers: raw.peer.iter().map(|peer| self.peer(peer)).collect::<Result<_, _>>()?,
-        })
+            digest: Digest([0; 32]),
+        };
+        let files = [Some(source), Some(&directory_source), Some(&permissions_source)];
+        let files = files.into_iter().chain([policy_source.as_ref()]);
+        tables.digest = digest(files.map(|file| file.map_or("", Source::text)), &anchors, &tables);
+        Ok(tables)
     }
 
     fn address(
@@ -240,7 +248,7 @@ impl NodeFile {
             .map_err(|error| certificate::failure(&error))
     }
 
-    fn client_authorities(&self) -> Result<Vec<amtsbote_trust::pem::Certificate>, Failure> {
+    fn client_authorities(&self) -> Result<Vec<Certificate>, Failure> {
         let mut authorities = Vec::new();
         for file in &self.raw.tls.client_authorities {
             authorities.extend(certificate::all(&self.source, file)?);
@@ -274,12 +282,41 @@ impl NodeFile {
     }
 }
 
-/// How strong the certificates of a path must be. The signer's own key is judged by the policy for
-/// its partner; its issuers are shared by all, so one partner under the legacy profile lowers the
-/// floor under them. It is taken anew whenever the tables are read.
-fn floors(policy: &AlgorithmPolicy, directory: &Directory, at: Timestamp) -> Floors {
-    let legacy = directory.legacy(at).next().is_some();
-    policy.floors(Purpose::CertificateSignature, legacy, at)
+fn read_policy(source: Option<&Source>) -> Result<AlgorithmPolicy, Failure> {
+    source.map_or_else(|| Ok(AlgorithmPolicy::built_in()), policy::read)
+}
+
+/// SHA-256 over what tables were read from: each file with tables, every certificate, what the packs
+/// say of themselves. No private key goes into it.
+fn digest<'a>(
+    files: impl Iterator<Item = &'a str>,
+    anchors: &[Certificate],
+    tables: &Tables,
+) -> Digest {
+    let mut hash = Sha256::new();
+    // The length in front tells where a part ends.
+    let mut part = |octets: &[u8]| {
+        hash.update(&(octets.len() as u64).to_be_bytes());
+        hash.update(octets);
+    };
+    files.for_each(|text| part(text.as_bytes()));
+    let given = tables.identity.chain().iter().chain(&tables.client_authorities).chain(anchors);
+    given.for_each(|certificate| part(certificate.der()));
+    let directory = &tables.directory;
+    let parties = directory.parties().flat_map(|party| &party.certificates);
+    let accounts = directory.accounts().iter().flat_map(|account| &account.certificates);
+    let operators = tables.operators.iter().map(|operator| &operator.certificate);
+    parties.chain(accounts).chain(operators).for_each(|certificate| part(&certificate.der));
+    tables.revocation.overrides.iter().for_each(|own| part(&own.issuer.0));
+    for peer in &tables.peers {
+        part(&peer.authority_pem);
+        part(&peer.identity_pem.0);
+    }
+    for pack in tables.packs.list() {
+        // A description that cannot be written stands for nothing.
+        part(&serde_json::to_vec(&pack).unwrap_or_default());
+    }
+    Digest(hash.finish())
 }
 
 /// The file that a running node reads again.

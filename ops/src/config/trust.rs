@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amtsbote_broker::standing::TrustRules;
-use amtsbote_trust::path::{Anchors, Floors, Purpose};
+use amtsbote_trust::path::{Anchors, Purpose};
 use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::revocation::{Grace, Guard, Nonce, Override, Place, Rhythm, Settings};
 use jiff::SignedDuration;
@@ -14,26 +14,27 @@ use super::raw::{RawRevocation, RawSource, RawTrust};
 use super::table::Source;
 use crate::outcome::Failure;
 
-/// Anchors and what is demanded of certificates.
+/// Anchors and what is demanded of certificates; with every certificate that was read for it.
 pub(crate) fn rules(
     source: &Source,
     raw: &RawTrust,
-    floors: &Floors,
-) -> Result<TrustRules, Failure> {
+) -> Result<(TrustRules, Vec<Certificate>), Failure> {
     let intermediates = certificates(source, &raw.intermediates)?;
-    let mut builder = Anchors::builder().floors(*floors);
+    let mut all = intermediates.clone();
+    let mut builder = Anchors::builder();
     for (purpose, files) in
         [(Purpose::Content, &raw.content_anchors), (Purpose::TlsClient, &raw.tls_client_anchors)]
     {
-        builder = builder
-            .trust(purpose, &certificates(source, files)?)
-            .intermediates(purpose, &intermediates);
+        let anchors = certificates(source, files)?;
+        builder = builder.trust(purpose, &anchors).intermediates(purpose, &intermediates);
+        all.extend(anchors);
     }
-    Ok(TrustRules {
+    let rules = TrustRules {
         anchors: builder.build().map_err(|error| certificate::failure(&error))?,
         grace: grace(source, raw.grace_hours.as_ref())?.unwrap_or_default(),
         require_source: raw.require_source,
-    })
+    };
+    Ok((rules, all))
 }
 
 fn certificates(source: &Source, files: &[Spanned<String>]) -> Result<Vec<Certificate>, Failure> {
@@ -118,7 +119,8 @@ mod tests {
     fn without_a_word_nothing_is_asked_and_nothing_is_trusted_beyond_the_directory() {
         let raw = node("");
         let source = Source::from_text("");
-        let rules = rules(&source, &raw.trust, &Floors::default()).expect("rules");
+        let (rules, read) = rules(&source, &raw.trust).expect("rules");
+        assert!(read.is_empty());
         assert!(!rules.anchors.any(Purpose::Content) && !rules.require_source);
         let settings = revocation(&source, &raw.revocation).expect("settings");
         assert_eq!(settings.guard, Guard::default());
@@ -133,7 +135,7 @@ mod tests {
              nonce = true\ntimeout_ms = 500\nrefresh_minutes = 2\n",
         );
         let source = Source::from_text("");
-        let rules = rules(&source, &raw.trust, &Floors::default()).expect("rules");
+        let (rules, _) = rules(&source, &raw.trust).expect("rules");
         assert_eq!(rules.grace.duration(), SignedDuration::from_hours(48));
         assert!(rules.require_source);
         let settings = revocation(&source, &raw.revocation).expect("settings");
@@ -147,8 +149,7 @@ mod tests {
     #[test]
     fn a_grace_beyond_the_longest_is_refused_with_its_line() {
         let raw = node("[trust]\ngrace_hours = 9999\n");
-        let failure =
-            rules(&Source::from_text("x\n"), &raw.trust, &Floors::default()).expect_err("too long");
+        let failure = rules(&Source::from_text("x\n"), &raw.trust).expect_err("too long");
         assert!(failure.text(Language::En).contains("at most 720"));
     }
 

@@ -24,6 +24,7 @@ use serde::Serialize;
 
 use crate::config::Operator;
 use crate::hub::Hub;
+use crate::reload::By;
 use crate::transport::listener::Visitor;
 use crate::transport::refusal::{Refusal, keep_private};
 
@@ -39,26 +40,39 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
         .route("/directory/{party}", get(explain::party))
         .route("/route", get(explain::route))
         .route("/packs", get(explain::packs))
-        .route("/checks", get(health::checks))
         .route("/log/verify", post(view::verify_log))
-        .route("/reload", post(reload))
         .route("/certificates/affected", get(affected::affected))
+        .layer(axum::middleware::from_fn_with_state((hub.clone(), Admits::Good), identify));
+    // What finds out and ends that nothing is known of revoked certificates.
+    let remedies = Router::new()
+        .route("/checks", get(health::checks))
+        .route("/reload", post(reload))
         .route("/revocation/refresh", post(affected::refresh))
-        .layer(axum::middleware::from_fn_with_state(hub.clone(), identify));
+        .layer(axum::middleware::from_fn_with_state((hub.clone(), Admits::Unknown), identify));
     Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .nest("/ops/v1", people)
+        .nest("/ops/v1", people.merge(remedies))
         .fallback(async || Refusal::from(Code::NotFound))
         .method_not_allowed_fallback(async || Refusal::method())
         .layer(axum::middleware::from_fn_with_state(hub.clone(), door))
         .with_state(hub)
 }
 
+/// Which operators a route lets in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Admits {
+    /// Those whose certificate counts.
+    Good,
+    /// Those as well of whose certificate nothing is known because no source of revocation answers:
+    /// otherwise nobody could do anything about it. One that was revoked or has no path never.
+    Unknown,
+}
+
 /// Lets in operators only.
 async fn identify(
-    State(hub): State<Arc<Hub>>,
+    State((hub, admits)): State<(Arc<Hub>, Admits)>,
     Extension(visitor): Extension<Visitor>,
     mut request: Request,
     next: Next,
@@ -71,6 +85,18 @@ async fn identify(
             Ok(()) => {
                 request.extensions_mut().insert(operator);
                 next.run(request).await
+            }
+            Err(fault)
+                if admits == Admits::Unknown && fault.code == Code::CertificateStatusUnknown =>
+            {
+                let act = format!("status of the certificate unknown: {}", request.uri().path());
+                match note(&hub, &operator, &act, None).await {
+                    Ok(()) => {
+                        request.extensions_mut().insert(operator);
+                        next.run(request).await
+                    }
+                    Err(error) => Refusal::from(error).into_response(),
+                }
             }
             Err(fault) => {
                 tracing::warn!(operator = operator.name, code = %fault.code, "operator refused");
@@ -109,14 +135,13 @@ async fn door(
     response
 }
 
-/// `POST /ops/v1/reload`: directory, permissions, packs, operators and peers are read again, all or
-/// none. The act is on record before anything changes.
+/// `POST /ops/v1/reload`: the tables are read again, all or none. The act is on record before
+/// anything changes.
 async fn reload(
     State(hub): State<Arc<Hub>>,
     Extension(operator): Extension<Operator>,
 ) -> Result<Response, Refusal> {
-    note(&hub, &operator, "reload", None).await?;
-    let outcome = hub.reload().await;
+    let outcome = hub.reload(By::Operator(operator.certificate.fingerprint)).await;
     let reason = outcome.err();
     Ok(json(&serde_json::json!({
         "schema_version": 1,

@@ -62,22 +62,28 @@ fn sources(hub: &Hub, now: Timestamp) -> Check {
         })
         .collect();
     let total = reports.len();
-    let (status, text_de, text_en) = if failing.is_empty() {
+    let (status, text_de, text_en) = if total == 0 {
         (
             Status::Ok,
-            format!("{total} Quellen der Sperrauskunft, keine gestört"),
-            format!("{total} sources of revocation, none failing"),
+            "keine Quelle der Sperrauskunft; Sperrungen werden nicht bemerkt".to_owned(),
+            "no source of revocation; revocations are not noticed".to_owned(),
+        )
+    } else if failing.is_empty() {
+        (
+            Status::Ok,
+            format!("Quellen der Sperrauskunft: {total}, keine gestört"),
+            format!("sources of revocation: {total}, none failing"),
         )
     } else {
         let list = listed(&failing);
         (
             Status::Warning,
             format!(
-                "{} von {total} Quellen der Sperrauskunft gestört (Auskunft noch frisch für): {list}",
+                "Quellen der Sperrauskunft: {} von {total} gestört (Auskunft noch frisch für): {list}",
                 failing.len()
             ),
             format!(
-                "{} of {total} sources of revocation failing (last word still fresh for): {list}",
+                "sources of revocation: {} of {total} failing (last word still fresh for): {list}",
                 failing.len()
             ),
         )
@@ -92,11 +98,17 @@ fn certificates(surveyed: &[Surveyed], now: Timestamp) -> Check {
     };
     let revoked = refused(Code::CertificateRevoked);
     let unknown = refused(Code::CertificateStatusUnknown);
+    let weak = refused(Code::AlgorithmNotAllowed);
     let no_path: Vec<String> = surveyed
         .iter()
         .filter(|s| {
             s.refused.is_some_and(|code| {
-                !matches!(code, Code::CertificateRevoked | Code::CertificateStatusUnknown)
+                !matches!(
+                    code,
+                    Code::CertificateRevoked
+                        | Code::CertificateStatusUnknown
+                        | Code::AlgorithmNotAllowed
+                )
             })
         })
         .map(|s| s.owner.clone())
@@ -108,7 +120,8 @@ fn certificates(surveyed: &[Surveyed], now: Timestamp) -> Check {
             format!("{owner} ({} h {:02} min)", minutes / 60, minutes % 60)
         })
         .collect();
-    let status = match (revoked.is_empty() && unknown.is_empty() && no_path.is_empty(), &*grace) {
+    let refused = [&revoked, &unknown, &weak, &no_path];
+    let status = match (refused.iter().all(|names| names.is_empty()), &*grace) {
         (false, _) => Status::Critical,
         (true, []) => Status::Ok,
         (true, _) => Status::Warning,
@@ -117,18 +130,20 @@ fn certificates(surveyed: &[Surveyed], now: Timestamp) -> Check {
         name: "revocation",
         status,
         text_de: format!(
-            "gesperrt: {}; ohne Auskunft abgewiesen: {}; ohne Pfad zum Anker: {}; in der \
-             Übergangsfrist (Rest): {}",
+            "gesperrt: {}; ohne Auskunft abgewiesen: {}; nach der Richtlinie zu schwach: {}; ohne \
+             Pfad zum Anker: {}; in der Übergangsfrist (Rest): {}",
             listed(&revoked),
             listed(&unknown),
+            listed(&weak),
             listed(&no_path),
             listed(&grace)
         ),
         text_en: format!(
-            "revoked: {}; refused, nothing known: {}; no path to an anchor: {}; under grace (time \
-             left): {}",
+            "revoked: {}; refused, nothing known: {}; too weak for the policy: {}; no path to an \
+             anchor: {}; under grace (time left): {}",
             listed(&revoked),
             listed(&unknown),
+            listed(&weak),
             listed(&no_path),
             listed(&grace)
         ),

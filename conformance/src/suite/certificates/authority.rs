@@ -126,6 +126,18 @@ impl Authority {
 
     /// A new key and a certificate for it, in `into`.
     pub(super) fn issue(&self, into: &Path, name: &str, usage: Use) -> Result<Issued> {
+        self.issue_with(into, name, usage, NEW_KEY, &["-days", "20"])
+    }
+
+    /// The same with another key, valid at another time: arguments of `openssl req` and `openssl ca`.
+    pub(super) fn issue_with(
+        &self,
+        into: &Path,
+        name: &str,
+        usage: Use,
+        new_key: &[&str],
+        valid: &[&str],
+    ) -> Result<Issued> {
         let issued = Issued {
             certificate: into.join(format!("{name}.cert.pem")),
             key: into.join(format!("{name}.key.pem")),
@@ -138,11 +150,12 @@ impl Authority {
         self.tool(&[
             &["req", "-new", "-config", &configuration, "-subj", &subject, "-keyout", &key],
             &["-out", &request],
-            NEW_KEY,
+            new_key,
         ])?;
         self.tool(&[
             &["ca", "-batch", "-notext", "-config", &configuration, "-in", &request][..],
-            &["-extensions", usage.section(), "-days", "20", "-out", &certificate],
+            &["-extensions", usage.section(), "-out", &certificate],
+            valid,
         ])?;
         // A key of ours is for its owner's eyes only.
         use std::os::unix::fs::PermissionsExt as _;
@@ -225,7 +238,8 @@ impl Authority {
 }
 
 /// A new key of P-256, not encrypted.
-const NEW_KEY: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+pub(super) const NEW_KEY: &[&str] =
+    &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
 /// A running responder; it ends with its owner.
 pub(super) struct Responder {

@@ -36,7 +36,13 @@ impl Line {
 
     /// Asks for a path; status and body.
     pub(super) fn get(&mut self, path: &str) -> Result<(u16, String)> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.ask("GET", path)
+    }
+
+    /// The same by another method, without a body.
+    pub(super) fn ask(&mut self, method: &str, path: &str) -> Result<(u16, String)> {
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes())?;
         let mut line = String::new();
         self.0.read_line(&mut line)?;

@@ -120,6 +120,7 @@ async fn hang_up(world: &World) -> Result<()> {
     let count =
         |log: &Path| -> Result<usize> { Ok(std::fs::read_to_string(log)?.matches(DONE).count()) };
     let log = world.folder.log();
+    let leaves = world.metric("amtsbote_log_leaves").await?;
     let (before, begun) = (count(&log)?, tokio::time::Instant::now());
     let pid = world.node.pid().to_string();
     ensure!(Command::new("kill").args(["-HUP", &pid]).status()?.success(), "no signal");
@@ -127,6 +128,8 @@ async fn hang_up(world: &World) -> Result<()> {
         ensure!(begun.elapsed() < PATIENCE, "SIGHUP has no effect: {}", world.folder.log_tail());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    let more = world.metric("amtsbote_log_leaves").await? - leaves;
+    ensure!(more > 0, "SIGHUP left no evidence");
     Ok(())
 }
 
