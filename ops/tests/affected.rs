@@ -1,5 +1,5 @@
-//! `cert affected` and `cert refresh` against a node of the example region that trusts its own
-//! authority and reads a list of revoked certificates from a file.
+//! `cert affected` and `cert refresh` against a node of the example region that reads a list of
+//! revoked certificates from a file.
 
 mod common;
 
@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 use common::{amtsbote, exits, objects, stdout};
 use serde_json::Value;
 
-const SOURCE: &str = "\n[trust]\ncontent_anchors = [\"ca.pem\"]\ntls_client_anchors = [\"ca.pem\"]\n\
-                      [[revocation.source]]\nissuer = \"ca.pem\"\ncrl = [\"ca.crl\"]\n";
+const SOURCE: &str = "\n[[revocation.source]]\nissuer = \"ca.pem\"\ncrl = [\"ca.crl\"]\n";
 
 /// A running node; killed when dropped.
 struct Hub {

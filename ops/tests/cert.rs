@@ -13,6 +13,9 @@ use serde_json::Value;
 
 const LEMGO: &str = "ags:05766044";
 const ACCOUNT: &str = "verfahren-05766044";
+/// What a node of the example region names: 39 members with two certificates each; node, log, master
+/// key, operator; the authority three times: for clients, and as anchor of both purposes.
+const ALL: usize = 39 * 2 + 4 + 3;
 
 /// A node of the example region that does not run.
 struct Node {
@@ -79,8 +82,7 @@ fn the_inventory_knows_every_key_and_certificate() {
     let output = node.run(&["cert", "inventory", "-o", "json"]);
     exits(&output, 0);
     let lines = objects(&output);
-    // 39 members with two certificates each; node, log, master key, operator, authority.
-    assert_eq!(lines.len(), 39 * 2 + 5);
+    assert_eq!(lines.len(), ALL);
     assert!(lines.iter().all(|line| line["judgement"] == "good"), "a new node conforms");
     let sig = of(&lines, "content-signature", LEMGO);
     assert_eq!((&sig["algorithm"], &sig["bits"]), (&"EC P-256".into(), &256.into()));
@@ -96,6 +98,9 @@ fn the_inventory_knows_every_key_and_certificate() {
     for purpose in ["tls-client", "operator", "client-authority"] {
         assert!(lines.iter().any(|line| line["purpose"] == purpose), "{purpose}");
     }
+    let anchors: Vec<&Value> = lines.iter().filter(|line| line["purpose"] == "anchor").collect();
+    let names: Vec<_> = anchors.iter().map(|line| line["owner_name"].as_str()).collect();
+    assert_eq!(names, ["content", "tls-client"].map(Some));
     let shown = node.run(&["cert", "inventory"]);
     exits(&shown, 0);
     for line in ["content signature: ags:05766044 Stadt Lemgo\n", "  algorithm      EC P-256\n"] {
@@ -118,7 +123,7 @@ fn the_csv_is_read_by_whoever_follows_rfc_4180() {
     let text = stdout(&output);
     assert!(text.ends_with("\r\n") && !text.replace("\r\n", "").contains('\n'));
     let rows = csv(&text);
-    assert_eq!(rows.len(), 39 * 2 + 5 + 1);
+    assert_eq!(rows.len(), ALL + 1);
     assert!(rows.iter().all(|row| row.len() == rows[0].len()));
     let column = |name: &str| rows[0].iter().position(|c| c == name).expect("a column");
     let lemgo = rows
@@ -188,6 +193,27 @@ fn a_change_of_certificates_overlaps() {
 }
 
 #[test]
+fn imports_at_once_are_all_entered() {
+    let node = Node::new();
+    let owners = [LEMGO, "ags:05766020", "ags:05766048", "ags:05766040"];
+    let files = owners.map(|owner| node.issue(&["--party", owner, "--days", "800"]));
+    std::thread::scope(|scope| {
+        for (owner, file) in owners.iter().zip(&files) {
+            let node = &node;
+            scope.spawn(move || {
+                exits(&node.run(&["cert", "import", file, "--party", owner]), 0);
+            });
+        }
+    });
+    for owner in owners {
+        let listed = objects(&node.run(&["cert", "list", "-o", "json", "--owner", owner]));
+        let of = listed.iter().filter(|line| line["owner"] == owner);
+        assert_eq!(of.count(), 2, "{owner}");
+    }
+    assert!(!node.dir.join("directory.toml.new").exists());
+}
+
+#[test]
 fn what_must_not_be_entered_is_not() {
     let node = Node::new();
     let before = node.directory();
@@ -223,19 +249,20 @@ fn what_must_not_be_entered_is_not() {
     assert_eq!((node.directory(), certs()), (before, count));
 }
 
-/// A certificate over an RSA key of 2048 bits.
+/// A certificate of the test CA over an RSA key of 2048 bits.
 fn weak(dir: &Path) -> String {
-    let file = dir.join("weak.pem");
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "365"])
-        .args(["-subj", "/CN=TEST weak", "-keyout"])
-        .arg(dir.join("weak.key.pem"))
-        .arg("-out")
-        .arg(&file)
-        .output()
-        .expect("the tool openssl is needed (Debian package openssl)");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    file.to_str().expect("UTF-8").to_owned()
+    let openssl = |arguments: &[&str]| {
+        let made = Command::new("openssl").args(arguments).current_dir(dir).output();
+        let made = made.expect("the tool openssl is needed (Debian package openssl)");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    fs::write(dir.join("weak.cnf"), "basicConstraints=critical,CA:FALSE\n").expect("written");
+    let key = ["req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "weak.key.pem"];
+    openssl(&[&key[..], &["-subj", "/CN=TEST weak", "-out", "weak.csr.pem"]].concat());
+    let issue = ["x509", "-req", "-sha256", "-days", "365", "-in", "weak.csr.pem"];
+    let authority = ["-CA", "ca.pem", "-CAkey", "ca/ca.key.pem", "-extfile", "weak.cnf"];
+    openssl(&[&issue[..], &authority, &["-out", "weak.pem"]].concat());
+    dir.join("weak.pem").to_str().expect("UTF-8").to_owned()
 }
 
 #[test]
@@ -244,7 +271,8 @@ fn what_ends_soon_is_told_in_time() {
     let check = |more: &[&str]| node.run(&[&["cert", "check"], more].concat());
     exits(&check(&[]), 0);
     exits(&check(&["--monitor"]), 0);
-    assert!(stdout(&check(&["--monitor"])).starts_with("AMTSBOTE CERT OK - 83 "));
+    let well = format!("AMTSBOTE CERT OK - {ALL} ");
+    assert!(stdout(&check(&["--monitor"])).starts_with(&well));
     for (days, urgency, code, monitor) in [
         ("89", "90-days", 0, 1),
         ("59", "60-days", 0, 1),
@@ -262,7 +290,7 @@ fn what_ends_soon_is_told_in_time() {
         "läuft in höchstens 7 Tagen ab\n",
         "  Inhaltssignatur: ags:05766044 Stadt Lemgo, gültig bis ",
         "amtsbote cert import DATEI --party ags:05766044",
-        "82 von 83 in Ordnung",
+        &format!("{} von {ALL} in Ordnung", ALL - 1),
     ] {
         assert!(german.contains(text), "{text}: {german}");
     }
@@ -282,7 +310,13 @@ fn what_ends_soon_is_told_in_time() {
         amtsbote(&nowhere).args(["cert", "check", "--config", "no.toml"]).args(more).output()
     };
     exits(&nowhere(&[]).expect("it runs"), 2);
-    exits(&nowhere(&["--monitor"]).expect("it runs"), 3);
+    let unknown = nowhere(&["--monitor"]).expect("it runs");
+    exits(&unknown, 3);
+    // Monitoring reads stdout.
+    assert!(stdout(&unknown).starts_with("AMTSBOTE CERT UNKNOWN - "), "{}", stdout(&unknown));
+    // Nobody of this name is no good news.
+    exits(&check(&["--owner", "ags:00000000"]), 2);
+    exits(&check(&["--owner", "ags:00000000", "--monitor"]), 3);
 }
 
 #[test]
@@ -350,7 +384,15 @@ fn only_a_node_for_trying_things_on_issues() {
     // The certificate a new node makes for itself lasts 90 days: worth a warning from the start.
     exits(&run(&["cert", "check"]), 0);
     exits(&run(&["cert", "check", "--monitor"]), 1);
+    // It has no anchors yet, of which the operator is told before it serves; the region has some.
+    let anchors = |output: Output| {
+        let said = stdout(&output);
+        said.lines().find(|line| line.contains("anchors: ")).expect("a check").to_owned()
+    };
+    let warned = anchors(run(&["doctor", "--offline"]));
+    assert!(warned.starts_with("warning") && warned.contains("content_anchors"), "{warned}");
     let node = Node::new();
+    assert!(anchors(node.run(&["doctor", "--offline"])).starts_with("ok"));
     exits(&node.run(&["cert", "issue", "--party", "ags:00000000"]), 2);
     exits(&node.run(&["cert", "issue", "--party", LEMGO, "--days", "0"]), 2);
     let turned = ["--from", "2027-01-01", "--until", "2026-01-01"];
@@ -459,6 +501,26 @@ fn the_hub_judges_signatures_by_policy_and_profile() {
     // The profile ends by itself.
     node.change("2099-06-30", "2020-06-30");
     exits(&Serving::start(&node.dir).send(&node), 1);
+}
+
+#[test]
+fn what_no_anchor_issued_does_not_count() {
+    let node = Node::new();
+    // By an authority of the same name; the directory names it, and policy has nothing against it.
+    let other = Node::new();
+    let stranger = other.issue(&["--party", LEMGO]);
+    node.only(&stranger);
+    fs::copy(&stranger, node.dir.join("clients/05766044-sig.cert.pem")).expect("copied");
+    let key = stranger.replace(".cert.pem", ".key.pem");
+    fs::copy(key, node.dir.join("clients/05766044-sig.key.pem")).expect("copied");
+    assert_eq!(node.urgencies(LEMGO), ["ok"]);
+    let hub = Serving::start(&node.dir);
+    let refused = hub.send(&node);
+    exits(&refused, 1);
+    assert_eq!(objects(&refused)[0]["code"], "AB2005");
+    let doctor = hub.operator(&node, &["doctor"]);
+    exits(&doctor, 1);
+    assert!(stdout(&doctor).contains("no path to an anchor: ags:05766044 "), "{}", stdout(&doctor));
 }
 
 #[test]

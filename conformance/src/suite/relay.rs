@@ -91,6 +91,11 @@ impl Pair {
             table.insert("listen".into(), listen.into());
             let tls = table["tls"].as_table_mut().context("no tls")?;
             array(tls, "client_authorities")?.push(text(near_path.join("ca.pem")).into());
+            // The connections of the near hub, and the signatures of its authors that it relays.
+            let trust = table["trust"].as_table_mut().context("no anchors")?;
+            for anchors in ["content_anchors", "tls_client_anchors"] {
+                array(trust, anchors)?.push(text(near_path.join("ca.pem")).into());
+            }
             Ok(())
         })?;
         far.edit("directory.toml", |table| {

@@ -120,13 +120,13 @@ impl List {
             ui.t("Inhaber", "Owner"),
             ui.t("Verfahren", "Algorithm"),
             ui.t("gültig bis", "valid until"),
-            ui.t("Tage", "days"),
-            ui.t("Richtlinie", "policy"),
+            ui.t("Tage", "Days"),
+            ui.t("Richtlinie", "Policy"),
         ]);
         for line in &lines {
             table.add_row([
                 ui.t(line.title.0, line.title.1).to_owned(),
-                line.owner_in_short(),
+                line.owner_in_short(ui),
                 line.strength(),
                 line.valid_until.map_or_else(|| "-".to_owned(), |at| ui.time(at)),
                 line.days_left.map_or_else(|| "-".to_owned(), |days| days.to_string()),
@@ -164,7 +164,7 @@ impl Inventory {
 }
 
 fn show(ui: &Ui, line: &Line) {
-    let title = format!("{}: {}", ui.t(line.title.0, line.title.1), line.owner_in_words());
+    let title = format!("{}: {}", ui.t(line.title.0, line.title.1), line.owner_in_words(ui));
     ui.line(ui.tint(Tone::Strong, &title));
     let row = |de: &str, en: &str, text: &str| {
         if !text.is_empty() {
@@ -175,7 +175,9 @@ fn show(ui: &Ui, line: &Line) {
     row("Aussteller", "issuer", &line.issuer);
     row("Seriennummer", "serial", &line.serial);
     row("SHA-256", "SHA-256", &line.sha256);
-    row("Verfahren", "algorithm", &line.strength());
+    if !line.algorithm.is_empty() {
+        row("Verfahren", "algorithm", &line.strength());
+    }
     row("signiert mit", "signed with", &line.signed_with);
     if let (Some(from), Some(until)) = (line.valid_from, line.valid_until) {
         row("gültig", "valid", &format!("{} – {}", ui.time(from), ui.time(until)));
@@ -186,8 +188,10 @@ fn show(ui: &Ui, line: &Line) {
     let key = ui.t(", Schlüssel liegt hier", ", with its key");
     let place = format!("{}{}", line.place, if line.key_here { key } else { "" });
     row("Datei", "file", &place);
-    row("Software", "software", &line.software);
-    row("Problem", "problem", &line.problem);
+    if line.key_here {
+        row("Software", "software", ui.t("OpenSSL, Datei", &line.software));
+    }
+    row("Problem", "problem", ui.t(&line.problem_de, &line.problem));
     if line.pending {
         row("Hinweis", "note", ui.t("wartet auf sein Zertifikat", "waits for its certificate"));
     }

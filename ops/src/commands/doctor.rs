@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use amtsbote_broker::keys;
+use amtsbote_domain::text::Language;
 use amtsbote_domain::validity::Validity;
+use amtsbote_trust::path::{Anchors, Purpose};
 use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::validity::days_left;
 use amtsbote_trust::wrapping::WrappingFolder;
@@ -60,12 +62,7 @@ impl Doctor {
         let checks = match checked {
             Ok(checks) => checks,
             // Monitoring knows no other word for it.
-            Err(failure) if self.monitor => {
-                return Err(Failure::not_now(
-                    failure.text(amtsbote_domain::text::Language::De),
-                    failure.text(amtsbote_domain::text::Language::En),
-                ));
-            }
+            Err(failure) if self.monitor => return unknown(ui, "AMTSBOTE", &failure),
             Err(failure) => return Err(failure),
         };
         let worst = checks.iter().map(|check| check.status).max().unwrap_or(Status::Ok);
@@ -82,6 +79,15 @@ impl Doctor {
             (true, Status::Critical) => Exit::Usage,
         })
     }
+}
+
+/// What monitoring is told when nothing is known: it reads stdout, and 3 is its word for that.
+pub(super) fn unknown(ui: &Ui, what: &str, failure: &Failure) -> Outcome {
+    if ui.is_json() {
+        return Err(Failure::not_now(failure.text(Language::De), failure.text(Language::En)));
+    }
+    ui.line(format!("{what} UNKNOWN - {}", failure.text(ui.language)));
+    Ok(Exit::NotNow)
 }
 
 fn print(ui: &Ui, check: &Check) {
@@ -167,6 +173,7 @@ fn offline(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
     let authorities: Vec<Validity> =
         node.tables.client_authorities.iter().map(Certificate::validity).collect();
     checks.push(certificate("client-authorities", &authorities));
+    checks.push(anchors(&node.tables.trust.anchors));
     let count = node.tables.packs.len();
     checks.push(Check {
         name: "packs".to_owned(),
@@ -177,6 +184,35 @@ fn offline(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
     checks.extend(keys_at_rest(&file, &node.data_dir));
     checks.extend(legacy_profiles(&file));
     Ok(checks)
+}
+
+/// Whether there are anchors for every purpose, as the running hub judges it.
+fn anchors(anchors: &Anchors) -> Check {
+    let missing: Vec<&str> = [
+        (Purpose::Content, "trust.content_anchors"),
+        (Purpose::TlsClient, "trust.tls_client_anchors"),
+    ]
+    .into_iter()
+    .filter(|(purpose, _)| !anchors.any(*purpose))
+    .map(|(_, name)| name)
+    .collect();
+    let (status, text_de, text_en) = if missing.is_empty() {
+        (Status::Ok, "Anker für alle Zwecke".to_owned(), "anchors for every purpose".to_owned())
+    } else {
+        let missing = missing.join(", ");
+        (
+            Status::Warning,
+            format!(
+                "kein Anker: {missing}; dort zählt allein das hinterlegte Zertifikat, Sperrungen \
+                 werden nicht erfragt"
+            ),
+            format!(
+                "no anchor: {missing}; there the pinned certificate alone counts, and revocation \
+                 is not asked about"
+            ),
+        )
+    };
+    Check { name: "anchors".to_owned(), status, text_de, text_en }
 }
 
 /// Partners under the legacy profile, each with its end. What cannot be read was said before.
@@ -227,25 +263,55 @@ fn broken(name: &str, failure: &Failure) -> Check {
     Check {
         name: name.to_owned(),
         status: Status::Critical,
-        text_de: failure.text(amtsbote_domain::text::Language::De).to_owned(),
-        text_en: failure.text(amtsbote_domain::text::Language::En).to_owned(),
+        text_de: failure.text(Language::De).to_owned(),
+        text_en: failure.text(Language::En).to_owned(),
     }
 }
 
 fn certificate(name: &str, validities: &[Validity]) -> Check {
     const WARNING_DAYS: i64 = 30;
     let days = validities.iter().filter_map(|validity| days_left(validity, time::now())).min();
-    let (status, de, en) = match days {
-        None => (Status::Warning, "keine vorhanden".to_owned(), "there is none".to_owned()),
-        Some(days) => (
-            match days {
-                ..0 => Status::Critical,
-                0..WARNING_DAYS => Status::Warning,
-                _ => Status::Ok,
-            },
-            format!("noch {days} Tage gültig"),
-            format!("valid for {days} more days"),
-        ),
+    let status = match days {
+        Some(..0) => Status::Critical,
+        None | Some(0..WARNING_DAYS) => Status::Warning,
+        Some(_) => Status::Ok,
     };
-    Check { name: name.to_owned(), status, text_de: de, text_en: en }
+    let (text_de, text_en) = match days {
+        None => ("keine vorhanden".to_owned(), "there is none".to_owned()),
+        Some(..0) => ("abgelaufen".to_owned(), "has ended".to_owned()),
+        Some(0) => {
+            ("noch weniger als einen Tag gültig".to_owned(), "valid for less than a day".to_owned())
+        }
+        Some(1) => ("noch 1 Tag gültig".to_owned(), "valid for 1 more day".to_owned()),
+        Some(days) => (format!("noch {days} Tage gültig"), format!("valid for {days} more days")),
+    };
+    Check { name: name.to_owned(), status, text_de, text_en }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_counted_in_words() {
+        let now = time::now();
+        let validity = |hours: i64| Validity {
+            from: None,
+            until: now.checked_add(jiff::SignedDuration::from_hours(hours)).ok(),
+        };
+        // An hour more, so that the time the test takes does not matter.
+        for (hours, status, text) in [
+            (-1, Status::Critical, "has ended"),
+            (2, Status::Warning, "valid for less than a day"),
+            (25, Status::Warning, "valid for 1 more day"),
+            (29 * 24 + 1, Status::Warning, "valid for 29 more days"),
+            (30 * 24 + 1, Status::Ok, "valid for 30 more days"),
+        ] {
+            // Of several the first to end counts.
+            let check = certificate("x", &[validity(40 * 24), validity(hours)]);
+            assert_eq!((check.status, check.text_en.as_str()), (status, text), "{hours} h");
+        }
+        assert_eq!(certificate("x", &[]).status, Status::Warning);
+        assert_eq!(certificate("x", &[validity(25)]).text_de, "noch 1 Tag gültig");
+    }
 }

@@ -64,10 +64,11 @@ impl Init {
             ui.note(format!("  AMTSBOTE_CLIENT={clients}/operator.toml amtsbote message list"));
         } else {
             ui.note(ui.t(
-                "Davor: Partner in directory.toml und permissions.toml eintragen, Betreiber in \
-                 amtsbote.toml, und den Hauptschlüssel sichern: amtsbote key backup --to DATEI",
-                "Before that: enter partners in directory.toml and permissions.toml, operators in \
-                 amtsbote.toml, and back up the master key: amtsbote key backup --to FILE",
+                "Davor: Partner in directory.toml und permissions.toml eintragen, Betreiber und \
+                 Vertrauensanker in amtsbote.toml, und den Hauptschlüssel sichern: amtsbote key \
+                 backup --to DATEI",
+                "Before that: enter partners in directory.toml and permissions.toml, operators and \
+                 anchors in amtsbote.toml, and back up the master key: amtsbote key backup --to FILE",
             ));
         }
         Ok(Exit::Yes)

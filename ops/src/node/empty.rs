@@ -17,6 +17,9 @@ use openssl::x509::{X509, X509Name};
 use super::files;
 use crate::outcome::{Context, Failure};
 
+/// How long the first TLS certificate lasts.
+const DAYS: u32 = 90;
+
 /// Writes it.
 pub(crate) fn write(dir: &Path, name: &str, hosts: &[String]) -> Result<(), Failure> {
     files::claim(dir)?;
@@ -37,32 +40,60 @@ pub(crate) fn write(dir: &Path, name: &str, hosts: &[String]) -> Result<(), Fail
 
 fn configuration(name: &str) -> String {
     format!(
-        "# Every key is explained in amtsbote.example.toml.\n\
-         name = \"{name}\"\n\n\
-         [listen]\n\
-         native = \"0.0.0.0:8443\"\n\
-         operations = \"127.0.0.1:9443\"\n\n\
-         [tls]\n\
-         # The authorities that issue your partners' and operators' client certificates.\n\
-         client_authorities = []\n\n\
-         [keys]\n\
-         # tls.cert.pem is signed by its own key; replace tls.key.pem and tls.cert.pem with those\n\
-         # of your authority. Back up master.key: amtsbote key backup --to FILE.\n\
-         store = \"keys\"\n\n\
-         # [[operator]]\n\
-         # name = \"erika.beispiel\"\n\
-         # certificate = \"certs/erika-beispiel.pem\"\n"
+        r#"# Every key is explained in amtsbote.example.toml.
+name = "{name}"
+
+[listen]
+native = "0.0.0.0:8443"
+operations = "127.0.0.1:9443"
+
+[tls]
+# The authorities that issue your partners' and operators' client certificates.
+client_authorities = []
+# The key of the key store that partners see. "tls" has signed its certificate itself, for {DAYS} days:
+# enough to begin with. Get one from your authority:
+#   amtsbote cert request tls-1 --kind p-256 --for server --dns hub.example.org \
+#     --subject "CN=hub.example.org" --to tls-1.csr.pem
+#   amtsbote cert accept tls-1 ISSUED.pem
+# Then write the new name here; a running hub takes it with: amtsbote reload
+identity = "tls"
+
+[keys]
+# For its owner only. Back up master.key and verify the backup where it is kept:
+#   amtsbote key backup --to FILE
+#   amtsbote key backup --verify FILE
+# The folder "wrapping" belongs into the ordinary backup, apart from the data.
+store = "keys"
+
+[trust]
+# Anchors: the authorities to which the certificates of Authors, and those of accounts and operators,
+# must have a path, besides being named one by one. While a list is empty, the named certificate
+# alone counts, nobody notices when it is revoked, and amtsbote doctor warns.
+# content_anchors = ["certs/content-ca.pem"]
+# tls_client_anchors = ["certs/tls-ca.pem"]
+
+[revocation]
+# The hosts that these authorities' certificates name for lists (CRL) and answers (OCSP). Only those
+# that stand here are asked.
+# allowed_hosts = ["crl.example.org", "ocsp.example.org"]
+
+# People who may use the operations API, each under a certificate of their own.
+# [[operator]]
+# name = "erika.beispiel"
+# certificate = "certs/erika-beispiel.pem"
+"#
     )
 }
 
-const DIRECTORY: &str =
-    "# Who is reachable, and which systems may connect. See amtsbote.example.toml.\n";
+const DIRECTORY: &str = "\
+# Who is reachable, and which systems may connect. See amtsbote.example.toml.
+# A new certificate beside the old one: amtsbote cert import NEW.pem --party ags:05766044
+";
 const PERMISSIONS: &str =
     "# Who may send which service to whom. What no line allows is forbidden.\n";
 
 /// A certificate for TLS that nobody but its own key vouches for: enough to start with.
 fn self_signed(hosts: &[String]) -> Result<(Vec<u8>, Vec<u8>), ErrorStack> {
-    const DAYS: u32 = 90;
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
     let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
     let mut name = X509Name::builder()?;
@@ -92,4 +123,61 @@ fn self_signed(hosts: &[String]) -> Result<(Vec<u8>, Vec<u8>), ErrorStack> {
     builder.append_extension(names)?;
     builder.sign(&key, MessageDigest::sha256())?;
     Ok((builder.build().to_pem()?, key.private_key_to_pem_pkcs8()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+    use crate::config::node::{NodeFile, Overrides};
+
+    /// A node written to a folder.
+    fn node(uncomment: &[&str]) -> (tempfile::TempDir, NodeFile) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dir = folder.path().join("node");
+        write(&dir, "rz", &["localhost".to_owned()]).expect("written");
+        let file = dir.join("amtsbote.toml");
+        let mut text = std::fs::read_to_string(&file).expect("there");
+        for line in uncomment {
+            assert!(text.contains(&format!("\n# {line}")), "{line}");
+            text = text.replace(&format!("\n# {line}"), &format!("\n{line}"));
+        }
+        std::fs::write(&file, text).expect("written");
+        let read = NodeFile::read(&file).expect("it reads");
+        (folder, read)
+    }
+
+    #[test]
+    fn what_is_written_is_a_node() {
+        node(&[]).1.build(Overrides::default()).expect("complete");
+    }
+
+    #[test]
+    fn what_is_proposed_needs_only_its_comment_sign_removed() {
+        let keys = ["content_anchors", "tls_client_anchors", "allowed_hosts"];
+        let (folder, read) = node(&[&keys[..], &["[[operator]]", "name", "certificate"]].concat());
+        // All that is missing are the certificates.
+        let certs = folder.path().join("node/certs");
+        std::fs::create_dir(&certs).expect("made");
+        let tls = std::fs::read(folder.path().join("node/keys/tls.cert.pem")).expect("there");
+        for name in ["content-ca.pem", "tls-ca.pem", "erika-beispiel.pem"] {
+            std::fs::write(certs.join(name), &tls).expect("written");
+        }
+        read.build(Overrides::default()).expect("complete");
+    }
+
+    #[test]
+    fn the_commands_in_its_comments_exist() {
+        let text = configuration("rz").replace("\\\n#", "");
+        let commands: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+        assert_eq!(commands.len(), 4);
+        let import = DIRECTORY.split_once("old one: ").expect("a command").1;
+        for command in commands.into_iter().chain([import]) {
+            let words = command.split_whitespace().map(|word| word.trim_matches('"'));
+            Cli::try_parse_from(words).expect(command);
+        }
+    }
 }

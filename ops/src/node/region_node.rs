@@ -127,6 +127,9 @@ impl Writer<'_> {
              [listen]\nnative = \"{native}\"\noperations = \"{operations}\"\n\n\
              [tls]\nclient_authorities = [\"ca.pem\"]\n\n\
              [keys]\nstore = \"keys\"\n\n\
+             [trust]\n\
+             # A certificate counts when the directory names it and the test CA issued it.\n\
+             content_anchors = [\"ca.pem\"]\ntls_client_anchors = [\"ca.pem\"]\n\n\
              [[operator]]\nname = \"erika.beispiel\"\ncertificate = \"certs/operator.pem\"\n"
         );
         files::public(&self.dir.join("amtsbote.toml"), text.as_bytes())

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::inventory::Line;
+use crate::commands::doctor::unknown;
 use crate::config::fleet::Use;
 use crate::outcome::{Exit, Failure, Outcome};
 use crate::ui::{Tone, Ui};
@@ -26,6 +27,11 @@ pub(crate) struct Check {
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
 }
+
+/// What the line for monitoring begins with.
+const MONITORED: &str = "AMTSBOTE CERT";
+/// Most that the line for monitoring names; the others are counted.
+const NAMED: usize = 10;
 
 /// How urgent it is; the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,13 +163,12 @@ fn advice(line: &Line, urgency: Urgency) -> (String, String) {
                 format!("take the issued certificate: amtsbote cert accept {name} FILE"),
             )
         }
-        (Urgency::Unknown, _) => both(
-            "Datei, Rechte und Passphrase prüfen (amtsbote doctor --offline)",
-            "check file, rights and passphrase (amtsbote doctor --offline)",
-        ),
+        (Urgency::Unknown, _) => {
+            both("Datei, Rechte und Passphrase prüfen", "check file, rights and passphrase")
+        }
         (Urgency::NotYet, _) => both(
-            "bis dahin gilt kein anderes: Beginn mit dem Aussteller klären",
-            "until then no other one counts: ask the issuer about its beginning",
+            "bis dahin gilt kein anderes; mit dem Aussteller klären, warum es erst dann beginnt",
+            "until then no other one counts; ask the issuer why it begins so late",
         ),
         (Urgency::Refused | Urgency::Warned, _) => (line.reason_de.clone(), line.reason_en.clone()),
         (_, Some(Use::Content)) => import(
@@ -216,17 +221,23 @@ fn advice(line: &Line, urgency: Urgency) -> (String, String) {
 }
 
 impl Check {
+    /// What is checked; nothing at all would look like all is well.
+    fn lines(&self, config: Option<&Path>) -> Result<Vec<Line>, Failure> {
+        let lines = super::lines(config, self.owner.as_deref())?;
+        match &self.owner {
+            Some(owner) if lines.is_empty() => Err(Failure::usage(
+                format!("{owner}: Kein Schlüssel und kein Zertifikat gehört zu diesem Namen."),
+                format!("{owner}: No key and no certificate belongs to this name."),
+            )),
+            _ => Ok(lines),
+        }
+    }
+
     pub(crate) fn run(&self, ui: &Ui, config: Option<&Path>) -> Outcome {
-        let lines = match super::lines(config, self.owner.as_deref()) {
+        let lines = match self.lines(config) {
             Ok(lines) => lines,
             // Monitoring knows no other word for it.
-            Err(failure) if self.monitor => {
-                use amtsbote_domain::text::Language;
-                return Err(Failure::not_now(
-                    failure.text(Language::De),
-                    failure.text(Language::En),
-                ));
-            }
+            Err(failure) if self.monitor => return unknown(ui, MONITORED, &failure),
             Err(failure) => return Err(failure),
         };
         let now = crate::time::now();
@@ -297,27 +308,29 @@ fn print(ui: &Ui, judged: &[(Urgency, &Line)]) {
             let title = urgency.title();
             ui.line(ui.tint(tone, ui.t(title.0, title.1)));
         }
-        let when = match (line.valid_until, line.days_left) {
-            (Some(until), Some(days)) => format!(", {}", ends(ui, &ui.time(until), days)),
+        let when = match (line.valid_from, line.valid_until, line.days_left) {
+            (Some(from), ..) if *urgency == Urgency::NotYet => {
+                format!(", {} {}", ui.t("gültig ab", "valid from"), ui.time(from))
+            }
+            (_, Some(until), Some(days)) => format!(", {}", ends(ui, &ui.time(until), days)),
             _ => String::new(),
         };
-        ui.line(format!("  {}: {}{when}", ui.t(line.title.0, line.title.1), line.owner_in_words()));
+        let title = ui.t(line.title.0, line.title.1);
+        ui.line(format!("  {title}: {}{when}", line.owner_in_words(ui)));
         ui.line(format!("    {} {}", ui.t("Datei:", "file:"), line.place));
         if !line.rule.is_empty() {
             ui.line(format!("    {} {}, {}", ui.t("Regel:", "rule:"), line.rule, line.clause));
         }
         if !line.problem.is_empty() {
-            ui.line(format!("    {} {}", ui.t("Problem:", "problem:"), line.problem));
+            let problem = ui.t(&line.problem_de, &line.problem);
+            ui.line(format!("    {} {problem}", ui.t("Problem:", "problem:")));
         }
         let (de, en) = advice(line, *urgency);
         ui.line(format!("    {} {}", ui.t("Zu tun:", "to do:"), ui.t(&de, &en)));
     }
     let fine = judged.iter().filter(|(urgency, _)| *urgency == Urgency::Fine).count();
     let of = judged.len();
-    ui.line(match ui.language {
-        amtsbote_domain::text::Language::De => format!("{fine} von {of} in Ordnung"),
-        amtsbote_domain::text::Language::En => format!("{fine} of {of} are well"),
-    });
+    ui.line(format!("{fine} {} {of} {}", ui.t("von", "of"), ui.t("in Ordnung", "in order")));
 }
 
 fn ends(ui: &Ui, until: &str, days: i64) -> String {
@@ -344,15 +357,17 @@ fn summary(ui: &Ui, judged: &[(Urgency, &Line)], worst: Weight) -> String {
         .map(|(urgency, line)| {
             let (title, urgency) = (line.title, urgency.title());
             let title = ui.t(title.0, title.1);
-            format!("{title} {}: {}", line.owner, ui.t(urgency.0, urgency.1))
+            format!("{title} {}: {}", line.owner_in_short(ui), ui.t(urgency.0, urgency.1))
         })
         .collect();
     let detail = if grave.is_empty() {
         format!("{} {}", judged.len(), ui.t("Schlüssel und Zertifikate", "keys and certificates"))
     } else {
-        grave.join("; ")
+        let more = grave.len().saturating_sub(NAMED);
+        let more = if more == 0 { String::new() } else { format!("; +{more}") };
+        format!("{}{more}", grave[..grave.len().min(NAMED)].join("; "))
     };
-    format!("AMTSBOTE CERT {word} - {detail}")
+    format!("{MONITORED} {word} - {detail}")
 }
 
 #[cfg(test)]

@@ -51,6 +51,8 @@ pub(super) struct Line {
     pub(super) replaced: bool,
     /// Why nothing more is known.
     pub(super) problem: String,
+    #[serde(skip)]
+    pub(super) problem_de: String,
     /// The key has no certificate yet, and nothing uses it.
     pub(super) pending: bool,
 }
@@ -59,6 +61,7 @@ impl Line {
     /// Algorithm and length in a few words.
     pub(super) fn strength(&self) -> String {
         match self.bits {
+            _ if self.algorithm.is_empty() => "-".to_owned(),
             // A curve has its length in its name.
             Some(bits) if self.curve.is_empty() && self.algorithm != "Ed25519" => {
                 format!("{} {bits}", self.algorithm)
@@ -78,19 +81,21 @@ impl Line {
         format!("{word}: {}", self.rule)
     }
 
-    /// Key and name of the owner.
-    pub(super) fn owner_in_words(&self) -> String {
-        if self.owner_name.is_empty() {
-            self.owner.clone()
-        } else {
-            format!("{} {}", self.owner, self.owner_name)
-        }
+    /// Key and name of the owner; of an anchor what it is there for.
+    pub(super) fn owner_in_words(&self, ui: &Ui) -> String {
+        let name = match (self.kind, self.owner_name.as_str()) {
+            (_, "") => return self.owner.clone(),
+            (Some(Use::Anchor), "content") => ui.t("für Inhalte", "for content"),
+            (Some(Use::Anchor), "tls-client") => ui.t("für TLS-Clients", "for TLS clients"),
+            (_, name) => name,
+        };
+        format!("{} {name}", self.owner)
     }
 
-    /// The owner; of the node's own keys with the name of the key.
-    pub(super) fn owner_in_short(&self) -> String {
+    /// The owner; where a node has several for one purpose, with what tells them apart.
+    pub(super) fn owner_in_short(&self, ui: &Ui) -> String {
         match self.kind {
-            Some(Use::OwnTls | Use::OwnKey) => self.owner_in_words(),
+            Some(Use::OwnTls | Use::OwnKey | Use::Anchor) => self.owner_in_words(ui),
             _ => self.owner.clone(),
         }
     }
@@ -170,7 +175,10 @@ fn line(item: &Item, policy: &AlgorithmPolicy, now: Timestamp) -> Line {
                 line.judged(policy.judge(purpose, algorithm, now, is_legacy));
             }
         }
-        Material::Unknown(problem) => line.problem.clone_from(problem),
+        Material::Unknown(error) => {
+            line.problem = error.reason().text(Language::En);
+            line.problem_de = error.reason().text(Language::De);
+        }
     }
     line
 }

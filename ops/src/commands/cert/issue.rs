@@ -83,7 +83,8 @@ impl Issue {
         let issued = ca.issue(&name, purpose, key_kind, self.span()?).map_err(trouble)?;
         let short: String =
             issued.certificate().fingerprint().to_string().chars().take(12).collect();
-        let folder = self.to.clone().unwrap_or_else(|| node.folder().join("clients"));
+        let here = node.folder().strip_prefix(".").unwrap_or(node.folder());
+        let folder = self.to.clone().unwrap_or_else(|| here.join("clients"));
         files::private_folder(&folder)?;
         let stem = format!("{}-{word}-{short}", super::import::file_name(owner));
         let key_file = folder.join(format!("{stem}.key.pem"));

@@ -52,6 +52,14 @@ impl Refresh {
                 failing.len(),
                 ui.t("noch ohne Antwort", "no answer yet"),
             ));
+            if sources == 0 {
+                ui.note(ui.t(
+                    "Keine Quelle: Weder die Zertifikate noch [revocation] nennen eine, oder es fehlen \
+                     Anker. Sperrungen werden nicht bemerkt.",
+                    "No source: neither the certificates nor [revocation] name one, or there are no \
+                     anchors. Revocations are not noticed.",
+                ));
+            }
         }
         Ok(Exit::answer(ok))
     }

@@ -299,8 +299,9 @@ impl CertRequest {
         ui.note(format!(
             "{}\n  amtsbote cert accept {} {}",
             ui.t(
-                "Den Antrag bei der Zertifizierungsstelle einreichen. Ihr Zertifikat übernimmt:",
-                "Send the request to your authority. Its certificate is taken by:"
+                "Den Antrag bei der Zertifizierungsstelle einreichen. Das ausgestellte Zertifikat \
+                 übernehmen:",
+                "Send the request to your authority. Take the certificate that it issues:"
             ),
             self.name,
             ui.t("DATEI", "FILE"),
