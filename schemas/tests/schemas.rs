@@ -58,6 +58,7 @@ fn every_fault_is_reported_once_and_in_its_place() {
             ("value-wrong-type", 4, 4, "/liste/c/@id"),
             ("attribute-not-allowed", 5, 13, "/liste/c[2]/@x"),
             ("element-not-allowed", 6, 1, "/liste/d"),
+            ("element-not-allowed", 7, 1, "/liste/f"),
             ("reference-dangling", 5, 4, "/liste/c[2]/@zu"),
         ]
     );
@@ -65,6 +66,22 @@ fn every_fault_is_reported_once_and_in_its_place() {
         checked.findings[3].message_de,
         "Element „d“ ist an dieser Stelle nicht zugelassen. Erwartet: c."
     );
+}
+
+#[test]
+fn what_is_missing_hides_nothing_that_comes_after_it() {
+    let (_folder, schemas) = single(LIST);
+    // No a; b is wrong; one c too many of a name that nobody knows; an unknown reference.
+    let found = codes(&schemas, "<liste><b>x</b><c/><z/><c zu='k'/></liste>");
+    let expected = [
+        "element-not-allowed",
+        "value-wrong-type",
+        "element-not-allowed",
+        "reference-dangling",
+    ];
+    assert_eq!(found, expected);
+    // What was skipped and comes late is no second mistake, and nor is what follows.
+    assert_eq!(codes(&schemas, "<liste><b>1</b><a/><c/></liste>"), ["element-not-allowed"]);
 }
 
 #[test]

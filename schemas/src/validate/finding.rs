@@ -250,7 +250,14 @@ fn entry(rule: &str, subject: &Subject<'_>) -> Entry {
             "Die Kennung (ID) in {N} kommt in der Nachricht mehr als einmal vor.",
             "the ID in {N} occurs more than once in the message.",
         ),
-        "cvc-identity-constraint.4.2.1" | "cvc-identity-constraint.4" => text(
+        "cvc-identity-constraint.4.2.3" => text(
+            "key-nillable",
+            "Ein Schlüsselfeld von {N} ist im Schema als nillbar vereinbart; ein Schlüssel darf das nicht sein.",
+            "a key field of {N} is declared nillable in the schema, which a key must not be.",
+        ),
+        "cvc-identity-constraint.4.2.1"
+        | "cvc-identity-constraint.4"
+        | "cvc-identity-constraint.3" => text(
             "key-missing",
             "An {N} ist ein Schlüsselfeld nicht oder mehrfach belegt.",
             "a key field of {N} is missing or there more than once.",

@@ -11,6 +11,7 @@ mod finding;
 mod loading;
 mod pass;
 mod schemas;
+mod tables;
 mod verdict;
 
 pub use catalog::{Catalog, CatalogError};

@@ -1,4 +1,4 @@
-//! One pass over a message: reader, header facts and the engine together.
+//! One pass over a message: reader, header facts and validation together.
 
 use std::cell::OnceCell;
 use std::io::BufRead;
@@ -8,6 +8,7 @@ use xsd_schema::validation::SchemaValidator;
 use super::engine::{Engine, Failure, Reported};
 use super::finding::Finding;
 use super::schemas::{Ready, Schemas};
+use super::tables::Run;
 use super::verdict::{Checked, MAX_FINDINGS, Verdict};
 use crate::header::HeaderSink;
 use crate::xml::{self, DriveError, Event, EventSink, Limits, Position, StartTag, XmlError};
@@ -21,6 +22,8 @@ const MAX_LEARNT_AT_ONCE: usize = 8 * 1024 * 1024;
 pub(crate) enum Judge<'s> {
     /// This schema set.
     By(&'s Schemas),
+    /// This schema set, with the library even where it is compiled: the judge beside ours.
+    ByLibrary(&'s Schemas),
     /// Nobody: the answer is known, and the rest is only read for its form.
     Nobody(Verdict, Finding),
 }
@@ -44,7 +47,7 @@ impl Pass {
             ready: &ready,
             validator: &validator,
             reported: &reported,
-            engine: None,
+            by: Validator::None,
             lender: None,
             refused: None,
             failure: None,
@@ -70,12 +73,22 @@ impl Pass {
 /// Why the pass ended before the document did.
 struct Stop;
 
+/// What judges the message.
+enum Validator<'b, 's> {
+    /// Nothing, or nothing any more.
+    None,
+    /// The tables.
+    Tables(Box<Run<'s>>),
+    /// The library.
+    Library(Box<Engine<'b>>),
+}
+
 struct Sink<'a, 'b, 's, C> {
     choose: Option<C>,
     ready: &'a OnceCell<Ready>,
     validator: &'b OnceCell<SchemaValidator<'a>>,
     reported: &'b Reported,
-    engine: Option<Engine<'b>>,
+    by: Validator<'b, 's>,
     lender: Option<&'s Schemas>,
     refused: Option<(Verdict, Finding)>,
     failure: Option<Failure>,
@@ -94,22 +107,58 @@ impl<'a: 'b, 'b, 's, C: FnOnce(&StartTag) -> Judge<'s>> Sink<'a, 'b, 's, C> {
                 self.refused =
                     Some((verdict, finding.at(root.position, &format!("/{}", root.local))));
             }
-            Judge::By(schemas) => match schemas.take() {
-                Ok(ready) => {
-                    self.lender = Some(schemas);
-                    let ready = self.ready.get_or_init(|| ready);
-                    let validator = self.validator.get_or_init(|| ready.validator());
-                    self.engine = Some(Engine::new(&ready.set, validator, self.reported));
-                }
-                // It compiled before; only the engine itself can have failed.
-                Err(_) => self.failure = Some(Failure::Panicked),
+            Judge::By(schemas) => match schemas.tables() {
+                Some(tables) => self.by = Validator::Tables(Box::new(Run::new(tables))),
+                None => self.borrow(schemas),
             },
+            Judge::ByLibrary(schemas) => self.borrow(schemas),
         }
     }
 
-    /// Shows one event to the engine, as long as it judges.
+    /// Borrows a set for the library.
+    fn borrow(&mut self, schemas: &'s Schemas) {
+        match schemas.take() {
+            Ok(ready) => {
+                self.lender = Some(schemas);
+                let ready = self.ready.get_or_init(|| ready);
+                let validator = self.validator.get_or_init(|| ready.validator());
+                let engine = Engine::new(&ready.set, validator, self.reported);
+                self.by = Validator::Library(Box::new(engine));
+            }
+            // It compiled before; only the engine itself can have failed.
+            Err(_) => self.failure = Some(Failure::Panicked),
+        }
+    }
+
+    /// Shows one event to whoever judges, as long as there is somebody.
+    #[inline]
     fn judge(&mut self, event: &Event<'_>) {
-        let Some(engine) = &mut self.engine else { return };
+        match &mut self.by {
+            Validator::None => {}
+            Validator::Tables(run) => {
+                let done = run.event(event);
+                if done.is_err() {
+                    self.failure = Some(Failure::Limit);
+                }
+                if done.is_err() || run.is_full() {
+                    self.settle();
+                }
+            }
+            Validator::Library(_) => self.judge_by_library(event),
+        }
+    }
+
+    /// Ends the judging and keeps what was found.
+    fn settle(&mut self) {
+        match std::mem::replace(&mut self.by, Validator::None) {
+            Validator::None => {}
+            Validator::Tables(run) => self.findings = run.into_findings(),
+            Validator::Library(engine) => self.findings = engine.findings,
+        }
+    }
+
+    fn judge_by_library(&mut self, event: &Event<'_>) {
+        let Validator::Library(engine) = &mut self.by else { return };
         let done = match event {
             Event::Start(tag) => engine.start(tag),
             Event::End(tag, position) => engine.end(tag, *position),
@@ -121,8 +170,7 @@ impl<'a: 'b, 'b, 's, C: FnOnce(&StartTag) -> Judge<'s>> Sink<'a, 'b, 's, C> {
             self.failure = Some(failure);
         }
         if self.failure.is_some() || engine.findings.len() > MAX_FINDINGS {
-            self.findings = std::mem::take(&mut engine.findings);
-            self.engine = None;
+            self.settle();
         }
     }
 
@@ -134,9 +182,7 @@ impl<'a: 'b, 'b, 's, C: FnOnce(&StartTag) -> Judge<'s>> Sink<'a, 'b, 's, C> {
     }
 
     fn conclude(mut self, read: Result<(), DriveError<Stop>>) -> Checked {
-        if let Some(engine) = self.engine.take() {
-            self.findings = engine.findings;
-        }
+        self.settle();
         let (verdict, findings) = match read {
             Err(DriveError::Xml(error)) => unreadable(&error),
             Err(DriveError::Sink(Stop)) => (Verdict::Error, vec![gave_up(self.place)]),

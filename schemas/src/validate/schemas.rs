@@ -17,6 +17,7 @@ use xsd_schema::{SchemaSet, SchemaSetBuilder};
 use super::catalog::{Catalog, CatalogError};
 use super::loading::{Library, Loader, Rewriter};
 use super::pass::{Judge, Pass};
+use super::tables::{NotCompiled, Tables};
 use super::verdict::Checked;
 use crate::xml::Limits;
 
@@ -54,6 +55,7 @@ pub struct Schemas {
     idle: Mutex<Vec<Ready>>,
     facts: Facts,
     roots: HashSet<(String, String)>,
+    tables: Result<Tables, NotCompiled>,
 }
 
 /// What was found while loading.
@@ -66,6 +68,9 @@ pub struct Facts {
     /// Imports and includes that led nowhere and whose namespace nobody else supplies: the
     /// namespace, or else the location written. The set holds without them.
     pub unread: Vec<String>,
+    /// Why messages go through the library, which is slower: the construct that the tables do not
+    /// hold, and where. None where they hold everything.
+    pub by_library: Option<String>,
 }
 
 /// A compiled set with the size its names had when it was new.
@@ -123,13 +128,28 @@ impl Schemas {
             idle: Mutex::default(),
             facts: Facts::default(),
             roots: HashSet::new(),
+            tables: Err(NotCompiled { construct: "nothing", place: String::new() }),
         };
         let ready = schemas.compile()?;
         schemas.library.close();
         schemas.roots = roots(&ready.set);
         schemas.facts = facts(&ready.set);
-        schemas.give_back(ready);
+        schemas.tables = catch_unwind(AssertUnwindSafe(|| Tables::compile(&ready.set)))
+            .map_err(|_| SchemasError::Engine)?;
+        match &schemas.tables {
+            // The library is not needed any more.
+            Ok(_) => {}
+            Err(NotCompiled { construct, place }) => {
+                schemas.facts.by_library = Some(format!("{construct}: {place}"));
+                schemas.give_back(ready);
+            }
+        }
         Ok(schemas)
+    }
+
+    /// The tables, if everything went into them.
+    pub(super) fn tables(&self) -> Option<&Tables> {
+        self.tables.as_ref().ok()
     }
 
     /// What was found while loading.
@@ -151,6 +171,17 @@ impl Schemas {
         expired: &dyn Fn() -> bool,
     ) -> Checked {
         Pass::run(input, limits, expired, |_| Judge::By(self))
+    }
+
+    /// The same answer from the library alone: for whoever compares both. Slower, and findings are
+    /// worded by what the library says.
+    pub fn check_by_library(
+        &self,
+        input: impl BufRead,
+        limits: &Limits,
+        expired: &dyn Fn() -> bool,
+    ) -> Checked {
+        Pass::run(input, limits, expired, |_| Judge::ByLibrary(self))
     }
 
     /// Lends a compiled set.
@@ -226,6 +257,7 @@ fn facts(set: &SchemaSet) -> Facts {
         documents: set.documents.len(),
         elements: set.namespaces.values().map(|table| table.elements.len()).sum(),
         unread,
+        by_library: None,
     }
 }
 
@@ -259,7 +291,8 @@ mod tests {
         let schemas = schemas();
         for round in 0..30 {
             let message = strange(1_000, 200, round);
-            let checked = schemas.check(message.as_bytes(), &Limits::default(), &|| false);
+            let checked =
+                schemas.check_by_library(message.as_bytes(), &Limits::default(), &|| false);
             assert_eq!(checked.verdict, Verdict::Valid, "anything goes under xs:anyType");
             let ready = schemas.take().expect("a set");
             assert!(ready.learnt() <= MAX_LEARNT, "{} after {round}", ready.learnt());
@@ -271,7 +304,7 @@ mod tests {
     fn one_message_cannot_teach_without_end() {
         let schemas = schemas();
         let message = strange(10_000, 1_000, 0);
-        let checked = schemas.check(message.as_bytes(), &Limits::default(), &|| false);
+        let checked = schemas.check_by_library(message.as_bytes(), &Limits::default(), &|| false);
         assert_eq!(checked.verdict, Verdict::Error);
         assert_eq!(checked.findings[0].code, "validation-gave-up");
         assert_eq!(schemas.take().expect("a new set").learnt(), 0);

@@ -1,0 +1,207 @@
+//! Attributes of an element (Structures 3.4.4, clauses 3 to 5; 3.2.4).
+
+use crate::validate::finding::{Subject, explain};
+use crate::xml::{Attribute, StartTag};
+
+use super::super::components::{ANY_TYPE, AttributeUse, Complex};
+use super::super::identity::Value;
+use super::super::{Process, Symbol, TypeId, XSI};
+use super::{GaveUp, Run};
+
+/// Who judges an attribute.
+enum Judge<'t> {
+    /// A declaration.
+    By(&'t AttributeUse),
+    /// Nobody: it may stand there whatever it says.
+    Nobody,
+    /// Nobody, and it counts as not there.
+    Skipped,
+}
+
+impl<'t> Run<'t> {
+    pub(super) fn attributes(&mut self, tag: &StartTag) -> Result<(), GaveUp> {
+        let tables = self.tables;
+        let complex = match self.open[self.depth - 1].kind {
+            Some(TypeId::Complex(id)) => Some(tables.complex(id)),
+            Some(TypeId::Simple(_)) => None,
+            // Nobody declared it: anything may stand there, and what is declared is followed.
+            None => Some(tables.complex(ANY_TYPE)),
+        };
+        let wanted = self.keys.wants_attributes();
+        let (mut required, mut ids) = (0, 0);
+        for attribute in &tag.attributes {
+            if attribute.namespace == XSI && self.instance_attribute(attribute, wanted) {
+                continue;
+            }
+            let symbol = tables.symbols.find(&attribute.namespace, &attribute.local);
+            let judge = complex.map(|complex| self.judge(complex, symbol, &attribute.namespace));
+            match judge {
+                Some(Ok(Judge::By(declared))) => {
+                    required += usize::from(declared.required);
+                    ids += usize::from(tables.simple.identifies_element(declared.kind));
+                    self.declared_attribute(declared, attribute, symbol, wanted)?;
+                }
+                Some(Ok(Judge::Nobody)) => {
+                    self.field(attribute, symbol, wanted, Value::NoSimpleType);
+                }
+                Some(Ok(Judge::Skipped)) => {}
+                Some(Err(rule)) => self.report_attribute(rule, attribute),
+                None => self.report_attribute("cvc-complex-type.3.2.1", attribute),
+            }
+        }
+        let Some(complex) = complex else { return Ok(()) };
+        if ids > 1 {
+            self.report("cvc-complex-type.5", tag.position, &[]);
+        }
+        if required < complex.required {
+            self.missing(complex, tag);
+        }
+        if complex.has_defaults {
+            self.defaults(complex, tag, wanted)?;
+        }
+        Ok(())
+    }
+
+    fn judge(
+        &self,
+        complex: &'t Complex,
+        symbol: Option<Symbol>,
+        namespace: &str,
+    ) -> Result<Judge<'t>, &'static str> {
+        let tables = self.tables;
+        if let Some(symbol) = symbol
+            && let Ok(n) = complex.uses.binary_search_by_key(&symbol, |one| one.name)
+        {
+            return Ok(Judge::By(&complex.uses[n]));
+        }
+        let wildcard = complex.wildcard.map(|id| tables.wildcard(id));
+        let wildcard = wildcard.filter(|wildcard| wildcard.allows(namespace));
+        let global = tables.global(symbol).attribute.map(|n| &tables.attributes[n as usize]);
+        match (wildcard.map(|wildcard| wildcard.process), global) {
+            (None, _) => Err("cvc-complex-type.3.2.2"),
+            (Some(Process::Skip), _) => Ok(Judge::Skipped),
+            (Some(_), Some(declared)) => Ok(Judge::By(declared)),
+            (Some(Process::Lax), None) => Ok(Judge::Nobody),
+            (Some(Process::Strict), None) => Err("cvc-assess-attr.1.2"),
+        }
+    }
+
+    fn declared_attribute(
+        &mut self,
+        declared: &'t AttributeUse,
+        attribute: &Attribute,
+        symbol: Option<Symbol>,
+        wanted: bool,
+    ) -> Result<(), GaveUp> {
+        let tables = self.tables;
+        let simple = &tables.simple;
+        let fixed = declared.value.as_ref().filter(|value| value.fixed);
+        let wanted = wanted && self.keys.wants_attribute(symbol, &attribute.namespace);
+        let checked = if fixed.is_some() || wanted {
+            self.octets.clear();
+            simple.value(declared.kind, &attribute.value, &self.scope, &mut self.octets)
+        } else {
+            simple.check(declared.kind, &attribute.value, &self.scope)
+        };
+        if let Err(broken) = checked {
+            self.report_attribute(broken.rule, attribute);
+            self.field(attribute, symbol, wanted, Value::Invalid);
+            return Ok(());
+        }
+        if let Some(key) = fixed.and_then(|fixed| fixed.key.as_deref())
+            && *key != *self.octets
+        {
+            self.report_attribute("cvc-attribute.4", attribute);
+        }
+        if wanted {
+            let octets = Value::Octets(&self.octets);
+            self.keys.attribute(symbol, &attribute.namespace, octets);
+        }
+        if simple.identifies(declared.kind) {
+            let name = Some(attribute.local.as_str());
+            self.identify(declared.kind, &attribute.value, attribute.position, name)?;
+        }
+        Ok(())
+    }
+
+    fn field(
+        &mut self,
+        attribute: &Attribute,
+        symbol: Option<Symbol>,
+        wanted: bool,
+        value: Value<'_>,
+    ) {
+        if wanted {
+            self.keys.attribute(symbol, &attribute.namespace, value);
+        }
+    }
+
+    /// The attributes of `xsi` itself (Structures 2.6), which every element may have. False where
+    /// it is none of the four.
+    fn instance_attribute(&mut self, attribute: &Attribute, wanted: bool) -> bool {
+        match attribute.local.as_str() {
+            // Its value was judged when the type was looked for.
+            "type" => {}
+            "nil" => {
+                let value = attribute.value.trim_matches([' ', '\t', '\n', '\r']);
+                if !matches!(value, "true" | "false" | "1" | "0") {
+                    self.report_attribute("cvc-datatype-valid.1.2.1", attribute);
+                }
+            }
+            // Hints load nothing here, so whatever they say is no reason to refuse.
+            "schemaLocation" | "noNamespaceSchemaLocation" => {}
+            _ => return false,
+        }
+        let symbol = self.tables.symbols.find(&attribute.namespace, &attribute.local);
+        self.field(attribute, symbol, wanted, Value::NoSimpleType);
+        true
+    }
+
+    fn missing(&mut self, complex: &'t Complex, tag: &StartTag) {
+        let symbols = &self.tables.symbols;
+        for one in complex.uses.iter().filter(|one| one.required) {
+            let (namespace, local) = (symbols.namespace(one.name), symbols.local(one.name));
+            if tag.attribute_ns(namespace, local).is_none() {
+                let expected = [symbols.local(one.name).to_owned()];
+                self.report("cvc-complex-type.4", tag.position, &expected);
+            }
+        }
+    }
+
+    /// Defaults of attributes that are not there: they are fields of keys, and IDs.
+    fn defaults(
+        &mut self,
+        complex: &'t Complex,
+        tag: &StartTag,
+        wanted: bool,
+    ) -> Result<(), GaveUp> {
+        let tables = self.tables;
+        for one in complex.uses.iter().filter(|one| !one.required) {
+            let Some(value) = &one.value else { continue };
+            let identifies = tables.simple.identifies(one.kind);
+            if !wanted && !identifies {
+                continue;
+            }
+            let (namespace, local) =
+                (tables.symbols.namespace(one.name), tables.symbols.local(one.name));
+            if tag.attribute_ns(namespace, local).is_some() {
+                continue;
+            }
+            if wanted && let Some(key) = &value.key {
+                self.keys.attribute(Some(one.name), namespace, Value::Octets(key));
+            }
+            if identifies {
+                self.identify(one.kind, &value.text, tag.position, Some(local))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn report_attribute(&mut self, rule: &'static str, attribute: &Attribute) {
+        let subject =
+            Subject { name: &attribute.local, attribute: true, expected: &[], at_end: false };
+        let path = format!("{}/@{}", self.way.path(), attribute.local);
+        let finding = explain(rule, &subject).at(attribute.position, &path);
+        self.add(finding);
+    }
+}

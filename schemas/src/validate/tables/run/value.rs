@@ -1,0 +1,162 @@
+//! Values of elements: simple content, defaults and fixed values, IDs.
+
+use crate::xml::Position;
+
+use super::super::components::Content;
+use super::super::simple::Identity;
+use super::super::{SimpleId, Symbol};
+use super::{GaveUp, MAX_PATH_BYTES, Place, Run, Within};
+
+impl Run<'_> {
+    /// Text that is the whole content of the innermost open element. Whether it is valid; where it
+    /// is a field of a key, its equality key is in `octets` then.
+    pub(super) fn simple_content(
+        &mut self,
+        simple: SimpleId,
+        position: Position,
+    ) -> Result<bool, GaveUp> {
+        let tables = self.tables;
+        let open = &self.open[self.depth - 1];
+        let declared = open.declared.map(|id| tables.element(id));
+        let constraint = declared.and_then(|element| element.value.as_ref());
+        let takes = constraint.filter(|_| !open.has_text && !open.has_children);
+        let own_type = declared.is_some_and(|element| open.kind == Some(element.kind));
+        let overridden = open.instance_type && !own_type;
+        let text = takes.map_or(self.text.as_str(), |value| &value.text);
+        let checked = if constraint.is_some() || self.keys.wants_content() {
+            self.octets.clear();
+            tables.simple.value(simple, text, &self.scope, &mut self.octets)
+        } else {
+            tables.simple.check(simple, text, &self.scope)
+        };
+        let key = constraint.and_then(|value| value.key.as_deref());
+        let same = key.is_none_or(|key| *key == *self.octets);
+        let rule = match (checked, takes) {
+            // Clause 5.1.1: what stands in for the missing text must be a value of this type, too.
+            (Err(_), Some(_)) if overridden => Some("cvc-elt.5.1.1"),
+            (Err(broken), _) => Some(broken.rule),
+            (Ok(()), Some(_)) => (overridden && !same).then_some("cvc-elt.5.1.1"),
+            (Ok(()), None) => {
+                let fixed = constraint.is_some_and(|value| value.fixed);
+                (fixed && !same).then_some("cvc-elt.5.2.2")
+            }
+        };
+        let valid = checked.is_ok();
+        if let Some(rule) = rule {
+            self.report(rule, position, &[]);
+        }
+        if valid && tables.simple.identifies(simple) {
+            let text = takes.map(|value| value.text.clone());
+            let own = std::mem::take(&mut self.text);
+            let text = text.as_deref().unwrap_or(&own);
+            let identified = self.identify(simple, text, position, None);
+            self.text = own;
+            identified?;
+        }
+        Ok(valid)
+    }
+
+    /// The fixed value of an element with mixed content (clause 5.2.2).
+    pub(super) fn fixed_text(&mut self, position: Position) {
+        let open = &self.open[self.depth - 1];
+        let value = open.declared.and_then(|id| self.tables.element(id).value.as_ref());
+        let Some(value) = value.filter(|value| value.fixed) else { return };
+        if !matches!(open.content, Within::Typed(Content::Mixed(_))) {
+            return;
+        }
+        if open.has_children {
+            self.report("cvc-elt.5.2.2.1", position, &[]);
+        } else if open.has_text && self.text != *value.text {
+            self.report("cvc-elt.5.2.2.2", position, &[]);
+        }
+    }
+
+    /// An empty element whose `xsi:type` names a type that cannot have the declaration's default
+    /// (clause 5.1.1; Element Default Valid, clause 2).
+    pub(super) fn default_of_other_type(&mut self, position: Position) {
+        let open = &self.open[self.depth - 1];
+        let empty = !open.nilled && !open.has_text && !open.has_children;
+        let bare = matches!(open.content, Within::Typed(Content::Empty | Content::Elements(_)));
+        if empty && bare && open.instance_type {
+            let declared = open.declared.map(|id| self.tables.element(id));
+            if declared.is_some_and(|element| element.value.is_some()) {
+                self.report("cvc-elt.5.1.1", position, &[]);
+            }
+        }
+    }
+
+    /// IDs and references in a valid value, of an attribute where it has a name.
+    pub(super) fn identify(
+        &mut self,
+        simple: SimpleId,
+        value: &str,
+        position: Position,
+        attribute: Option<&str>,
+    ) -> Result<(), GaveUp> {
+        let tables = self.tables;
+        let Self { ids, way, paths, scope, .. } = self;
+        let path = || match attribute {
+            Some(name) => format!("{}/@{name}", way.path()),
+            None => way.path(),
+        };
+        let mut repeated = 0;
+        let mut limit = false;
+        let mut entity = false;
+        tables.simple.identities(simple, value, scope, &mut |identity, name| match identity {
+            Identity::None => {}
+            Identity::Id => match ids.id(name) {
+                Ok(new) => repeated += usize::from(!new),
+                Err(_) => limit = true,
+            },
+            Identity::IdRef => {
+                limit |= ids.reference(name, || place(paths, path(), position, None)).is_err();
+            }
+            Identity::Entity => entity = true,
+        });
+        if entity {
+            // Without a DTD there are no entities (Datatypes 3.3.11).
+            let found = self.here(position, attribute);
+            self.told("cvc-datatype-valid.1.2.1", found, &[]);
+        }
+        if repeated > 0 {
+            let found = self.here(position, attribute);
+            self.told("cvc-id.2", found, &[]);
+        }
+        if limit { Err(GaveUp) } else { Ok(()) }
+    }
+}
+
+impl Run<'_> {
+    /// The innermost open element, or an attribute of it, as a place.
+    fn here(&mut self, position: Position, attribute: Option<&str>) -> Place {
+        let path = match attribute {
+            Some(name) => format!("{}/@{name}", self.way.path()),
+            None => self.way.path(),
+        };
+        place(&mut self.paths, path, position, None)
+    }
+}
+
+/// A place with its path, as long as there is room for paths.
+pub(super) fn place(
+    paths: &mut String,
+    path: String,
+    position: Position,
+    name: Option<Symbol>,
+) -> Place {
+    if paths.len() + path.len() > MAX_PATH_BYTES {
+        return Place { position, path: (0, 0), name };
+    }
+    let from = paths.len();
+    paths.push_str(&path);
+    // MAX_PATH_BYTES is far below 2^32.
+    Place { position, path: (from as u32, paths.len() as u32), name }
+}
+
+impl super::super::Tables {
+    /// Whether an element's declaration fixes its value.
+    pub(super) fn has_fixed(&self, declared: Option<super::super::ElementId>) -> bool {
+        let value = declared.and_then(|id| self.element(id).value.as_ref());
+        value.is_some_and(|value| value.fixed)
+    }
+}

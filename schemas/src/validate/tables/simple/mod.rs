@@ -1,0 +1,338 @@
+//! Simple types (XML Schema 1.0, Datatypes, second edition), compiled from the components of a
+//! schema set into checks that need the set no more.
+//!
+//! A value is looked at where it lies: nothing is copied on the good path, unless its white space
+//! has to be changed. Numbers, dates and durations are compared exactly, as text where they are
+//! long. What a message says never comes out: a broken rule is named, a value is not.
+
+mod atomic;
+mod binary;
+mod codes;
+mod compile;
+mod decimal;
+mod duration;
+mod facets;
+mod float;
+mod moment;
+mod names;
+mod pattern;
+mod space;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use xsd_schema::{ComplexTypeKey, SimpleTypeKey};
+
+use self::atomic::{Kind, NoValue, Value};
+use self::facets::Facets;
+use self::pattern::Patterns;
+use self::space::Space;
+use super::SimpleId;
+
+/// All simple types of a set, those of complex types with simple content among them.
+#[derive(Debug)]
+pub(in crate::validate) struct SimpleTypes {
+    types: Vec<Simple>,
+    patterns: Patterns,
+    of_simple: HashMap<SimpleTypeKey, SimpleId>,
+    of_complex: HashMap<ComplexTypeKey, SimpleId>,
+}
+
+#[derive(Debug)]
+struct Simple {
+    variety: Variety,
+    space: Space,
+    facets: Facets,
+    /// A value of it may be, or hold, an ID, an IDREF or an ENTITY.
+    identifies: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Variety {
+    Atomic(Kind, Identity),
+    List(SimpleId),
+    Union(Box<[SimpleId]>),
+}
+
+/// The rule of the specification that a value breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::validate) struct Broken {
+    /// E.g. `cvc-pattern-valid`.
+    pub(in crate::validate) rule: &'static str,
+}
+
+impl Broken {
+    const fn new(rule: &'static str) -> Self {
+        Self { rule }
+    }
+}
+
+/// What an atomic value says about identity in the document (Structures 3.15.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::validate) enum Identity {
+    /// Nothing.
+    None,
+    /// It identifies its element.
+    Id,
+    /// It refers to an element.
+    IdRef,
+    /// It names an unparsed entity; a message without a DTD has none.
+    Entity,
+}
+
+/// The namespaces in scope where a value stands.
+pub(in crate::validate) trait Scope {
+    /// What a prefix is bound to; the empty prefix asks for the default namespace. `None` or, for
+    /// the empty prefix, an empty text where it is bound to nothing.
+    fn namespace(&self, prefix: &str) -> Option<&str>;
+}
+
+/// A place where no prefix is bound.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::validate) struct Nowhere;
+
+impl Scope for Nowhere {
+    fn namespace(&self, _: &str) -> Option<&str> {
+        None
+    }
+}
+
+impl SimpleTypes {
+    /// The number of a simple type. None for types that XSD 1.0 does not have.
+    pub(in crate::validate) fn id_of(&self, key: SimpleTypeKey) -> Option<SimpleId> {
+        self.of_simple.get(&key).copied()
+    }
+
+    /// The number of the type that the simple content of a complex type has; none where its
+    /// content is not simple.
+    pub(in crate::validate) fn id_of_content(&self, key: ComplexTypeKey) -> Option<SimpleId> {
+        self.of_complex.get(&key).copied()
+    }
+
+    /// Judges a value, white space and all.
+    pub(in crate::validate) fn check(
+        &self,
+        id: SimpleId,
+        raw: &str,
+        scope: &dyn Scope,
+    ) -> Result<(), Broken> {
+        self.judge(id, raw, scope).map(|_| ())
+    }
+
+    /// Judges a value and writes its equality key behind what `into` holds: two values are equal
+    /// just when their keys are. Where the value is not valid, `into` stays as it was.
+    pub(in crate::validate) fn value(
+        &self,
+        id: SimpleId,
+        raw: &str,
+        scope: &dyn Scope,
+        into: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        let active = self.judge(id, raw, scope)?;
+        let before = into.len();
+        self.key(active, raw, scope, into).inspect_err(|_| into.truncate(before))
+    }
+
+    /// Whether values of the type may be, or hold, an ID, an IDREF or an ENTITY.
+    pub(in crate::validate) fn identifies(&self, id: SimpleId) -> bool {
+        self.get(id).identifies
+    }
+
+    /// Whether every value of the type identifies its element.
+    pub(in crate::validate) fn identifies_element(&self, id: SimpleId) -> bool {
+        matches!(self.get(id).variety, Variety::Atomic(_, Identity::Id))
+    }
+
+    /// Tells `note` every ID, IDREF and ENTITY in a valid value; of a union, what its active
+    /// member type makes of the value.
+    pub(in crate::validate) fn identities(
+        &self,
+        id: SimpleId,
+        raw: &str,
+        scope: &dyn Scope,
+        note: &mut dyn FnMut(Identity, &str),
+    ) {
+        let this = self.get(id);
+        if !this.identifies {
+            return;
+        }
+        match &this.variety {
+            Variety::Atomic(_, identity) => note(*identity, &this.space.normal(raw)),
+            Variety::List(item) => {
+                space::items(raw).for_each(|text| self.identities(*item, text, scope, note));
+            }
+            Variety::Union(members) => {
+                let active = members.iter().find(|member| self.judge(**member, raw, scope).is_ok());
+                if let Some(member) = active {
+                    self.identities(*member, raw, scope, note);
+                }
+            }
+        }
+    }
+
+    fn get(&self, id: SimpleId) -> &Simple {
+        &self.types[id.0 as usize]
+    }
+
+    /// Judges a value; the answer is the type itself, or the active member of a union.
+    fn judge(&self, id: SimpleId, raw: &str, scope: &dyn Scope) -> Result<SimpleId, Broken> {
+        let this = self.get(id);
+        match &this.variety {
+            Variety::Atomic(kind, _) => self.atomic(this, *kind, raw, scope).map(|()| id),
+            Variety::List(item) => self.list(this, *item, raw, scope).map(|()| id),
+            Variety::Union(members) => self.union(this, members, raw, scope),
+        }
+    }
+
+    #[inline]
+    fn atomic(
+        &self,
+        this: &Simple,
+        kind: Kind,
+        raw: &str,
+        scope: &dyn Scope,
+    ) -> Result<(), Broken> {
+        let facets = &this.facets;
+        let normal;
+        let text = match this.space {
+            Space::Preserve => raw,
+            Space::Trim => space::trim(raw),
+            space => {
+                normal = space.normal(raw);
+                &normal
+            }
+        };
+        let value = kind.read(text, scope).map_err(NoValue::broken)?;
+        if facets.length.any() {
+            match value {
+                Value::Text(text) => facets.length.check_text(text)?,
+                // 4.3.1 to 4.3.3 give a length only to texts, octets and lists.
+                _ => value.octets().map_or(Ok(()), |count| facets.length.check(count))?,
+            }
+        }
+        facets.check_value(&value)?;
+        if !facets.patterns.is_empty() {
+            facets.check_patterns(text, &self.patterns)?;
+        }
+        match &facets.enumeration {
+            Some(enumeration) => enumeration.check(text, |key| {
+                kind.key(&value, key);
+                Ok(())
+            }),
+            // 3.2.19: only types that list notations can be used.
+            None if kind == Kind::Notation => Err(Broken::new("cvc-datatype-valid")),
+            None => Ok(()),
+        }
+    }
+
+    fn list(
+        &self,
+        this: &Simple,
+        item: SimpleId,
+        raw: &str,
+        scope: &dyn Scope,
+    ) -> Result<(), Broken> {
+        let facets = &this.facets;
+        let mut count = 0;
+        for text in space::items(raw) {
+            self.judge(item, text, scope)?;
+            count += 1;
+        }
+        facets.length.check(count)?;
+        if facets.patterns.is_empty() && facets.enumeration.is_none() {
+            return Ok(());
+        }
+        let text = Space::Collapse.normal(raw);
+        facets.check_patterns(&text, &self.patterns)?;
+        match &facets.enumeration {
+            Some(enumeration) => {
+                enumeration.check(&text, |key| self.list_key(item, &text, scope, key))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn union(
+        &self,
+        this: &Simple,
+        members: &[SimpleId],
+        raw: &str,
+        scope: &dyn Scope,
+    ) -> Result<SimpleId, Broken> {
+        let facets = &this.facets;
+        let mut unbound = None;
+        let active = members.iter().find_map(|member| match self.judge(*member, raw, scope) {
+            Ok(active) => Some(active),
+            Err(broken) => {
+                unbound = unbound.or((broken == PREFIX).then_some(broken));
+                None
+            }
+        });
+        let active = active.ok_or(unbound.unwrap_or(Broken::new("cvc-simple-type")))?;
+        if facets.patterns.is_empty() && facets.enumeration.is_none() {
+            return Ok(active);
+        }
+        // 4.3.6: the active member type says what becomes of white space.
+        let text = self.get(active).space.full().normal(raw);
+        facets.check_patterns(&text, &self.patterns)?;
+        if let Some(enumeration) = &facets.enumeration {
+            enumeration.check(&text, |key| self.key(active, raw, scope, key))?;
+        }
+        Ok(active)
+    }
+
+    /// Writes the key of a value that `active` admits; `active` is no union.
+    fn key(
+        &self,
+        active: SimpleId,
+        raw: &str,
+        scope: &dyn Scope,
+        into: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        let this = self.get(active);
+        match &this.variety {
+            Variety::Atomic(kind, _) => {
+                let text = this.space.normal(raw);
+                let value = kind.read(&text, scope).map_err(NoValue::broken)?;
+                kind.key(&value, into);
+                Ok(())
+            }
+            Variety::List(item) => self.list_key(*item, raw, scope, into),
+            Variety::Union(_) => Err(Broken::new("cvc-simple-type")),
+        }
+    }
+
+    /// Writes the keys of all items, each behind its length.
+    fn list_key(
+        &self,
+        item: SimpleId,
+        raw: &str,
+        scope: &dyn Scope,
+        into: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        into.push(b'l');
+        for text in space::items(raw) {
+            let active = self.judge(item, text, scope)?;
+            let place = into.len();
+            into.extend_from_slice(&[0; 8]);
+            self.key(active, text, scope, into)?;
+            let length = (into.len() - place - 8) as u64;
+            into[place..place + 8].copy_from_slice(&length.to_be_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// A name whose prefix is bound to nothing is in no value space (3.2.18).
+const PREFIX: Broken = Broken::new("cvc-datatype-valid.1.2.1");
+
+impl NoValue {
+    fn broken(self) -> Broken {
+        match self {
+            Self::Lexical => Broken::new("cvc-datatype-valid"),
+            Self::Prefix => PREFIX,
+        }
+    }
+}
