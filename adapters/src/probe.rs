@@ -116,7 +116,7 @@ flaws! {
     /// One character of the signature's value differs.
     BadSignature "bad-signature" [SignatureInvalid];
     /// The signed envelope hides inside the signature of a forged one.
-    WrappedSignature "wrapped-signature" [SignatureInvalid | SignatureCoverage | SignatureMissing];
+    WrappedSignature "wrapped-signature" [EnvelopeInvalid | SignatureInvalid | SignatureCoverage | SignatureMissing];
     /// The envelope names another Reader than the one that was signed.
     TamperedEnvelope "tampered-envelope" [SignatureInvalid];
     /// One octet of the content differs from what was signed.

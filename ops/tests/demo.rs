@@ -25,7 +25,7 @@ const CASES: [(&str, &str); 27] = [
     ("wrong-encoding", "AB4001"),
     ("unknown-standard", "AB4003"),
     ("bad-signature", "AB2003"),
-    ("wrapped-signature", "AB2002"),
+    ("wrapped-signature", "AB1003"),
     ("tampered-envelope", "AB2003"),
     ("tampered-payload", "AB1005"),
     ("unsigned", "AB2002"),

@@ -18,9 +18,9 @@ fn canonical(octets: &[u8]) -> Option<Vec<u8>> {
         }),
     );
     let read = drive::<(HeaderSink, _)>(octets, &Limits::default(), &mut sink);
-    let (header, canonicalizer) = sink;
+    let (header, mut canonicalizer) = sink;
     let _facts = header.into_facts();
-    canonicalizer.finish();
+    canonicalizer.flush();
     let _: Result<(), amtsbote_schemas::xml::DriveError<Infallible>> = match read {
         Ok(()) => Ok(()),
         Err(_) => return None,

@@ -8,6 +8,7 @@ mod interop;
 mod native;
 mod power;
 mod relay;
+mod wrapping;
 mod x509;
 mod xmldsig;
 mod xmlenc;
@@ -51,6 +52,8 @@ pub(crate) enum Suite {
     Corpus,
     /// Signatures of others.
     Xmldsig,
+    /// Signatures tampered with.
+    Wrapping,
     /// Both ways with other programs.
     Interop,
     /// Encryption of others.
@@ -71,6 +74,7 @@ impl Suite {
         Self::Relay,
         Self::Corpus,
         Self::Xmldsig,
+        Self::Wrapping,
         Self::Interop,
         Self::Xmlenc,
         Self::X509,
@@ -87,6 +91,7 @@ impl Suite {
             Self::Relay => "relay",
             Self::Corpus => "corpus",
             Self::Xmldsig => "xmldsig",
+            Self::Wrapping => "wrapping",
             Self::Interop => "interop",
             Self::Xmlenc => "xmlenc",
             Self::X509 => "x509",
@@ -110,6 +115,7 @@ impl Suite {
             Self::Relay => "one hub forwards to another that goes away, refuses, is killed",
             Self::Corpus => "verdicts over real messages, and their way through a node",
             Self::Xmldsig => "XML signatures: public test vectors and recorded messages",
+            Self::Wrapping => "signature wrapping and other attacks on every signed document at hand",
             Self::Interop => {
                 "signatures both ways with xmlsec1, Python xmlsec and Apache Santuario"
             }
@@ -134,6 +140,7 @@ impl Suite {
                 Self::Relay => relay::run(settings, &mut report).await,
                 Self::Corpus => corpus::run(settings, &mut report).await,
                 Self::Xmldsig => xmldsig::run(settings, &mut report).await,
+                Self::Wrapping => wrapping::run(settings, &mut report).await,
                 Self::Interop => interop::run(settings, &mut report).await,
                 Self::Xmlenc => xmlenc::run(settings, &mut report).await,
                 Self::X509 => x509::run(settings, &mut report).await,

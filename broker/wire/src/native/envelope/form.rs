@@ -37,10 +37,15 @@ enum Section {
     Signature,
 }
 
+/// Elements that XML Signature 1.1 adds, for keys.
+const DSIG11: &str = "http://www.w3.org/2009/xmldsig11#";
+
 /// Checks the form while the envelope is read, and collects what it says.
 #[derive(Default)]
 pub(super) struct FormScan {
     section: Section,
+    /// Within the signature: the child being read is what is signed.
+    in_signed_info: bool,
     depth: u32,
     last: NodeNumber,
     end: Position,
@@ -114,7 +119,7 @@ impl FormScan {
         self.depth = tag.depth;
         self.last = tag.attributes.last().map_or(tag.node, |a| a.node);
         if self.section == Section::Signature && tag.depth > 2 {
-            return Ok(());
+            return self.within_signature(tag);
         }
         match tag.depth {
             1 if tag.is(NAMESPACE, "Envelope") => no_attributes(tag),
@@ -140,6 +145,26 @@ impl FormScan {
             Section::None | Section::Signature => {}
         }
         Ok(())
+    }
+
+    /// The signature is cut out of what it signs. So there must be no room in it for anything that
+    /// somebody might take for content.
+    fn within_signature(&mut self, tag: &StartTag) -> Result<(), EnvelopeFault> {
+        let namespace = SIGNATURE.namespace;
+        if tag.depth == 3 {
+            self.in_signed_info = tag.is(namespace, "SignedInfo");
+            let known = ["SignedInfo", "SignatureValue", "KeyInfo"];
+            if known.iter().any(|name| tag.is(namespace, name)) {
+                return Ok(());
+            }
+            let rule = "the Signature of an envelope holds SignedInfo, SignatureValue and KeyInfo";
+            return refuse(tag.position, rule);
+        }
+        // SignedInfo is what is signed, and who reads the signature knows each of its elements.
+        if self.in_signed_info || [namespace, DSIG11].contains(&tag.namespace.as_str()) {
+            return Ok(());
+        }
+        refuse(tag.position, "KeyInfo of an envelope holds elements of XML Signature only")
     }
 
     fn field(&mut self, tag: &StartTag) -> Result<(), EnvelopeFault> {
