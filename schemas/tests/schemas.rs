@@ -73,12 +73,8 @@ fn what_is_missing_hides_nothing_that_comes_after_it() {
     let (_folder, schemas) = single(LIST);
     // No a; b is wrong; one c too many of a name that nobody knows; an unknown reference.
     let found = codes(&schemas, "<liste><b>x</b><c/><z/><c zu='k'/></liste>");
-    let expected = [
-        "element-not-allowed",
-        "value-wrong-type",
-        "element-not-allowed",
-        "reference-dangling",
-    ];
+    let expected =
+        ["element-not-allowed", "value-wrong-type", "element-not-allowed", "reference-dangling"];
     assert_eq!(found, expected);
     // What was skipped and comes late is no second mistake, and nor is what follows.
     assert_eq!(codes(&schemas, "<liste><b>1</b><a/><c/></liste>"), ["element-not-allowed"]);
@@ -318,4 +314,36 @@ proptest::proptest! {
         proptest::prop_assert_eq!(checked.verdict == Verdict::Valid, checked.findings.is_empty());
         proptest::prop_assert!(checked.verdict != Verdict::Error);
     }
+}
+
+#[test]
+fn built_in_types_stand_in_for_those_they_derive_from() {
+    let xsi = "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' \
+               xmlns:xs='http://www.w3.org/2001/XMLSchema'";
+    for (declared, named, fits) in [
+        ("decimal", "integer", true),
+        ("decimal", "unsignedByte", true),
+        ("anySimpleType", "date", true),
+        ("string", "NCName", true),
+        ("integer", "decimal", false),
+        ("date", "string", false),
+    ] {
+        let (_folder, schemas) = single(&format!("<xs:element name='r' type='xs:{declared}'/>"));
+        let value = if named == "date" { "2026-11-23" } else { "1" };
+        let value = if named == "NCName" { "a" } else { value };
+        let message = format!("<r {xsi} xsi:type='xs:{named}'>{value}</r>");
+        let found = codes(&schemas, &message);
+        let first = found.first().copied();
+        let expected = (!fits).then_some("type-not-derived");
+        assert_eq!(first, expected, "{declared} {named}: {found:?}");
+    }
+}
+
+#[test]
+fn a_fixed_value_counts_without_a_type_as_well() {
+    let (_folder, schemas) = single("<xs:element name='r' fixed='so'/>");
+    assert_eq!(codes(&schemas, "<r>so</r>"), [""; 0]);
+    assert_eq!(codes(&schemas, "<r/>"), [""; 0]);
+    assert_eq!(codes(&schemas, "<r>anders</r>"), ["value-not-fixed"]);
+    assert_eq!(codes(&schemas, "<r>so<a/></r>"), ["value-not-fixed"]);
 }

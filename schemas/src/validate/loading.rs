@@ -13,6 +13,7 @@ use xsd_schema::{
     error::{SchemaError, SchemaResult},
 };
 
+use super::amendment::Amendment;
 use super::catalog::Catalog;
 
 /// Longest schema document in bytes.
@@ -26,6 +27,7 @@ pub(super) struct Library {
     /// Folders that files may lie in, canonical; empty means anywhere on this machine.
     roots: Vec<PathBuf>,
     catalog: Catalog,
+    amendments: Vec<Amendment>,
     texts: Mutex<Texts>,
 }
 
@@ -37,7 +39,12 @@ struct Texts {
 
 impl Library {
     pub(super) fn new(roots: Vec<PathBuf>, catalog: Catalog) -> Self {
-        Self { roots, catalog, texts: Mutex::default() }
+        Self { roots, catalog, amendments: Vec::new(), texts: Mutex::default() }
+    }
+
+    /// The same, with errata of documents of the first folder.
+    pub(super) fn amended(self, amendments: Vec<Amendment>) -> Self {
+        Self { amendments, ..self }
     }
 
     /// From now on nothing is read from the disk any more.
@@ -81,8 +88,26 @@ impl Library {
         if texts.by_location.len() >= MAX_SCHEMA_DOCUMENTS {
             return Err(refused("is one document too many"));
         }
-        let text = decode_xml_bytes(read(&self.allowed(Path::new(location))?)?)?;
+        let path = self.allowed(Path::new(location))?;
+        let text = self.amend(&path, decode_xml_bytes(read(&path)?)?.to_string())?;
         texts.by_location.insert(location.to_owned(), text.as_str().into());
+        Ok(text)
+    }
+
+    fn amend(&self, path: &Path, text: String) -> SchemaResult<String> {
+        let mut text = text;
+        let inside = self.roots.first().and_then(|root| path.strip_prefix(root).ok());
+        for amendment in &self.amendments {
+            if inside == Some(Path::new(&amendment.file)) {
+                text = amendment.apply(&text).ok_or_else(|| {
+                    SchemaError::structural(
+                        "tolerate",
+                        format!("what {} is read otherwise for is not there once", amendment.file),
+                        None,
+                    )
+                })?;
+            }
+        }
         Ok(text)
     }
 

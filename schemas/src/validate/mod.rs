@@ -5,6 +5,7 @@
 //! engine below is the crate `xsd-schema`; its own reader, its drivers and its handling of
 //! `xsi:schemaLocation` are not used: those attributes never load and never refuse anything.
 
+mod amendment;
 mod catalog;
 mod engine;
 mod finding;
@@ -14,6 +15,7 @@ mod schemas;
 mod tables;
 mod verdict;
 
+pub use amendment::{Amendment, MAX_AMENDMENTS};
 pub use catalog::{Catalog, CatalogError};
 pub use finding::{Finding, Severity};
 pub use loading::{MAX_SCHEMA_BYTES, MAX_SCHEMA_DOCUMENTS};

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use xsd_schema::validation::{SchemaValidator, ValidationFlags};
 use xsd_schema::{SchemaSet, SchemaSetBuilder};
 
+use super::amendment::Amendment;
 use super::catalog::{Catalog, CatalogError};
 use super::loading::{Library, Loader, Rewriter};
 use super::pass::{Judge, Pass};
@@ -99,10 +100,21 @@ impl Schemas {
         entry: &[String],
         catalog: Option<&str>,
     ) -> Result<Self, SchemasError> {
+        Self::load_amended(folder, entry, catalog, &[])
+    }
+
+    /// The same, with known errata of its documents read otherwise.
+    pub fn load_amended(
+        folder: &Path,
+        entry: &[String],
+        catalog: Option<&str>,
+        amendments: &[Amendment],
+    ) -> Result<Self, SchemasError> {
         let root = folder.canonicalize().map_err(|error| not_found(folder, &error))?;
         let catalog = catalog.map(|file| Catalog::load(&root.join(file))).transpose()?;
         let entry = entry.iter().map(|file| root.join(file)).collect();
-        Self::load(Library::new(vec![root], catalog.unwrap_or_default()), entry)
+        let library = Library::new(vec![root], catalog.unwrap_or_default());
+        Self::load(library.amended(amendments.to_vec()), entry)
     }
 
     /// Loads one schema that an operator names, with the documents it leads to: relative ones

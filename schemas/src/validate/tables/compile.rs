@@ -402,7 +402,10 @@ fn ancestors(set: &SchemaSet, key: TypeKey) -> Vec<TypeKey> {
     while let Some(here) = next.filter(|_| chain.len() < MAX_ANCESTORS) {
         next = match here {
             TypeKey::Simple(key) => {
-                set.arenas.simple_types.get(key).and_then(|one| one.resolved_base_type)
+                let written = set.arenas.simple_types.get(key);
+                // Built-in types have their bases elsewhere.
+                let built_in = || set.builtin_types().get_base_type(key).map(TypeKey::Simple);
+                written.and_then(|one| one.resolved_base_type).or_else(built_in)
             }
             TypeKey::Complex(key) => {
                 set.arenas.complex_types.get(key).and_then(|one| one.resolved_base_type)

@@ -247,6 +247,7 @@ impl Run<'_> {
                 }
                 self.fixed_text(tag.position);
             }
+            Within::Typed(Content::Any) if !open.nilled => self.fixed_text(tag.position),
             Within::Typed(Content::Simple(simple)) if !open.nilled => {
                 value = Some(self.simple_content(simple, tag.position)?);
             }

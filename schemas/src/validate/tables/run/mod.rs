@@ -189,7 +189,9 @@ impl<'t> Run<'t> {
             Content::Empty if !open.nilled => rule = Some("cvc-complex-type.2.1"),
             Content::Elements(_) if !blank(piece) => rule = Some("cvc-complex-type.2.3"),
             // Its text is compared with the fixed value.
-            Content::Mixed(_) if self.tables.has_fixed(open.declared) => self.text.push_str(piece),
+            Content::Mixed(_) | Content::Any if self.tables.has_fixed(open.declared) => {
+                self.text.push_str(piece);
+            }
             _ => {}
         }
         // Element content may have white space inside, which is none of its children.

@@ -61,7 +61,7 @@ impl Run<'_> {
         let open = &self.open[self.depth - 1];
         let value = open.declared.and_then(|id| self.tables.element(id).value.as_ref());
         let Some(value) = value.filter(|value| value.fixed) else { return };
-        if !matches!(open.content, Within::Typed(Content::Mixed(_))) {
+        if !matches!(open.content, Within::Typed(Content::Mixed(_) | Content::Any)) {
             return;
         }
         if open.has_children {
