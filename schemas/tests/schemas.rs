@@ -347,3 +347,34 @@ fn a_fixed_value_counts_without_a_type_as_well() {
     assert_eq!(codes(&schemas, "<r>anders</r>"), ["value-not-fixed"]);
     assert_eq!(codes(&schemas, "<r>so<a/></r>"), ["value-not-fixed"]);
 }
+
+#[test]
+fn a_finding_says_what_the_schema_asks_for() {
+    let types = "<xs:simpleType name='code'><xs:restriction base='xs:token'>
+        <xs:enumeration value='m'/><xs:enumeration value='w'/></xs:restriction></xs:simpleType>
+        <xs:simpleType name='plz'><xs:restriction base='xs:string'><xs:pattern value='[0-9]{5}'/>
+        </xs:restriction></xs:simpleType>
+        <xs:simpleType name='kurz'><xs:restriction base='xs:string'><xs:maxLength value='3'/>
+        </xs:restriction></xs:simpleType>
+        <xs:simpleType name='zahl'><xs:restriction base='xs:decimal'><xs:minInclusive value='1'/>
+        <xs:maxExclusive value='9'/></xs:restriction></xs:simpleType>
+        <xs:simpleType name='tag'><xs:union memberTypes='xs:date xs:gYear'/></xs:simpleType>
+        <xs:simpleType name='liste'><xs:list itemType='code'/></xs:simpleType>";
+    for (kind, value, expected) in [
+        ("code", "x", "Expected: m, w."),
+        ("plz", "x", "Expected: [0-9]{5}."),
+        ("kurz", "lang", "Expected: ≤ 3."),
+        ("zahl", "9", "Expected: ≥ 1, < 9."),
+        ("zahl", "x", "Expected: xs:decimal."),
+        ("tag", "x", "Expected: xs:date | xs:gYear."),
+        ("liste", "m x", "Expected: m, w."),
+    ] {
+        let (_folder, schemas) = single(&format!("{types}<xs:element name='r' type='{kind}'/>"));
+        let checked = check(&schemas, &format!("<r>{value}</r>"));
+        let message = &checked.findings[0].message_en;
+        assert!(message.ends_with(expected), "{kind}: {message}");
+    }
+    let (_folder, schemas) = single("<xs:element name='r' type='xs:int' fixed='7'/>");
+    let message = &check(&schemas, "<r>8</r>").findings[0].message_de;
+    assert!(message.ends_with("Erwartet: 7."), "{message}");
+}

@@ -104,14 +104,16 @@ impl<'t> Run<'t> {
             simple.check(declared.kind, &attribute.value, &self.scope)
         };
         if let Err(broken) = checked {
-            self.report_attribute(broken.rule, attribute);
+            let expected = simple.expected(declared.kind, broken.rule).map(str::to_owned);
+            let expected: Vec<String> = expected.into_iter().collect();
+            self.report_expecting(broken.rule, attribute, &expected);
             self.field(attribute, symbol, wanted, Value::Invalid);
             return Ok(());
         }
-        if let Some(key) = fixed.and_then(|fixed| fixed.key.as_deref())
-            && *key != *self.octets
+        if let Some(fixed) = fixed
+            && fixed.key.as_deref().is_some_and(|key| *key != *self.octets)
         {
-            self.report_attribute("cvc-attribute.4", attribute);
+            self.report_expecting("cvc-attribute.4", attribute, &[fixed.text.to_string()]);
         }
         if wanted {
             let octets = Value::Octets(&self.octets);
@@ -198,8 +200,11 @@ impl<'t> Run<'t> {
     }
 
     fn report_attribute(&mut self, rule: &'static str, attribute: &Attribute) {
-        let subject =
-            Subject { name: &attribute.local, attribute: true, expected: &[], at_end: false };
+        self.report_expecting(rule, attribute, &[]);
+    }
+
+    fn report_expecting(&mut self, rule: &'static str, attribute: &Attribute, expected: &[String]) {
+        let subject = Subject { name: &attribute.local, attribute: true, expected, at_end: false };
         let path = format!("{}/@{}", self.way.path(), attribute.local);
         let finding = explain(rule, &subject).at(attribute.position, &path);
         self.add(finding);

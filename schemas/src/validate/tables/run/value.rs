@@ -43,7 +43,12 @@ impl Run<'_> {
         };
         let valid = checked.is_ok();
         if let Some(rule) = rule {
-            self.report(rule, position, &[]);
+            let expected = match valid {
+                true => constraint.map(|value| &*value.text),
+                false => tables.simple.expected(simple, rule),
+            };
+            let expected: Vec<String> = expected.map(str::to_owned).into_iter().collect();
+            self.report(rule, position, &expected);
         }
         if valid && tables.simple.identifies(simple) {
             let text = takes.map(|value| value.text.clone());

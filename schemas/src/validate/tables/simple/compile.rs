@@ -11,6 +11,7 @@ use xsd_schema::{ComplexTypeKey, SchemaSet, SimpleTypeKey, TypeKey, XmlTypeCode}
 use super::super::{NotCompiled, SimpleId};
 use super::atomic::Kind;
 use super::codes::Codes;
+use super::expected::Expected;
 use super::facets::{Bound, Digits, Enumeration, Facets, Lengths, Side};
 use super::names::Form;
 use super::pattern::Patterns;
@@ -114,7 +115,8 @@ impl Compiler<'_> {
             facets.inherit_from(&data.facets);
             base = data.resolved_base_type;
         }
-        let id = self.add(variety, facets, &place)?;
+        let form = self.form(key, &variety);
+        let id = self.add(variety, facets, &form, &place)?;
         self.types.of_simple.insert(key, id);
         Ok(id)
     }
@@ -148,7 +150,9 @@ impl Compiler<'_> {
             // Structures 3.4.2: as if a simple type were derived.
             let mut facets = own.clone();
             facets.inherit_from(&self.facets[base.0 as usize]);
-            self.add(self.types.get(base).variety.clone(), facets, &place)?
+            let base = self.types.get(base);
+            let (variety, form) = (base.variety.clone(), base.expected.form().to_owned());
+            self.add(variety, facets, &form, &place)?
         } else {
             base
         };
@@ -170,11 +174,32 @@ impl Compiler<'_> {
         None
     }
 
+    /// The built-in types that values of a type are of, as schemas name them.
+    fn form(&self, key: SimpleTypeKey, variety: &Variety) -> String {
+        match variety {
+            Variety::Atomic(..) => {
+                let name = self.code(key).and_then(|code| code.local_name());
+                name.map(|name| format!("xs:{name}")).unwrap_or_default()
+            }
+            Variety::List(item) => format!("{}*", self.types.get(*item).expected.form()),
+            Variety::Union(members) => {
+                let mut forms: Vec<&str> = Vec::new();
+                for form in members.iter().map(|id| self.types.get(*id).expected.form()) {
+                    if !forms.contains(&form) {
+                        forms.push(form);
+                    }
+                }
+                forms.join(" | ")
+            }
+        }
+    }
+
     /// Adds a type made of its variety and all its facets.
     fn add(
         &mut self,
         variety: Variety,
         facets: FacetSet,
+        form: &str,
         place: &str,
     ) -> Result<SimpleId, NotCompiled> {
         let refuse = |construct| refuse(construct, place.to_owned());
@@ -217,7 +242,8 @@ impl Compiler<'_> {
         let space = space(kind, facets.whitespace.as_ref().map(|facet| facet.value), exact_text);
         let id = u32::try_from(self.types.types.len()).map_err(|_| refuse("very many types"))?;
         let id = SimpleId(id);
-        self.types.types.push(Simple { variety, space, facets: compiled, identifies });
+        let expected = Expected::of(form, &facets);
+        self.types.types.push(Simple { variety, space, facets: compiled, identifies, expected });
         if facets.enumeration.is_some() {
             let enumeration = self.enumeration(id, &facets);
             self.types.types[id.0 as usize].facets.enumeration = Some(enumeration);

@@ -11,6 +11,7 @@ mod codes;
 mod compile;
 mod decimal;
 mod duration;
+mod expected;
 mod facets;
 mod float;
 mod moment;
@@ -26,6 +27,7 @@ use std::collections::HashMap;
 use xsd_schema::{ComplexTypeKey, SimpleTypeKey};
 
 use self::atomic::{Kind, NoValue, Value};
+use self::expected::Expected;
 use self::facets::Facets;
 use self::pattern::Patterns;
 use self::space::Space;
@@ -47,6 +49,7 @@ struct Simple {
     facets: Facets,
     /// A value of it may be, or hold, an ID, an IDREF or an ENTITY.
     identifies: bool,
+    expected: Expected,
 }
 
 #[derive(Clone, Debug)]
@@ -133,6 +136,20 @@ impl SimpleTypes {
         let active = self.judge(id, raw, scope)?;
         let before = into.len();
         self.key(active, raw, scope, into).inspect_err(|_| into.truncate(before))
+    }
+
+    /// What the schema asks for where a value of the type broke a rule; of a union or a list, what
+    /// its members or items ask for where it says nothing itself. For findings only.
+    pub(in crate::validate) fn expected(&self, id: SimpleId, rule: &str) -> Option<&str> {
+        let mut id = id;
+        loop {
+            let this = self.get(id);
+            let own = this.expected.by(rule);
+            match &this.variety {
+                Variety::List(item) if own.is_empty() => id = *item,
+                _ => return (!own.is_empty()).then_some(own),
+            }
+        }
     }
 
     /// Whether values of the type may be, or hold, an ID, an IDREF or an ENTITY.
