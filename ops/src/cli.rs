@@ -75,7 +75,7 @@ pub(crate) enum Command {
     /// Check documents against their standard; needs no hub
     #[command(subcommand)]
     Schema(commands::schema::Schema),
-    /// Show the standards a hub knows
+    /// Show the standards a hub knows, and bring in new ones
     #[command(subcommand)]
     Pack(commands::pack::Pack),
     /// Verify and make XML signatures; needs no hub

@@ -412,6 +412,8 @@ fn every_command_has_help_with_an_example() {
         "message show",
         "schema check",
         "pack list",
+        "pack show",
+        "pack import",
         "signature verify",
         "signature sign",
         "directory list",

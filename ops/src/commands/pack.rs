@@ -1,4 +1,7 @@
-//! `pack list`: the standards that messages are checked against.
+//! `pack list`, `pack show`, `pack import`: the standards that messages are checked against.
+
+mod import;
+mod show;
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +12,15 @@ use crate::config::node::load_packs;
 use crate::outcome::{Context, Exit, Failure, Outcome};
 use crate::ui::Ui;
 
-/// Show the standards a hub knows
+/// Show the standards a hub knows, and bring in new ones
 #[derive(Debug, Subcommand)]
 pub(crate) enum Pack {
     /// List the packs of a running hub, or of a folder
     List(List),
+    /// Show one pack of a running hub, or of a folder, with what is to be looked at
+    Show(show::Show),
+    /// Make a pack of a standard as it was published; needs no hub and no network
+    Import(import::Import),
 }
 
 /// List the packs of a running hub, or of a folder
@@ -29,8 +36,17 @@ pub(crate) struct List {
 
 impl Pack {
     pub(crate) fn run(&self, ui: &Ui, config: Option<&Path>) -> Outcome {
-        let Self::List(list) = self;
-        let packs = list.packs(config)?;
+        match self {
+            Self::List(list) => list.run(ui, config),
+            Self::Show(show) => show.run(ui, config),
+            Self::Import(import) => import.run(ui),
+        }
+    }
+}
+
+impl List {
+    fn run(&self, ui: &Ui, config: Option<&Path>) -> Outcome {
+        let packs = packs(self.packs.as_deref(), config)?;
         if ui.is_json() {
             packs.iter().for_each(|pack| ui.json(pack));
             return Ok(Exit::Yes);
@@ -62,21 +78,19 @@ impl Pack {
     }
 }
 
-impl List {
-    fn packs(&self, config: Option<&Path>) -> Result<Vec<Value>, Failure> {
-        let value = match &self.packs {
-            Some(folder) => serde_json::to_value(load_packs(folder)?.list())
-                .or_not_now("Ausgabe der Pakete", "output of packs")?,
-            None => {
-                let answer: Value = super::block_on(async {
-                    super::operations(config)?.get(&["packs"], &[]).await
-                })?;
-                answer["packs"].clone()
-            }
-        };
-        serde_json::from_value(value).or_not_now(
-            "Die Antwort des Knotens ist nicht lesbar",
-            "The answer of the hub cannot be read",
-        )
-    }
+/// The packs of a folder, or of the running hub.
+fn packs(folder: Option<&Path>, config: Option<&Path>) -> Result<Vec<Value>, Failure> {
+    let value = match folder {
+        Some(folder) => serde_json::to_value(load_packs(folder)?.list())
+            .or_not_now("Ausgabe der Pakete", "output of packs")?,
+        None => {
+            let answer: Value =
+                super::block_on(async { super::operations(config)?.get(&["packs"], &[]).await })?;
+            answer["packs"].clone()
+        }
+    };
+    serde_json::from_value(value).or_not_now(
+        "Die Antwort des Knotens ist nicht lesbar",
+        "The answer of the hub cannot be read",
+    )
 }

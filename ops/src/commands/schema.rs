@@ -50,7 +50,7 @@ pub(crate) struct Check {
 /// What to check against.
 enum Standard {
     Packs(PackSet),
-    Schemas(Schemas),
+    Schemas(Box<Schemas>),
 }
 
 impl Schema {
@@ -84,7 +84,7 @@ impl Check {
         }
         let shown = schema.display();
         Schemas::load_single(schema, self.catalog.as_deref())
-            .map(Standard::Schemas)
+            .map(|schemas| Standard::Schemas(Box::new(schemas)))
             .or_not_now(format!("Schema {shown}"), format!("schema {shown}"))
     }
 }

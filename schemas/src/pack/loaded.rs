@@ -11,7 +11,7 @@ use super::set::{MANIFEST, PackFault};
 use super::validity::Days;
 use crate::genericode::CodeList;
 use crate::header::{HEADER, HeaderFacts};
-use crate::validate::{Checked, Finding, Schemas, Verdict};
+use crate::validate::{Amendment, Checked, Finding, Schemas, Verdict};
 use crate::xml::StartTag;
 
 /// How far a message's date may lie after its arrival and still count: clocks differ.
@@ -58,6 +58,16 @@ pub struct PackInfo {
     pub code_lists: Vec<String>,
     /// Elements whose values may be shown.
     pub harmless: Vec<String>,
+    /// Keys of `pack.toml` that an import guessed and nobody has confirmed yet.
+    pub unconfirmed: Vec<String>,
+    /// Namespaces that its schemas import and that it does without.
+    pub left_out: Vec<String>,
+    /// Errata of its schemas that are read otherwise than published.
+    pub tolerated: Vec<Amendment>,
+    /// Who judges its messages: `tables`, or `library`, which is slower.
+    pub validated_by: &'static str,
+    /// Why it is the library: construct and place.
+    pub by_library: Option<String>,
 }
 
 impl Manifest {
@@ -70,7 +80,8 @@ impl Manifest {
 impl Pack {
     pub(super) fn load(folder: &Path) -> Result<Self, PackFault> {
         let manifest = Manifest::parse(&fs::read_to_string(folder.join(MANIFEST))?)?;
-        let schemas = Schemas::load_folder(folder, &manifest.entry, manifest.catalog.as_deref())?;
+        let catalog = manifest.catalog.as_deref();
+        let schemas = Schemas::load_amended(folder, &manifest.entry, catalog, &manifest.tolerate)?;
         let unread = schemas.facts().unread.iter();
         let unread: Vec<&str> =
             unread.filter(|name| !manifest.left_out.contains(name)).map(String::as_str).collect();
@@ -171,6 +182,9 @@ impl Pack {
             namespace,
             messages,
             harmless,
+            unconfirmed,
+            left_out,
+            tolerate,
             ..
         } = self.manifest.clone();
         let facts = self.schemas.facts();
@@ -189,6 +203,11 @@ impl Pack {
             elements: facts.elements,
             code_lists: self.code_lists.iter().map(|l| l.canonical_version_uri.clone()).collect(),
             harmless,
+            unconfirmed,
+            left_out,
+            tolerated: tolerate,
+            validated_by: if facts.by_library.is_some() { "library" } else { "tables" },
+            by_library: facts.by_library.clone(),
         }
     }
 }

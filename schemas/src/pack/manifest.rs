@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::validity::Days;
+use crate::validate::{Amendment, MAX_AMENDMENTS};
 
 /// What decides which version of a standard a message must follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +63,8 @@ pub(super) struct Manifest {
     pub(super) left_out: Vec<String>,
     pub(super) code_lists: Vec<String>,
     pub(super) harmless: Vec<String>,
+    pub(super) unconfirmed: Vec<String>,
+    pub(super) tolerate: Vec<Amendment>,
     pub(super) messages: Vec<MessageInfo>,
 }
 
@@ -113,6 +116,10 @@ struct Raw {
     code_lists: Vec<String>,
     #[serde(default)]
     harmless: Vec<String>,
+    #[serde(default)]
+    unconfirmed: Vec<String>,
+    #[serde(default)]
+    tolerate: Vec<Amendment>,
     message: Vec<MessageInfo>,
 }
 
@@ -131,6 +138,8 @@ const KEYS: &[&str] = &[
     "left_out",
     "code_lists",
     "harmless",
+    "unconfirmed",
+    "tolerate",
     "message",
 ];
 const MESSAGE_KEYS: &[&str] = &["root", "type", "name", "namespace"];
@@ -185,6 +194,9 @@ impl Raw {
         files("entry", &self.entry)?;
         files("code_lists", &self.code_lists)?;
         files("catalog", self.catalog.as_slice())?;
+        if self.tolerate.len() > MAX_AMENDMENTS {
+            return Err(wrong("tolerate", "at most 200 errata"));
+        }
         messages(&self.message)?;
         Ok(Manifest {
             standard: self.standard,
@@ -200,6 +212,8 @@ impl Raw {
             left_out: self.left_out,
             code_lists: self.code_lists,
             harmless: self.harmless,
+            unconfirmed: self.unconfirmed,
+            tolerate: self.tolerate,
             messages: self.message,
         })
     }

@@ -4,6 +4,7 @@
 //! [`PackSet`] holds all packs of a node, recognises a message by its root element, and judges it
 //! in one pass.
 
+pub mod import;
 mod loaded;
 mod manifest;
 mod set;

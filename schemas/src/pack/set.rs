@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::loaded::{Pack, PackInfo};
-use super::manifest::{ManifestError, MessageInfo};
+use super::manifest::{Manifest, ManifestError, MessageInfo};
 use crate::genericode::{CodeList, CodeListError};
 use crate::validate::{Checked, Finding, Judge, Pass, SchemasError, Verdict};
 use crate::xml::{Limits, StartTag};
@@ -170,24 +170,30 @@ impl PackSet {
 
     fn add(&mut self, pack: Pack) -> Result<(), PackFault> {
         for other in &self.packs {
-            let (new, old) = (&pack.manifest, &other.manifest);
-            if (&new.standard, &new.version) == (&old.standard, &old.version) {
-                return Err(PackFault::Duplicate {
-                    standard: new.standard.clone(),
-                    version: new.version.clone(),
-                    other: other.folder.clone(),
-                });
-            }
-            if new.version == old.version && old.namespaces().any(|known| pack.knows(known)) {
-                return Err(PackFault::Ambiguous(other.folder.clone()));
-            }
+            clash(&pack.manifest, &other.manifest, &other.folder)?;
         }
         self.packs.push(pack);
         Ok(())
     }
 }
 
-fn pack_folders(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
+/// Whether two packs can stand side by side.
+pub(super) fn clash(new: &Manifest, old: &Manifest, folder: &str) -> Result<(), PackFault> {
+    if (&new.standard, &new.version) == (&old.standard, &old.version) {
+        return Err(PackFault::Duplicate {
+            standard: new.standard.clone(),
+            version: new.version.clone(),
+            other: folder.to_owned(),
+        });
+    }
+    let known = |namespace: &str| new.namespaces().any(|known| known == namespace);
+    if new.version == old.version && old.namespaces().any(known) {
+        return Err(PackFault::Ambiguous(folder.to_owned()));
+    }
+    Ok(())
+}
+
+pub(super) fn pack_folders(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
