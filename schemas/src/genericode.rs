@@ -47,6 +47,18 @@ pub enum CodeListError {
     /// It is no well-formed XML.
     #[error("the code list is not well-formed: {0}")]
     Xml(XmlError),
+    /// It is something else altogether.
+    #[error(
+        "this is no code list in genericode 1.0 but {found}; where a list is not to be had, \
+         XRepository answers with a web page or a message: fetch the list again"
+    )]
+    NoCodeList {
+        /// What it is, as far as that shows.
+        found: String,
+    },
+    /// The pack uses it in a way that it does not allow.
+    #[error("{0}")]
+    Use(&'static str),
     /// It is well-formed, and no code list.
     #[error("line {line}: {what}")]
     Shape {
@@ -66,11 +78,14 @@ impl CodeList {
     /// Reads a document.
     pub fn read(input: impl BufRead) -> Result<Self, CodeListError> {
         let mut sink = Sink::default();
-        xml::drive(input, &Limits::default(), &mut sink).map_err(|error| match error {
-            DriveError::Xml(error) => CodeListError::Xml(error),
-            DriveError::Sink(error) => error,
-        })?;
-        sink.finish()
+        match xml::drive(input, &Limits::default(), &mut sink) {
+            Ok(()) => sink.finish(),
+            Err(DriveError::Sink(error)) => Err(error),
+            Err(DriveError::Xml(error)) if !sink.is_list && !error.is_input() => {
+                Err(CodeListError::NoCodeList { found: format!("no XML ({error})") })
+            }
+            Err(DriveError::Xml(error)) => Err(CodeListError::Xml(error)),
+        }
     }
 
     /// The values of a column, in the order of the rows.
@@ -103,7 +118,8 @@ impl Sink {
         if tag.depth == 1 {
             self.is_list = tag.is(NAMESPACE, "CodeList");
             if !self.is_list {
-                return Err(self.shape("the root is no gc:CodeList"));
+                let found = format!("<{}>", tag.local.chars().take(100).collect::<String>());
+                return Err(CodeListError::NoCodeList { found });
             }
         }
         self.path.push(tag.local.clone());
@@ -276,11 +292,24 @@ mod tests {
                 "{columns} {rows}"
             );
         }
-        assert!(matches!(CodeList::read(&b"<a/>"[..]), Err(CodeListError::Shape { .. })));
-        assert!(matches!(
-            CodeList::read(&b"<a>"[..]),
-            Err(CodeListError::Xml(_) | CodeListError::Shape { .. })
-        ));
+        let cut = format!("<gc:CodeList xmlns:gc='{NAMESPACE}'><Identification>");
+        assert!(matches!(CodeList::read(cut.as_bytes()), Err(CodeListError::Xml(_))));
+    }
+
+    #[test]
+    fn error_pages_are_told_from_code_lists() {
+        for (page, found) in [
+            ("<a/>", "<a>"),
+            ("", "no XML"),
+            ("<!DOCTYPE html><html><body><br></body></html>", "no XML"),
+            ("<html><body><h1>404</h1></body></html>", "<html>"),
+            ("{\"status\":404}", "no XML"),
+            ("<CodeList/>", "<CodeList>"),
+        ] {
+            let error = CodeList::read(page.as_bytes()).expect_err(page);
+            assert!(matches!(error, CodeListError::NoCodeList { .. }), "{page}: {error}");
+            assert!(error.to_string().contains(found), "{page}: {error}");
+        }
     }
 
     proptest::proptest! {

@@ -107,14 +107,18 @@ fn real_standards_become_packs_and_judge_real_messages() {
     // The verdict of each real message is that of the specification.
     let table = fs::read_to_string(corpus.join("EXPECTED.tsv")).expect("the table");
     let arrival = "2026-01-01T00:00:00Z".parse().expect("an instant");
-    let (mut judged, mut differ) = (0, Vec::new());
+    let (mut judged, mut codes, mut differ) = (0, 0, Vec::new());
     for line in table.lines().filter(|line| !line.starts_with('#')) {
         let columns: Vec<&str> = line.split('\t').collect();
         let [file, _, verdict, ..] = columns.as_slice() else { continue };
         let octets = fs::read(corpus.join(file)).expect("a message");
         let checked = packs.check(octets.as_slice(), arrival, &Limits::default(), &|| false);
         judged += 1;
-        if (checked.verdict == Verdict::Valid) != (*verdict == "valid") {
+        // The table knows schemas alone; two of the messages name codes that their list has not.
+        let by_lists = checked.findings.iter().all(|finding| finding.code == "code-not-in-list");
+        if checked.verdict == Verdict::Invalid && by_lists && *verdict == "valid" {
+            codes += 1;
+        } else if (checked.verdict == Verdict::Valid) != (*verdict == "valid") {
             differ.push(format!(
                 "{file}: {:?}, {verdict}: {:?}",
                 checked.verdict,
@@ -122,8 +126,8 @@ fn real_standards_become_packs_and_judge_real_messages() {
             ));
         }
     }
-    assert_eq!(judged, 145);
     assert!(differ.is_empty(), "{}", differ.join("\n"));
+    assert_eq!((judged, codes), (145, 2));
 }
 
 /// The errata that the project publishes for OSCI-Transport 1.2.

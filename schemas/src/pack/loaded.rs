@@ -9,9 +9,13 @@ use serde::Serialize;
 use super::manifest::{DecidedBy, HeaderForm, Manifest, MessageInfo};
 use super::set::{MANIFEST, PackFault};
 use super::validity::Days;
-use crate::genericode::CodeList;
+use crate::characters;
+use crate::codelist::{self, Lists, Used};
+use crate::genericode::{CodeList, CodeListError};
 use crate::header::{HEADER, HeaderFacts};
-use crate::validate::{Amendment, Checked, Finding, Schemas, Verdict};
+use crate::validate::{
+    Amendment, Beside, Checked, Finding, Judge, Knowledge, MAX_FINDINGS, Schemas, Verdict,
+};
 use crate::xml::StartTag;
 
 /// How far a message's date may lie after its arrival and still count: clocks differ.
@@ -24,6 +28,8 @@ pub(super) struct Pack {
     pub(super) manifest: Manifest,
     pub(super) schemas: Schemas,
     pub(super) code_lists: Vec<CodeList>,
+    lists: Lists,
+    knowledge: Knowledge,
 }
 
 /// What `pack list` and `pack show` tell about a pack.
@@ -94,17 +100,42 @@ impl Pack {
                 return Err(PackFault::NoSuchRoot(message.root.clone()));
             }
         }
-        let code_lists = manifest.code_lists.iter().map(|file| {
-            CodeList::load(&folder.join(file))
-                .map_err(|cause| PackFault::CodeList { file: file.clone(), cause })
-        });
-        let code_lists = code_lists.collect::<Result<_, _>>()?;
+        let (mut code_lists, mut lists) = (Vec::new(), Lists::new(manifest.unknown_lists));
+        for entry in &manifest.code_lists {
+            let fault = |cause| PackFault::CodeList { file: entry.file.clone(), cause };
+            let list = CodeList::load(&folder.join(&entry.file)).map_err(fault)?;
+            lists
+                .add(&list, entry.key.as_deref(), entry.days)
+                .map_err(|what| fault(CodeListError::Use(what)))?;
+            code_lists.push(list);
+        }
+        let mut types = manifest.characters.types.keys();
+        if let (Some(why), false) = (&schemas.facts().by_library, types.len() == 0) {
+            return Err(PackFault::TypesByLibrary(why.clone()));
+        }
+        if let Some(name) = types.find(|name| !schemas.has_simple_type(name)) {
+            return Err(PackFault::NoSuchType(name.clone()));
+        }
+        let knowledge = schemas.knowledge(&manifest.characters);
         let folder = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { folder, manifest, schemas, code_lists })
+        Ok(Self { folder, manifest, schemas, code_lists, lists, knowledge })
     }
 
     pub(super) fn knows(&self, namespace: &str) -> bool {
         self.manifest.namespaces().any(|known| known == namespace)
+    }
+
+    /// Who is to judge a message of the pack.
+    pub(super) fn judges<'a>(&'a self, used: &'a Used) -> Judge<'a> {
+        let policy = &self.manifest.characters;
+        let watched = policy.all.is_some() || policy.nfc || self.knowledge.has_datatypes();
+        let characters = watched.then(|| characters::Watch::new(policy));
+        let codes = self.lists.watches().then(|| codelist::Watch::new(&self.lists, used));
+        if characters.is_none() && codes.is_none() {
+            return Judge::By(&self.schemas);
+        }
+        let beside = Beside { knowledge: &self.knowledge, characters, codes };
+        Judge::With(&self.schemas, Box::new(beside))
     }
 
     pub(super) fn message(&self, root: &StartTag) -> Option<&MessageInfo> {
@@ -120,6 +151,7 @@ impl Pack {
         checked: &mut Checked,
         message: Option<&MessageInfo>,
         arrival: Timestamp,
+        used: &Used,
     ) {
         if !matches!(checked.verdict, Verdict::Valid | Verdict::Invalid) {
             return;
@@ -132,12 +164,19 @@ impl Pack {
             checked.verdict = Verdict::Invalid;
             checked.findings.push(finding);
         }
+        let expired = self.lists.judge(used, decisive);
+        if !expired.is_empty() {
+            checked.verdict = Verdict::Invalid;
+            checked.findings.extend(expired);
+        }
         if !self.manifest.days.holds(decisive) {
             if checked.verdict == Verdict::Valid {
                 checked.verdict = Verdict::NotInForce;
             }
             checked.findings.push(self.not_in_force());
         }
+        checked.truncated |= checked.findings.len() > MAX_FINDINGS;
+        checked.findings.truncate(MAX_FINDINGS);
     }
 
     /// The instant that selects the version.

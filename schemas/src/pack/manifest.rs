@@ -1,11 +1,14 @@
 //! `pack.toml`: what a pack says about itself. Unknown keys are refused with the nearest known one.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::validity::Days;
+use crate::characters::{Datatype, Policy};
+use crate::codelist::Unknown;
 use crate::validate::{Amendment, MAX_AMENDMENTS};
 
 /// What decides which version of a standard a message must follow.
@@ -61,11 +64,23 @@ pub(super) struct Manifest {
     pub(super) namespace: String,
     pub(super) catalog: Option<String>,
     pub(super) left_out: Vec<String>,
-    pub(super) code_lists: Vec<String>,
+    pub(super) code_lists: Vec<ListEntry>,
+    pub(super) unknown_lists: Unknown,
+    pub(super) characters: Policy,
     pub(super) harmless: Vec<String>,
     pub(super) unconfirmed: Vec<String>,
     pub(super) tolerate: Vec<Amendment>,
     pub(super) messages: Vec<MessageInfo>,
+}
+
+/// A code list of a pack: its file, and what the pack says beyond it.
+#[derive(Clone, Debug)]
+pub(super) struct ListEntry {
+    pub(super) file: String,
+    /// The key column that holds the codes of messages; every one, where none is named.
+    pub(super) key: Option<String>,
+    /// When this version of the list applies; always, where nothing is said.
+    pub(super) days: Option<Days>,
 }
 
 /// What is wrong with a `pack.toml`.
@@ -94,6 +109,8 @@ pub enum ManifestError {
 
 /// Longest window in days: beyond it a message's own date says nothing.
 const MAX_WINDOW_DAYS: u16 = 366;
+/// The first day of a list version whose first day is not told: before all messages.
+const LONG_AGO: Date = jiff::civil::date(1900, 1, 1);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,7 +130,10 @@ struct Raw {
     #[serde(default)]
     left_out: Vec<String>,
     #[serde(default)]
-    code_lists: Vec<String>,
+    code_lists: Vec<toml::Value>,
+    unknown_lists: Option<String>,
+    #[serde(default)]
+    characters: RawCharacters,
     #[serde(default)]
     harmless: Vec<String>,
     #[serde(default)]
@@ -121,6 +141,16 @@ struct Raw {
     #[serde(default)]
     tolerate: Vec<Amendment>,
     message: Vec<MessageInfo>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCharacters {
+    all: Option<Datatype>,
+    #[serde(default)]
+    nfc: bool,
+    #[serde(default)]
+    types: BTreeMap<String, Datatype>,
 }
 
 const KEYS: &[&str] = &[
@@ -137,11 +167,15 @@ const KEYS: &[&str] = &[
     "catalog",
     "left_out",
     "code_lists",
+    "unknown_lists",
+    "characters",
     "harmless",
     "unconfirmed",
     "tolerate",
     "message",
 ];
+const CHARACTER_KEYS: &[&str] = &["all", "nfc", "types"];
+const LIST_KEYS: &[&str] = &["file", "key", "valid_from", "valid_until"];
 const MESSAGE_KEYS: &[&str] = &["root", "type", "name", "namespace"];
 
 impl Manifest {
@@ -152,6 +186,9 @@ impl Manifest {
         known(&table, KEYS)?;
         for message in table.get("message").and_then(toml::Value::as_array).into_iter().flatten() {
             message.as_table().map_or(Ok(()), |table| known(table, MESSAGE_KEYS))?;
+        }
+        if let Some(characters) = table.get("characters").and_then(toml::Value::as_table) {
+            known(characters, CHARACTER_KEYS)?;
         }
         toml::from_str::<Raw>(text).map_err(toml)?.checked()
     }
@@ -192,7 +229,18 @@ impl Raw {
             return Err(wrong("entry", "names no schema"));
         }
         files("entry", &self.entry)?;
-        files("code_lists", &self.code_lists)?;
+        let code_lists: Vec<ListEntry> =
+            self.code_lists.into_iter().map(list_entry).collect::<Result<_, _>>()?;
+        let unknown_lists = match self.unknown_lists.as_deref() {
+            None | Some("pass") => Unknown::Pass,
+            Some("finding") => Unknown::Finding,
+            Some(_) => return Err(wrong("unknown_lists", "\"finding\" or \"pass\"")),
+        };
+        let RawCharacters { all, nfc, types } = self.characters;
+        // A message has line ends between its elements, which only these two hold.
+        if !matches!(all, None | Some(Datatype::C | Datatype::E)) {
+            return Err(wrong("characters", "all: \"C\" or \"E\""));
+        }
         files("catalog", self.catalog.as_slice())?;
         if self.tolerate.len() > MAX_AMENDMENTS {
             return Err(wrong("tolerate", "at most 200 errata"));
@@ -210,13 +258,50 @@ impl Raw {
             namespace: self.namespace,
             catalog: self.catalog,
             left_out: self.left_out,
-            code_lists: self.code_lists,
+            code_lists,
+            unknown_lists,
+            characters: Policy { all, nfc, types },
             harmless: self.harmless,
             unconfirmed: self.unconfirmed,
             tolerate: self.tolerate,
             messages: self.message,
         })
     }
+}
+
+/// A file name, or a table with more.
+fn list_entry(value: toml::Value) -> Result<ListEntry, ManifestError> {
+    let wrong =
+        |reason: &str| ManifestError::Value { key: "code_lists", reason: reason.to_owned() };
+    let table = match value {
+        toml::Value::String(file) => {
+            files("code_lists", std::slice::from_ref(&file))?;
+            return Ok(ListEntry { file, key: None, days: None });
+        }
+        toml::Value::Table(table) => table,
+        _ => return Err(wrong("a file name, or a table with file, key, valid_from, valid_until")),
+    };
+    known(&table, LIST_KEYS)?;
+    let text = |key| match table.get(key) {
+        None => Ok(None),
+        Some(toml::Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(wrong("file and key are texts")),
+    };
+    let date = |key| match table.get(key) {
+        None => Ok(None),
+        Some(toml::Value::Datetime(value)) => day("code_lists", *value).map(Some),
+        Some(_) => Err(wrong("valid_from and valid_until are days, such as 2026-05-01")),
+    };
+    let file = text("file")?.ok_or_else(|| wrong("a list without file"))?;
+    files("code_lists", std::slice::from_ref(&file))?;
+    let days = match (date("valid_from")?, date("valid_until")?) {
+        (None, None) => None,
+        (from, until) => {
+            let days = Days::new(from.unwrap_or(LONG_AGO), until);
+            Some(days.map_err(|reason| wrong(&reason))?)
+        }
+    };
+    Ok(ListEntry { file, key: text("key")?, days })
 }
 
 fn messages(messages: &[MessageInfo]) -> Result<(), ManifestError> {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::loaded::{Pack, PackInfo};
 use super::manifest::{Manifest, ManifestError, MessageInfo};
+use crate::codelist::Used;
 use crate::genericode::{CodeList, CodeListError};
 use crate::validate::{Checked, Finding, Judge, Pass, SchemasError, Verdict};
 use crate::xml::{Limits, StartTag};
@@ -57,6 +58,12 @@ pub enum PackFault {
     /// A root element of the table that the schemas do not declare.
     #[error("message '{0}' is no global element of the schemas")]
     NoSuchRoot(String),
+    /// A type under `characters.types` that the schemas do not define.
+    #[error("characters.types: '{0}' is no simple type of the schemas")]
+    NoSuchType(String),
+    /// Types under `characters.types`, and schemas whose types are known to the library alone.
+    #[error("characters.types needs compiled schemas, and these are not ({0})")]
+    TypesByLibrary(String),
     /// Two packs for the same version of the same standard.
     #[error("{standard} {version} is already there, in {other}")]
     Duplicate {
@@ -129,14 +136,15 @@ impl PackSet {
         limits: &Limits,
         expired: &dyn Fn() -> bool,
     ) -> Checked {
+        let used = Used::default();
         let mut recognised = None;
         let mut checked =
-            Pass::run(input, limits, expired, |root| self.recognise(root, &mut recognised));
+            Pass::run(input, limits, expired, |root| self.recognise(root, &mut recognised, &used));
         if let Some(Recognised { pack, message }) = recognised {
             checked.standard = Some(pack.manifest.standard.clone());
             checked.version = Some(pack.manifest.version.clone());
             checked.message_type = message.map(|message| message.message_type.clone());
-            pack.judge(&mut checked, message, arrival);
+            pack.judge(&mut checked, message, arrival, &used);
         }
         checked
     }
@@ -145,6 +153,7 @@ impl PackSet {
         &'a self,
         root: &StartTag,
         recognised: &mut Option<Recognised<'a>>,
+        used: &'a Used,
     ) -> Judge<'a> {
         let claimed = root.attribute("version");
         let by_namespace: Vec<&Pack> =
@@ -163,7 +172,7 @@ impl PackSet {
         let message = pack.message(root);
         *recognised = Some(Recognised { pack, message });
         match message {
-            Some(_) => Judge::By(&pack.schemas),
+            Some(_) => pack.judges(used),
             None => Judge::Nobody(Verdict::Invalid, unknown_message(&root.local)),
         }
     }

@@ -6,6 +6,7 @@
 //! `xsi:schemaLocation` are not used: those attributes never load and never refuse anything.
 
 mod amendment;
+mod beside;
 mod catalog;
 mod engine;
 mod finding;
@@ -22,4 +23,5 @@ pub use loading::{MAX_SCHEMA_BYTES, MAX_SCHEMA_DOCUMENTS};
 pub use schemas::{Facts, Schemas, SchemasError};
 pub use verdict::{Checked, MAX_FINDINGS, Report, ReportedFinding, Verdict};
 
+pub(crate) use beside::{Beside, Knowledge};
 pub(crate) use pass::{Judge, Pass};

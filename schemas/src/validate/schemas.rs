@@ -5,7 +5,7 @@
 //! pool compiles another from the texts remembered, and a set that has learnt too many foreign
 //! names is thrown away. Memory is bounded that way whatever the messages hold (P8).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -15,11 +15,13 @@ use xsd_schema::validation::{SchemaValidator, ValidationFlags};
 use xsd_schema::{SchemaSet, SchemaSetBuilder};
 
 use super::amendment::Amendment;
+use super::beside::Knowledge;
 use super::catalog::{Catalog, CatalogError};
 use super::loading::{Library, Loader, Rewriter};
 use super::pass::{Judge, Pass};
-use super::tables::{NotCompiled, Tables};
+use super::tables::{Name, NotCompiled, SimpleId, Tables};
 use super::verdict::Checked;
+use crate::characters::Policy;
 use crate::xml::Limits;
 
 /// Most compiled sets kept ready; one more than that is compiled when needed and dropped after.
@@ -57,6 +59,8 @@ pub struct Schemas {
     facts: Facts,
     roots: HashSet<(String, String)>,
     tables: Result<Tables, NotCompiled>,
+    /// Names of simple types, where the tables are there.
+    names: HashMap<SimpleId, Vec<Name>>,
 }
 
 /// What was found while loading.
@@ -141,6 +145,7 @@ impl Schemas {
             facts: Facts::default(),
             roots: HashSet::new(),
             tables: Err(NotCompiled { construct: "nothing", place: String::new() }),
+            names: HashMap::new(),
         };
         let ready = schemas.compile()?;
         schemas.library.close();
@@ -150,7 +155,7 @@ impl Schemas {
             .map_err(|_| SchemasError::Engine)?;
         match &schemas.tables {
             // The library is not needed any more.
-            Ok(_) => {}
+            Ok(tables) => schemas.names = tables.names(&ready.set),
             Err(NotCompiled { construct, place }) => {
                 schemas.facts.by_library = Some(format!("{construct}: {place}"));
                 schemas.give_back(ready);
@@ -162,6 +167,24 @@ impl Schemas {
     /// The tables, if everything went into them.
     pub(super) fn tables(&self) -> Option<&Tables> {
         self.tables.as_ref().ok()
+    }
+
+    /// What the types say about characters and codes. Nothing where the set goes by the library.
+    pub(crate) fn knowledge(&self, policy: &Policy) -> Knowledge {
+        let Ok(tables) = &self.tables else { return Knowledge::default() };
+        let last = self.names.keys().max().map_or(0, |id| id.0 as usize + 1);
+        let mut datatypes = vec![None; last];
+        for (id, names) in &self.names {
+            let mut named =
+                names.iter().map(|(namespace, local)| policy.datatype(namespace, local));
+            datatypes[id.0 as usize] = named.find_map(|datatype| datatype);
+        }
+        Knowledge { datatypes, codes: tables.codes() }
+    }
+
+    /// The local names of simple types that have one.
+    pub(crate) fn has_simple_type(&self, local: &str) -> bool {
+        self.names.values().flatten().any(|(_, known)| known == local)
     }
 
     /// What was found while loading.
