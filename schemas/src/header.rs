@@ -152,16 +152,17 @@ struct Open {
 }
 
 impl HeaderSink {
-    /// Looks at one event.
+    /// Looks at one event. Most of a document is outside the header, and nothing is done there.
+    #[inline]
     pub fn take(&mut self, event: &Event<'_>) {
         match event {
-            Event::Start(tag) => self.start(tag),
-            Event::End(tag, _) => self.end(tag),
-            Event::Text(node, piece, _) => self.text(*node, piece),
+            Event::Start(tag) if self.in_header || tag.depth <= 2 => self.start(tag),
+            Event::End(tag, _) if self.in_header => self.end(tag),
+            Event::Text(node, piece, _) if self.in_header => self.text(*node, piece),
             Event::Comment(node, ..) | Event::ProcessingInstruction(node, ..) => {
                 self.last_node = *node;
             }
-            Event::EndOfDocument => {}
+            _ => {}
         }
     }
 
@@ -223,7 +224,7 @@ impl HeaderSink {
             self.store(open);
         }
         match tag.depth {
-            2 if self.in_header => {
+            2 => {
                 self.in_header = false;
                 if let Some(place) = self.facts.as_mut().and_then(|f| f.places.header.as_mut()) {
                     place.last = self.last_node;

@@ -10,8 +10,10 @@ mod power;
 mod relay;
 mod wrapping;
 mod x509;
+mod xml;
 mod xmldsig;
 mod xmlenc;
+mod xsd;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -50,6 +52,10 @@ pub(crate) enum Suite {
     Relay,
     /// Real messages.
     Corpus,
+    /// Well-formed and not.
+    Xml,
+    /// Valid and not.
+    Xsd,
     /// Signatures of others.
     Xmldsig,
     /// Signatures tampered with.
@@ -73,6 +79,8 @@ impl Suite {
         Self::Disk,
         Self::Relay,
         Self::Corpus,
+        Self::Xml,
+        Self::Xsd,
         Self::Xmldsig,
         Self::Wrapping,
         Self::Interop,
@@ -90,6 +98,8 @@ impl Suite {
             Self::Disk => "disk",
             Self::Relay => "relay",
             Self::Corpus => "corpus",
+            Self::Xml => "xml",
+            Self::Xsd => "xsd",
             Self::Xmldsig => "xmldsig",
             Self::Wrapping => "wrapping",
             Self::Interop => "interop",
@@ -114,8 +124,12 @@ impl Suite {
             Self::Disk => "a full disk refuses, settles what was accepted, loses nothing",
             Self::Relay => "one hub forwards to another that goes away, refuses, is killed",
             Self::Corpus => "verdicts over real messages, and their way through a node",
+            Self::Xml => "well-formedness: the XML conformance suite of the W3C",
+            Self::Xsd => "schemas and validity: the XML Schema test suite of the W3C, XSD 1.0",
             Self::Xmldsig => "XML signatures: public test vectors and recorded messages",
-            Self::Wrapping => "signature wrapping and other attacks on every signed document at hand",
+            Self::Wrapping => {
+                "signature wrapping and other attacks on every signed document at hand"
+            }
             Self::Interop => {
                 "signatures both ways with xmlsec1, Python xmlsec and Apache Santuario"
             }
@@ -139,6 +153,8 @@ impl Suite {
                 Self::Disk => disk::run(settings, &mut report).await,
                 Self::Relay => relay::run(settings, &mut report).await,
                 Self::Corpus => corpus::run(settings, &mut report).await,
+                Self::Xml => xml::run(settings, &mut report).await,
+                Self::Xsd => xsd::run(settings, &mut report).await,
                 Self::Xmldsig => xmldsig::run(settings, &mut report).await,
                 Self::Wrapping => wrapping::run(settings, &mut report).await,
                 Self::Interop => interop::run(settings, &mut report).await,

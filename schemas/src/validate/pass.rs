@@ -5,10 +5,11 @@ use std::io::BufRead;
 
 use xsd_schema::validation::SchemaValidator;
 
+use super::beside::Beside;
 use super::engine::{Engine, Failure, Reported};
 use super::finding::Finding;
 use super::schemas::{Ready, Schemas};
-use super::tables::Run;
+use super::tables::{Here, Run};
 use super::verdict::{Checked, MAX_FINDINGS, Verdict};
 use crate::header::HeaderSink;
 use crate::xml::{self, DriveError, Event, EventSink, Limits, Position, StartTag, XmlError};
@@ -22,6 +23,8 @@ const MAX_LEARNT_AT_ONCE: usize = 8 * 1024 * 1024;
 pub(crate) enum Judge<'s> {
     /// This schema set.
     By(&'s Schemas),
+    /// This schema set, and what watches beside it.
+    With(&'s Schemas, Box<Beside<'s>>),
     /// This schema set, with the library even where it is compiled: the judge beside ours.
     ByLibrary(&'s Schemas),
     /// Nobody: the answer is known, and the rest is only read for its form.
@@ -34,20 +37,35 @@ pub(crate) struct Pass;
 impl Pass {
     /// Reads `input` once to its end. `choose` sees the root's start tag.
     pub(crate) fn run<'s>(
-        input: impl BufRead,
+        mut input: impl BufRead,
         limits: &Limits,
         expired: &dyn Fn() -> bool,
         choose: impl FnOnce(&StartTag) -> Judge<'s>,
+    ) -> Checked {
+        let mut choose = Some(choose);
+        let mut once = |root: &StartTag| choose.take().map(|choose| choose(root));
+        Self::over(&mut input, limits, expired, &mut once)
+    }
+
+    /// The same for every kind of input. It is asked for bytes seldom, and so all of a pass is
+    /// compiled here and in one piece, not where it is called from.
+    fn over<'s>(
+        input: &mut dyn BufRead,
+        limits: &Limits,
+        expired: &dyn Fn() -> bool,
+        choose: &mut Choose<'_, 's>,
     ) -> Checked {
         let ready = OnceCell::new();
         let validator = OnceCell::new();
         let reported = Reported::default();
         let mut sink = Sink {
-            choose: Some(choose),
+            choose,
             ready: &ready,
             validator: &validator,
             reported: &reported,
             by: Validator::None,
+            beside: None,
+            way: String::new(),
             lender: None,
             refused: None,
             failure: None,
@@ -70,6 +88,9 @@ impl Pass {
     }
 }
 
+/// Tells once who is to judge.
+type Choose<'a, 's> = dyn FnMut(&StartTag) -> Option<Judge<'s>> + 'a;
+
 /// Why the pass ended before the document did.
 struct Stop;
 
@@ -83,12 +104,15 @@ enum Validator<'b, 's> {
     Library(Box<Engine<'b>>),
 }
 
-struct Sink<'a, 'b, 's, C> {
-    choose: Option<C>,
+struct Sink<'a, 'b, 's> {
+    choose: &'a mut Choose<'a, 's>,
     ready: &'a OnceCell<Ready>,
     validator: &'b OnceCell<SchemaValidator<'a>>,
     reported: &'b Reported,
     by: Validator<'b, 's>,
+    beside: Option<Box<Beside<'s>>>,
+    /// The open elements, where the library judges and somebody watches beside it.
+    way: String,
     lender: Option<&'s Schemas>,
     refused: Option<(Verdict, Finding)>,
     failure: Option<Failure>,
@@ -99,19 +123,56 @@ struct Sink<'a, 'b, 's, C> {
     findings: Vec<Finding>,
 }
 
-impl<'a: 'b, 'b, 's, C: FnOnce(&StartTag) -> Judge<'s>> Sink<'a, 'b, 's, C> {
+impl<'a: 'b, 'b, 's> Sink<'a, 'b, 's> {
     fn begin(&mut self, root: &StartTag) {
-        let Some(choose) = self.choose.take() else { return };
-        match choose(root) {
+        let Some(judge) = (self.choose)(root) else { return };
+        match judge {
             Judge::Nobody(verdict, finding) => {
                 self.refused =
                     Some((verdict, finding.at(root.position, &format!("/{}", root.local))));
             }
-            Judge::By(schemas) => match schemas.tables() {
-                Some(tables) => self.by = Validator::Tables(Box::new(Run::new(tables))),
-                None => self.borrow(schemas),
-            },
+            Judge::By(schemas) => self.by_tables(schemas),
+            Judge::With(schemas, beside) => {
+                self.beside = Some(beside);
+                self.by_tables(schemas);
+            }
             Judge::ByLibrary(schemas) => self.borrow(schemas),
+        }
+    }
+
+    /// Takes the tables of a set, or else the library.
+    fn by_tables(&mut self, schemas: &'s Schemas) {
+        match schemas.tables() {
+            Some(tables) => self.by = Validator::Tables(Box::new(Run::new(tables))),
+            None => self.borrow(schemas),
+        }
+    }
+
+    /// Shows one event to whoever watches beside the schemas: a start when its type is known, the
+    /// rest while the element is still open. After a limit nobody watches any more.
+    fn watch(&mut self, event: &Event<'_>) {
+        let Some(beside) = &mut self.beside else { return };
+        let run = match &self.by {
+            Validator::Tables(run) => Some(run),
+            Validator::Library(_) => None,
+            Validator::None => return,
+        };
+        if run.is_none()
+            && let Event::Start(tag) = event
+        {
+            self.way.push('/');
+            self.way.push_str(&tag.local);
+        }
+        // The library tells no path before there is an error.
+        let path = || run.map_or_else(|| self.way.clone(), |run| run.path());
+        match event {
+            Event::Start(tag) => {
+                beside.start(tag, run.map_or_else(Here::default, |run| run.governing()), &path);
+            }
+            _ => beside.event(event, &path),
+        }
+        if run.is_none() && matches!(event, Event::End(..)) {
+            self.way.truncate(self.way.rfind('/').unwrap_or(0));
         }
     }
 
@@ -183,6 +244,9 @@ impl<'a: 'b, 'b, 's, C: FnOnce(&StartTag) -> Judge<'s>> Sink<'a, 'b, 's, C> {
 
     fn conclude(mut self, read: Result<(), DriveError<Stop>>) -> Checked {
         self.settle();
+        if let Some(beside) = self.beside.take() {
+            beside.merge(&mut self.findings);
+        }
         let (verdict, findings) = match read {
             Err(DriveError::Xml(error)) => unreadable(&error),
             Err(DriveError::Sink(Stop)) => (Verdict::Error, vec![gave_up(self.place)]),
@@ -209,7 +273,7 @@ impl<'a: 'b, 'b, 's, C: FnOnce(&StartTag) -> Judge<'s>> Sink<'a, 'b, 's, C> {
     }
 }
 
-impl<'a: 'b, 'b, 's, C: FnOnce(&StartTag) -> Judge<'s>> EventSink for Sink<'a, 'b, 's, C> {
+impl<'a: 'b, 'b> EventSink for Sink<'a, 'b, '_> {
     type Error = Stop;
 
     fn event(&mut self, event: &Event<'_>) -> Result<(), Stop> {
@@ -223,7 +287,15 @@ impl<'a: 'b, 'b, 's, C: FnOnce(&StartTag) -> Judge<'s>> EventSink for Sink<'a, '
             }
         }
         self.header.take(event);
-        self.judge(event);
+        if self.beside.is_none() {
+            self.judge(event);
+        } else if matches!(event, Event::Start(_)) {
+            self.judge(event);
+            self.watch(event);
+        } else {
+            self.watch(event);
+            self.judge(event);
+        }
         Ok(())
     }
 }

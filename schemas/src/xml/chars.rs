@@ -62,14 +62,17 @@ fn plain(bytes: &[u8; STRIDE]) -> bool {
 #[inline]
 pub(super) fn classes_of(bytes: &[u8]) -> Classes {
     let one_by_one = |seen: Classes, bytes: &[u8]| bytes.iter().fold(seen, |s, b| s | class(*b));
-    let (strides, rest) = bytes.as_chunks::<STRIDE>();
-    let seen = strides.iter().fold(
-        0,
-        |seen, stride| {
-            if plain(stride) { seen } else { one_by_one(seen, stride) }
-        },
-    );
-    one_by_one(seen, rest)
+    let together =
+        |seen, stride: &[u8; STRIDE]| if plain(stride) { seen } else { one_by_one(seen, stride) };
+    match bytes.last_chunk::<STRIDE>() {
+        // Some bytes are looked at again rather than one by one.
+        Some(last) => {
+            let (strides, rest) = bytes.as_chunks::<STRIDE>();
+            let seen = strides.iter().fold(0, together);
+            if rest.is_empty() { seen } else { together(seen, last) }
+        }
+        None => one_by_one(0, bytes),
+    }
 }
 
 /// How many bytes stand before the first `<` or `&`, and what they are: eight at a time, as one
@@ -93,6 +96,17 @@ pub(super) fn text_run(bytes: &[u8]) -> (usize, Classes) {
     }
     let before = rest.iter().take_while(|b| class(**b) & STOP == 0);
     before.fold((bytes.len() - rest.len(), seen), |(n, seen), b| (n + 1, seen | class(*b)))
+}
+
+/// How many spaces stand between a line feed, which is first, and the `<` of the next tag. `None`
+/// where there is anything else.
+#[inline]
+pub(super) fn indentation(bytes: &[u8]) -> Option<usize> {
+    let [b'\n', rest @ ..] = bytes else { return None };
+    let (words, _) = rest.as_chunks::<8>();
+    let full = words.iter().take_while(|word| **word == [b' '; 8]).count() * 8;
+    let spaces = full + rest[full..].iter().take_while(|byte| **byte == b' ').count();
+    (rest.get(spaces) == Some(&b'<')).then_some(spaces)
 }
 
 /// 1 in each byte.
@@ -255,6 +269,19 @@ mod tests {
             let bytes = format!("{:length$}<\n\r\t>\u{1}\u{FFFE}&", "");
             assert_eq!(text_run(bytes.as_bytes()), (length, 0), "{length}");
         }
+    }
+
+    #[test]
+    fn an_indentation_is_a_line_feed_and_spaces_before_a_tag() {
+        for spaces in 0..40 {
+            let line = format!("\n{:spaces$}", "");
+            assert_eq!(indentation(format!("{line}<").as_bytes()), Some(spaces));
+            for other in ["", "x<", "\t<", "\r<", "\n<", "&", "\u{1}<", "]]>"] {
+                assert_eq!(indentation(format!("{line}{other}").as_bytes()), None, "{other:?}");
+            }
+        }
+        assert_eq!(indentation(b" <"), None);
+        assert_eq!(indentation(b""), None);
     }
 
     #[test]

@@ -40,6 +40,15 @@ impl Cursor {
         self.after_cr = false;
     }
 
+    /// Moves over a line feed and the spaces behind it.
+    #[inline]
+    pub(super) fn line(&mut self, spaces: usize) {
+        self.position.offset += spaces as u64 + 1;
+        self.position.line += 1;
+        self.position.column = spaces as u64 + 1;
+        self.after_cr = false;
+    }
+
     /// Moves over `bytes`, whose classes are `seen` (or more).
     #[inline]
     pub(super) fn advance(&mut self, bytes: &[u8], seen: Classes) {

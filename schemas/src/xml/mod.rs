@@ -26,6 +26,7 @@ pub use event::{
     Attribute, Event, EventSink, NamespaceDeclaration, NodeNumber, Position, StartTag,
 };
 pub use limits::{Limit, Limits};
+pub(crate) use namespaces::same;
 pub use reader::Reader;
 pub use sink::{DriveError, MapErr, drive};
 

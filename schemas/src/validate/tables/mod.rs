@@ -4,6 +4,7 @@ mod attributes;
 mod compile;
 mod components;
 mod content;
+mod hints;
 mod identity;
 mod namespaces;
 mod run;
@@ -18,6 +19,7 @@ use self::content::Contents;
 use self::identity::Constraints;
 use self::simple::SimpleTypes;
 
+pub(in crate::validate) use hints::{Here, Name};
 pub(in crate::validate) use run::Run;
 pub(in crate::validate) use symbols::{Symbol, Symbols};
 

@@ -22,6 +22,12 @@ impl<R: BufRead> Reader<R> {
         let at = self.cursor.position();
         self.brackets = 0;
         let in_root = self.stage == Stage::InRoot;
+        // Nearly everything is a tag, and one byte tells.
+        match self.source.at_hand().as_bytes() {
+            [b'<', b'/', ..] => return self.end_tag(at).map(Some),
+            [b'<', b'a'..=b'z' | b'A'..=b'Z', ..] => return self.start_tag(at).map(Some),
+            _ => {}
+        }
         match self.peek(TELLING_BYTES)? {
             [b'<', b'/', ..] => self.end_tag(at).map(Some),
             [b'<', b'!', b'-', b'-', ..] => {

@@ -51,6 +51,10 @@ pub struct Reader<R> {
     failed: Option<XmlError>,
 }
 
+/// So deep are most messages, and so long the names in them in bytes: room for that is made at once.
+const USUAL_DEPTH: usize = 12;
+const USUAL_NAME_BYTES: usize = 24;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Unread,
@@ -78,10 +82,10 @@ impl<R: BufRead> Reader<R> {
             limits,
             cursor: Cursor::new(),
             stage: Stage::Unread,
-            open: Vec::new(),
-            open_sizes: Vec::new(),
-            names: String::new(),
-            name_starts: Vec::new(),
+            open: Vec::with_capacity(USUAL_DEPTH),
+            open_sizes: Vec::with_capacity(USUAL_DEPTH),
+            names: String::with_capacity(USUAL_DEPTH * USUAL_NAME_BYTES),
+            name_starts: Vec::with_capacity(USUAL_DEPTH),
             open_bytes: 0,
             depth: 0,
             empty_end: None,
@@ -146,7 +150,7 @@ impl<R: BufRead> Reader<R> {
             } else {
                 self.skip_space()?;
             }
-            if self.peek(1)?.is_empty() {
+            if self.source.at_hand().is_empty() && self.peek(1)?.is_empty() {
                 return self.end();
             }
             if let Some(met) = self.read_markup()? {

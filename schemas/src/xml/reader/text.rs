@@ -70,6 +70,18 @@ impl<R: BufRead> Reader<R> {
     fn read_run(&mut self, most: usize) -> Result<usize, Refused> {
         let available = self.source.at_hand();
         let bytes = available.as_bytes();
+        // Mostly it is a line end and the indentation of the next tag.
+        if let Some(spaces) = chars::indentation(bytes)
+            && self.text.is_empty()
+            && !self.cursor.after_cr()
+            && spaces < most
+        {
+            self.brackets = 0;
+            self.verbatim = spaces + 1;
+            self.cursor.line(spaces);
+            self.source.take(spaces + 1);
+            return Ok(spaces + 1);
+        }
         let (mut length, seen) = chars::text_run(&bytes[..bytes.len().min(most)]);
         while !available.is_char_boundary(length) {
             length -= 1;

@@ -154,8 +154,10 @@ impl<'t> Run<'t> {
             "schemaLocation" | "noNamespaceSchemaLocation" => {}
             _ => return false,
         }
-        let symbol = self.tables.symbols.find(&attribute.namespace, &attribute.local);
-        self.field(attribute, symbol, wanted, Value::NoSimpleType);
+        if wanted {
+            let symbol = self.tables.symbols.find(&attribute.namespace, &attribute.local);
+            self.field(attribute, symbol, wanted, Value::NoSimpleType);
+        }
         true
     }
 

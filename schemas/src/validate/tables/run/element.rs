@@ -282,12 +282,15 @@ impl Run<'_> {
 
     /// Keys and references whose scope ends here.
     fn end_keys(&mut self, tag: &StartTag) -> Result<(), GaveUp> {
+        let symbol = self.open[self.depth - 1].symbol;
         let Self { keys, broken_keys, paths, way, .. } = self;
-        let symbol = self.tables.symbols.find(&tag.namespace, &tag.local);
         keys.end(
             &mut || super::value::place(paths, way.path(), tag.position, symbol),
             broken_keys,
         )?;
+        if self.broken_keys.is_empty() {
+            return Ok(());
+        }
         for broken in std::mem::take(&mut self.broken_keys) {
             let expected = [self.tables.constraints.name(broken.constraint).to_owned()];
             self.told(broken.rule, broken.place, &expected);

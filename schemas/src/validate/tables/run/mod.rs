@@ -15,10 +15,13 @@ use self::names::Way;
 use super::components::Content;
 use super::content::Run as Progress;
 use super::identity::{self, Ids, Keys};
-use super::{ElementId, Symbol, Tables, TypeId};
+use super::{ElementId, Here, Symbol, Tables, TypeId};
 
 /// Longest text of one element in bytes, where its value counts: it is kept until the element ends.
 const MAX_TEXT_BYTES: usize = 64 << 20;
+/// So deep are most messages, and so long their texts in bytes: room for that is made at once.
+const USUAL_DEPTH: usize = 12;
+const USUAL_TEXT_BYTES: usize = 128;
 /// Most names listed as expected.
 const MAX_EXPECTED: usize = 12;
 /// Bytes of the paths of references whose goal has not come yet. Beyond them a reference that leads
@@ -60,6 +63,7 @@ pub(in crate::validate) struct Run<'t> {
 /// An element that has not ended.
 #[derive(Debug, Default)]
 struct Open {
+    symbol: Option<Symbol>,
     declared: Option<ElementId>,
     kind: Option<TypeId>,
     content: Within,
@@ -102,11 +106,11 @@ impl<'t> Run<'t> {
     pub(in crate::validate) fn new(tables: &'t Tables) -> Self {
         Self {
             tables,
-            open: Vec::new(),
+            open: Vec::with_capacity(USUAL_DEPTH),
             depth: 0,
             way: Way::default(),
             scope: Scope::default(),
-            text: String::new(),
+            text: String::with_capacity(USUAL_TEXT_BYTES),
             node: None,
             keys: Keys::new(&tables.constraints),
             ids: Ids::default(),
@@ -145,6 +149,28 @@ impl<'t> Run<'t> {
         self.findings.len() > MAX_FINDINGS
     }
 
+    /// What governs the innermost open element.
+    pub(in crate::validate) fn governing(&self) -> Here {
+        let Some(open) = self.depth.checked_sub(1).map(|n| &self.open[n]) else {
+            return Here::default();
+        };
+        Here {
+            simple: match open.content {
+                Within::Typed(Content::Simple(id)) => Some(id),
+                _ => None,
+            },
+            complex: match open.kind {
+                Some(TypeId::Complex(id)) if open.content != Within::Skip => Some(id),
+                _ => None,
+            },
+        }
+    }
+
+    /// The path of the innermost open element.
+    pub(in crate::validate) fn path(&self) -> String {
+        self.way.path()
+    }
+
     /// What was found, in the order of the document as far as it was met.
     pub(in crate::validate) fn into_findings(self) -> Vec<Finding> {
         self.findings
@@ -161,6 +187,7 @@ impl<'t> Run<'t> {
             self.open.push(Open::default());
         }
         self.depth += 1;
+        self.open[self.depth - 1].symbol = symbol;
         self.begin(tag, child);
         let open = &self.open[self.depth - 1];
         if open.content == Within::Skip {
@@ -264,7 +291,42 @@ impl<'t> Run<'t> {
     }
 }
 
-/// White space as XML has it.
+/// White space as XML has it. Mostly that is a line end and spaces behind it, so eight octets are
+/// looked at together.
+#[inline]
 fn blank(text: &str) -> bool {
-    text.bytes().all(|octet| matches!(octet, b' ' | b'\t' | b'\n' | b'\r'))
+    let white = |octets: &[u8]| octets.iter().all(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r'));
+    let white_word = |word: &[u8; 8]| *word == [b' '; 8] || white(word);
+    let octets = text.as_bytes();
+    let octets = octets.strip_prefix(b"\n").unwrap_or(octets);
+    match octets.last_chunk::<8>() {
+        // Some octets are looked at again rather than one by one.
+        Some(last) => octets.as_chunks::<8>().0.iter().all(white_word) && white_word(last),
+        None => white(octets),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::blank;
+
+    #[test]
+    fn white_space_of_every_length() {
+        for length in 0..40 {
+            for first in ["", "\n", "\r\n", "\t"] {
+                let white = format!("{first}{}", " ".repeat(length));
+                assert!(blank(&white), "{white:?}");
+                for at in 0..=white.len() {
+                    for other in ["x", "\u{a0}", "\u{b}", "!"] {
+                        let mut text = white.clone();
+                        text.insert_str(at, other);
+                        assert!(!blank(&text), "{text:?}");
+                    }
+                    let mut text = white.clone();
+                    text.insert_str(at, "\t\n");
+                    assert!(blank(&text), "{text:?}");
+                }
+            }
+        }
+    }
 }

@@ -11,11 +11,23 @@ const MAX_COUNTED_NAMES: usize = 64;
 
 /// The way from the root to where the run is. One buffer for all names: nothing is allocated for an
 /// element once the buffer is as long as the deepest way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Way {
     names: String,
     steps: Vec<Step>,
-    counted: Vec<(Counted, u32)>,
+    /// A name to count by, and how often it came: see [`counted`].
+    counted: Vec<(u64, u32)>,
+}
+
+impl Default for Way {
+    /// With room for the ways of most messages.
+    fn default() -> Self {
+        Self {
+            names: String::with_capacity(256),
+            steps: Vec::with_capacity(12),
+            counted: Vec::with_capacity(32),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -28,22 +40,12 @@ struct Step {
     children: usize,
 }
 
-/// A name to count by: one the schemas know, or the hash of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Counted {
-    Known(Symbol),
-    Other(u64),
-}
-
 impl Way {
     /// Steps into an element.
     pub(super) fn enter(&mut self, tag: &StartTag, symbol: Option<Symbol>) {
         let place = match self.steps.last() {
             None => 1,
-            Some(parent) => {
-                let name = symbol.map_or_else(|| Counted::Other(hash(tag)), Counted::Known);
-                count(&mut self.counted, parent.children, name)
-            }
+            Some(parent) => count(&mut self.counted, parent.children, counted(tag, symbol)),
         };
         self.steps.push(Step { name: self.names.len(), place, children: self.counted.len() });
         self.names.push_str(&tag.local);
@@ -82,9 +84,22 @@ impl Way {
     }
 }
 
-fn count(counted: &mut Vec<(Counted, u32)>, from: usize, name: Counted) -> u32 {
+/// A name to count by: the number of one that the schemas know, or the hash of another.
+#[inline]
+fn counted(tag: &StartTag, symbol: Option<Symbol>) -> u64 {
+    symbol.map_or_else(|| hash(tag) | 1 << 63, |symbol| symbol.index() as u64)
+}
+
+#[inline]
+fn count(counted: &mut Vec<(u64, u32)>, from: usize, name: u64) -> u32 {
     let known = &mut counted[from..];
     // Runs of one name are the most frequent case, so the last one counted is moved to the front.
+    if let Some((first, count)) = known.first_mut()
+        && *first == name
+    {
+        *count = count.saturating_add(1);
+        return *count;
+    }
     if let Some(n) = known.iter().position(|(known, _)| *known == name) {
         known[n].1 = known[n].1.saturating_add(1);
         known.swap(0, n);

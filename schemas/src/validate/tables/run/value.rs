@@ -80,9 +80,12 @@ impl Run<'_> {
     /// (clause 5.1.1; Element Default Valid, clause 2).
     pub(super) fn default_of_other_type(&mut self, position: Position) {
         let open = &self.open[self.depth - 1];
+        if !open.instance_type {
+            return;
+        }
         let empty = !open.nilled && !open.has_text && !open.has_children;
         let bare = matches!(open.content, Within::Typed(Content::Empty | Content::Elements(_)));
-        if empty && bare && open.instance_type {
+        if empty && bare {
             let declared = open.declared.map(|id| self.tables.element(id));
             if declared.is_some_and(|element| element.value.is_some()) {
                 self.report("cvc-elt.5.1.1", position, &[]);

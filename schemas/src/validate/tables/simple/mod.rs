@@ -29,6 +29,7 @@ use xsd_schema::{ComplexTypeKey, SimpleTypeKey};
 use self::atomic::{Kind, NoValue, Value};
 use self::expected::Expected;
 use self::facets::Facets;
+use self::names::Form;
 use self::pattern::Patterns;
 use self::space::Space;
 use super::SimpleId;
@@ -221,6 +222,9 @@ impl SimpleTypes {
                 &normal
             }
         };
+        if let Kind::Any | Kind::Uri | Kind::Text(Form::Any) = kind {
+            return self.text(facets, kind, text);
+        }
         let value = kind.read(text, scope).map_err(NoValue::broken)?;
         if facets.length.any() {
             match value {
@@ -240,6 +244,25 @@ impl SimpleTypes {
             }),
             // 3.2.19: only types that list notations can be used.
             None if kind == Kind::Notation => Err(Broken::new("cvc-datatype-valid")),
+            None => Ok(()),
+        }
+    }
+
+    /// Judges a text that may be anything but for its facets, as most are. It has no digits and no
+    /// range.
+    #[inline]
+    fn text(&self, facets: &Facets, kind: Kind, text: &str) -> Result<(), Broken> {
+        if facets.length.any() {
+            facets.length.check_text(text)?;
+        }
+        if !facets.patterns.is_empty() {
+            facets.check_patterns(text, &self.patterns)?;
+        }
+        match &facets.enumeration {
+            Some(enumeration) => enumeration.check(text, |key| {
+                kind.key(&Value::Text(text), key);
+                Ok(())
+            }),
             None => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson;
-use regex_automata::util::start;
+use regex_automata::util::{primitives::StateID, start};
 use regex_automata::{Anchored, Input, MatchKind, meta};
 use regex_syntax::hir::{ClassUnicode, Hir, HirKind, Look};
 
@@ -27,6 +27,9 @@ const MAX_DFAS: usize = 64 * 1024 * 1024;
 /// Longest run of characters of one class, alone in its pattern, that is a table of states; longer
 /// ones are counted.
 const MAX_TABLED: u32 = 16;
+
+/// A table of states.
+type Dfa = dense::DFA<Vec<u32>>;
 
 /// The number of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +47,7 @@ pub(super) struct Patterns {
 #[derive(Debug)]
 enum Engine {
     /// A table of states.
-    Table { dfa: Box<dense::DFA<Vec<u32>>>, start: regex_automata::util::primitives::StateID },
+    Table { dfa: Box<Dfa>, start: StateID, home: Option<Box<Home>> },
     /// From `min` to `max` characters of one class.
     Counted { class: Box<Class>, min: usize, max: usize },
     /// States are made as they are needed, in bounded memory.
@@ -78,13 +81,21 @@ impl Patterns {
     #[inline]
     pub(super) fn matches(&self, id: PatternId, value: &str) -> bool {
         match &self.engines[id.0 as usize] {
-            Engine::Table { dfa, start } => {
-                let mut state = *start;
-                for byte in value.bytes() {
-                    state = dfa.next_state(state, byte);
-                    if dfa.is_special_state(state) && dfa.is_dead_state(state) {
-                        return false;
+            Engine::Table { dfa, start, home } => {
+                // A value that does not match leads to the dead state and stays there; to look for
+                // that at every octet costs more than it saves.
+                let step = |state, byte: &u8| dfa.next_state(state, *byte);
+                let Some(home) = home else {
+                    let state = value.as_bytes().iter().fold(*start, step);
+                    return dfa.is_match_state(dfa.next_eoi_state(state));
+                };
+                let (mut state, mut rest) = (*start, value.as_bytes());
+                loop {
+                    if state == home.state {
+                        rest = &rest[home.stays(rest)..];
                     }
+                    let [byte, after @ ..] = rest else { break };
+                    (state, rest) = (step(state, byte), after);
                 }
                 dfa.is_match_state(dfa.next_eoi_state(state))
             }
@@ -108,7 +119,8 @@ impl Patterns {
             && self.dfa_bytes + dfa.memory_usage() <= MAX_DFAS
         {
             self.dfa_bytes += dfa.memory_usage();
-            return Some(Engine::Table { dfa: Box::new(dfa), start });
+            let home = Home::of(&dfa, start).map(Box::new);
+            return Some(Engine::Table { dfa: Box::new(dfa), start, home });
         }
         lazy(hir)
     }
@@ -126,7 +138,7 @@ fn lazy(hir: &Hir) -> Option<Engine> {
     Some(Engine::Lazy(Box::new(regex)))
 }
 
-fn table(hir: &Hir) -> Option<(dense::DFA<Vec<u32>>, regex_automata::util::primitives::StateID)> {
+fn table(hir: &Hir) -> Option<(Dfa, StateID)> {
     let nfa = thompson::Config::new()
         .utf8(false)
         .nfa_size_limit(Some(MAX_NFA))
@@ -142,6 +154,40 @@ fn table(hir: &Hir) -> Option<(dense::DFA<Vec<u32>>, regex_automata::util::primi
     let dfa = dense::Builder::new().configure(config).build_from_nfa(&nfa).ok()?;
     let start = dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok()?;
     Some((dfa, start))
+}
+
+/// A state that most octets of ASCII lead back to at once, as in `[…]*`. To skip them is much
+/// quicker than to go from state to state, where each step waits for the one before.
+#[derive(Debug)]
+struct Home {
+    state: StateID,
+    stay: [bool; 256],
+}
+
+/// As few octets that stay are not worth a look.
+const MIN_STAYING: usize = 20;
+
+impl Home {
+    /// The state with the most such octets, of those that one octet leads to.
+    fn of(dfa: &Dfa, start: StateID) -> Option<Self> {
+        let octets = || 0..0x80u8;
+        let mut near: Vec<StateID> = octets().map(|b| dfa.next_state(start, b)).collect();
+        near.sort_unstable();
+        near.dedup();
+        let staying =
+            |state| move |octet: &u8| *octet < 0x80 && dfa.next_state(state, *octet) == state;
+        let count = |state: StateID| octets().filter(staying(state)).count();
+        let alive = near.into_iter().filter(|state| !dfa.is_dead_state(*state));
+        let (most, state) = alive.map(|state| (count(state), state)).max()?;
+        let stay = std::array::from_fn(|n| staying(state)(&(n as u8)));
+        (most >= MIN_STAYING).then_some(Self { state, stay })
+    }
+
+    /// How many octets at the beginning lead nowhere else.
+    #[inline]
+    fn stays(&self, octets: &[u8]) -> usize {
+        octets.iter().position(|b| !self.stay[usize::from(*b)]).unwrap_or(octets.len())
+    }
 }
 
 /// `[…]{min,max}` with large numbers.

@@ -28,6 +28,17 @@ fn whole_values_match() {
 }
 
 #[test]
+fn runs_of_one_class_end_where_another_character_stands() {
+    let long = "Straße und Weg ".repeat(9);
+    let good = ["", "a", "ä", "aä", "Straße", &long];
+    check("[ -~À-ž]*", &good, &["\n", "a\n", "a\nb", "ä\t", "a€"]);
+    check("[ -~À-ž]+x?", &good[1..], &["", "\n"]);
+    check("([ -~]|ä|a\u{30B})*", &["", "ä", "a\u{30B}b", "zaä"], &["\u{30B}", "z\u{30B}", "ö"]);
+    check("A[a-z]*B[a-z]*", &["AB", "AxyBz"], &["A", "Axy", "AxBy1", "xABx", "AxBC"]);
+    check("([a-z]{2})*", &["", "ab", "abcd"], &["a", "abc"]);
+}
+
+#[test]
 fn anchors_and_other_signs_are_characters() {
     // Appendix F: "all regular expressions are implicitly anchored", there are no anchors.
     check("^a$", &["^a$"], &["a"]);

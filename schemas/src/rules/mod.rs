@@ -1,0 +1,77 @@
+//! Rules of a standard beyond its schema: ISO/IEC 19757-3 Schematron with the query binding
+//! `xslt2` or `xpath2`.
+//!
+//! [`Rules`] are compiled once, when a pack is loaded; [`Tree`] is built from the events of our own
+//! reader; [`Rules::check`] says what a message breaks. XPath is the engine of `xsd-schema`.
+//! Nothing of what is found holds a value of the message (P7): `value-of` becomes a mark.
+//!
+//! What is not plain Schematron on XPath 2.0 is refused when rules are loaded, with its place:
+//! XSLT in a rule file (but for plain functions, see [`Rules::load`]), functions that read
+//! other documents, an unknown query binding, an expression that does not compile.
+
+mod assemble;
+mod compile;
+mod context;
+mod document;
+mod finding;
+mod functions;
+mod matching;
+mod navigator;
+mod run;
+mod scan;
+mod text;
+mod tree;
+
+use std::fmt;
+
+pub use compile::{RuleFile, Rules, RulesFacts};
+pub use finding::{RuleFinding, RuleSeverity, RulesReport};
+pub use tree::{Store, TooLarge, Tree};
+
+/// Bytes of all rule files of one set, included ones counted as often as they are included. 32 MiB.
+pub const MAX_RULE_BYTES: usize = 32 << 20;
+/// Rule files of one set, included ones counted as often as they are included.
+pub const MAX_RULE_FILES: usize = 500;
+/// Files included one by the other.
+pub const MAX_INCLUDE_DEPTH: usize = 16;
+/// Expressions of one set after all abstract rules and patterns are filled in.
+pub const MAX_EXPRESSIONS: usize = 100_000;
+/// Bytes of one expression. 1 MiB.
+pub const MAX_EXPRESSION_BYTES: usize = 1 << 20;
+/// Expressions inside each other in one expression, and in the functions it calls: the engine
+/// recurses over them, and a debug build has used up two megabytes of stack at about 80.
+pub const MAX_EXPRESSION_DEPTH: usize = 64;
+/// Variables that need each other one after the other.
+pub const MAX_VARIABLE_CHAIN: usize = 100;
+/// Bytes of the tree of one message. 128 MiB.
+pub const MAX_TREE_BYTES: usize = 128 << 20;
+/// Moves from node to node (and steps of 32 bytes through text) that all rules may take together
+/// for one message. The largest message of the corpus with the most rules takes 1.7 million.
+pub const MAX_MOVES: u64 = 50_000_000;
+/// Findings of rules kept for one message.
+pub const MAX_RULE_FINDINGS: usize = 1_000;
+
+/// Why a set of rules cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RulesError {
+    /// The file as the pack names it.
+    pub file: String,
+    /// Line, from 1; 0 where it is about the whole file.
+    pub line: u64,
+    /// Column in characters, from 1; 0 where it is about the whole file.
+    pub column: u64,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl fmt::Display for RulesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            write!(f, "{}: {}", self.file, self.reason)
+        } else {
+            write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.reason)
+        }
+    }
+}
+
+impl std::error::Error for RulesError {}
