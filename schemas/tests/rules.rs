@@ -264,7 +264,7 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         ("<schema xmlns='http://www.ascc.net/xml/schematron'/>", "no ISO Schematron"),
         ("<schema", "not well-formed"),
     ] {
-        let error = load_all(&[("a.sch", head)], None).err().expect(head).to_string();
+        let error = load_all(&[("a.sch", head)], None).expect_err(head).to_string();
         assert!(error.contains(part), "{head}: {error}");
     }
     assert!(load_all(&[("a.sch", &format!("{HEAD}</schema>"))], Some("none")).is_err());
@@ -322,7 +322,7 @@ fn depth_ends_in_a_refusal_or_an_answer() {
         )
     };
     assert_eq!(found(&chain(99), "<a/>"), Vec::<String>::new());
-    assert!(load(&chain(5_000)).err().expect("refused").reason.contains("one after the other"));
+    assert!(load(&chain(5_000)).expect_err("refused").reason.contains("one after the other"));
     let function = |n: usize| {
         let before = if n == 0 { "$x".to_owned() } else { format!("u:f{}($x)", n - 1) };
         format!(
@@ -331,7 +331,7 @@ fn depth_ends_in_a_refusal_or_an_answer() {
         )
     };
     let functions: String = (0..200).map(function).collect();
-    let error = load(&format!("<ns prefix='u' uri='urn:u'/>{functions}")).err().expect("refused");
+    let error = load(&format!("<ns prefix='u' uri='urn:u'/>{functions}")).expect_err("refused");
     assert!(error.reason.contains("nested deeper"), "{error}");
 }
 

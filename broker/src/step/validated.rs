@@ -177,12 +177,13 @@ fn finding(found: validate::Finding) -> Finding {
         severity: match found.severity {
             validate::Severity::Error => "error",
             validate::Severity::Warning => "warning",
+            validate::Severity::Information => "information",
         }
         .to_owned(),
         line: found.line,
         column: found.column,
         path: found.path,
-        rule: found.rule.to_owned(),
+        rule: found.rule.into_owned(),
         message_de: found.message_de,
         message_en: found.message_en,
     }

@@ -120,7 +120,7 @@ fn unreadable(error: &io::Error) -> Checked {
             line: 0,
             column: 0,
             path: String::new(),
-            rule: "file system",
+            rule: "file system".into(),
             message_de: format!("Die Datei ist nicht lesbar: {error}"),
             message_en: format!("The file cannot be read: {error}"),
         }],

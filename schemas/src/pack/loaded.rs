@@ -13,6 +13,7 @@ use crate::characters;
 use crate::codelist::{self, Lists, Used};
 use crate::genericode::{CodeList, CodeListError};
 use crate::header::{HEADER, HeaderFacts};
+use crate::rules::{MAX_RULE_BYTES, Rules};
 use crate::validate::{
     Amendment, Beside, Checked, Finding, Judge, Knowledge, MAX_FINDINGS, Schemas, Verdict,
 };
@@ -30,6 +31,7 @@ pub(super) struct Pack {
     pub(super) code_lists: Vec<CodeList>,
     lists: Lists,
     knowledge: Knowledge,
+    rules: Option<Rules>,
 }
 
 /// What `pack list` and `pack show` tell about a pack.
@@ -62,6 +64,8 @@ pub struct PackInfo {
     pub elements: usize,
     /// Canonical version URIs of its code lists.
     pub code_lists: Vec<String>,
+    /// Checks of its rule files; 0 where it has none.
+    pub rule_checks: usize,
     /// Elements whose values may be shown.
     pub harmless: Vec<String>,
     /// Keys of `pack.toml` that an import guessed and nobody has confirmed yet.
@@ -117,8 +121,9 @@ impl Pack {
             return Err(PackFault::NoSuchType(name.clone()));
         }
         let knowledge = schemas.knowledge(&manifest.characters);
+        let rules = rules(folder, &manifest)?;
         let folder = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { folder, manifest, schemas, code_lists, lists, knowledge })
+        Ok(Self { folder, manifest, schemas, code_lists, lists, knowledge, rules })
     }
 
     pub(super) fn knows(&self, namespace: &str) -> bool {
@@ -126,15 +131,16 @@ impl Pack {
     }
 
     /// Who is to judge a message of the pack.
-    pub(super) fn judges<'a>(&'a self, used: &'a Used) -> Judge<'a> {
+    pub(super) fn judges<'a>(&'a self, used: &'a Used, arrival: Timestamp) -> Judge<'a> {
         let policy = &self.manifest.characters;
         let watched = policy.all.is_some() || policy.nfc || self.knowledge.has_datatypes();
         let characters = watched.then(|| characters::Watch::new(policy));
         let codes = self.lists.watches().then(|| codelist::Watch::new(&self.lists, used));
-        if characters.is_none() && codes.is_none() {
+        let rules = self.rules.as_ref().map(|rules| (rules, arrival));
+        if characters.is_none() && codes.is_none() && rules.is_none() {
             return Judge::By(&self.schemas);
         }
-        let beside = Beside { knowledge: &self.knowledge, characters, codes };
+        let beside = Beside { knowledge: &self.knowledge, characters, codes, rules };
         Judge::With(&self.schemas, Box::new(beside))
     }
 
@@ -241,6 +247,7 @@ impl Pack {
             documents: facts.documents,
             elements: facts.elements,
             code_lists: self.code_lists.iter().map(|l| l.canonical_version_uri.clone()).collect(),
+            rule_checks: self.rules.as_ref().map_or(0, |rules| rules.facts().checks),
             harmless,
             unconfirmed,
             left_out,
@@ -249,6 +256,26 @@ impl Pack {
             by_library: facts.by_library.clone(),
         }
     }
+}
+
+/// Rule files of a pack, compiled. They lie inside its folder, as what they include does.
+fn rules(folder: &Path, manifest: &Manifest) -> Result<Option<Rules>, PackFault> {
+    if manifest.rules.is_empty() {
+        return Ok(None);
+    }
+    let root = folder.canonicalize()?;
+    let mut fetch = |name: &str| {
+        let file = root.join(name).canonicalize().map_err(|error| error.to_string())?;
+        if !file.starts_with(&root) {
+            return Err("it lies outside the pack".to_owned());
+        }
+        let size = fs::metadata(&file).map_err(|error| error.to_string())?.len();
+        if size > MAX_RULE_BYTES as u64 {
+            return Err(format!("more than {MAX_RULE_BYTES} bytes"));
+        }
+        fs::read(&file).map_err(|error| error.to_string())
+    };
+    Ok(Some(Rules::load(&manifest.rules, &mut fetch)?))
 }
 
 /// The header names another type of message than the root element is. Not every standard forbids

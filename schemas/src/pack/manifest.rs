@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::validity::Days;
 use crate::characters::{Datatype, Policy};
 use crate::codelist::Unknown;
+use crate::rules::RuleFile;
 use crate::validate::{Amendment, MAX_AMENDMENTS};
 
 /// What decides which version of a standard a message must follow.
@@ -67,6 +68,7 @@ pub(super) struct Manifest {
     pub(super) code_lists: Vec<ListEntry>,
     pub(super) unknown_lists: Unknown,
     pub(super) characters: Policy,
+    pub(super) rules: Vec<RuleFile>,
     pub(super) harmless: Vec<String>,
     pub(super) unconfirmed: Vec<String>,
     pub(super) tolerate: Vec<Amendment>,
@@ -135,12 +137,21 @@ struct Raw {
     #[serde(default)]
     characters: RawCharacters,
     #[serde(default)]
+    rules: Vec<RawRules>,
+    #[serde(default)]
     harmless: Vec<String>,
     #[serde(default)]
     unconfirmed: Vec<String>,
     #[serde(default)]
     tolerate: Vec<Amendment>,
     message: Vec<MessageInfo>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRules {
+    file: String,
+    phase: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -169,6 +180,7 @@ const KEYS: &[&str] = &[
     "code_lists",
     "unknown_lists",
     "characters",
+    "rules",
     "harmless",
     "unconfirmed",
     "tolerate",
@@ -242,6 +254,10 @@ impl Raw {
             return Err(wrong("characters", "all: \"C\" or \"E\""));
         }
         files("catalog", self.catalog.as_slice())?;
+        let rules = self.rules.into_iter().map(|RawRules { file, phase }| RuleFile { file, phase });
+        let rules: Vec<RuleFile> = rules.collect();
+        let names: Vec<String> = rules.iter().map(|one| one.file.clone()).collect();
+        files("rules", &names)?;
         if self.tolerate.len() > MAX_AMENDMENTS {
             return Err(wrong("tolerate", "at most 200 errata"));
         }
@@ -261,6 +277,7 @@ impl Raw {
             code_lists,
             unknown_lists,
             characters: Policy { all, nfc, types },
+            rules,
             harmless: self.harmless,
             unconfirmed: self.unconfirmed,
             tolerate: self.tolerate,

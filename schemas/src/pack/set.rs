@@ -10,6 +10,7 @@ use super::loaded::{Pack, PackInfo};
 use super::manifest::{Manifest, ManifestError, MessageInfo};
 use crate::codelist::Used;
 use crate::genericode::{CodeList, CodeListError};
+use crate::rules::RulesError;
 use crate::validate::{Checked, Finding, Judge, Pass, SchemasError, Verdict};
 use crate::xml::{Limits, StartTag};
 
@@ -52,6 +53,9 @@ pub enum PackFault {
         /// What is wrong with it.
         cause: CodeListError,
     },
+    /// A rule file.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// Schemas name namespaces that no document of the pack supplies.
     #[error("no document for {0}; add it, or list it under left_out if messages never need it")]
     Unread(String),
@@ -138,8 +142,9 @@ impl PackSet {
     ) -> Checked {
         let used = Used::default();
         let mut recognised = None;
-        let mut checked =
-            Pass::run(input, limits, expired, |root| self.recognise(root, &mut recognised, &used));
+        let mut checked = Pass::run(input, limits, expired, |root| {
+            self.recognise(root, &mut recognised, &used, arrival)
+        });
         if let Some(Recognised { pack, message }) = recognised {
             checked.standard = Some(pack.manifest.standard.clone());
             checked.version = Some(pack.manifest.version.clone());
@@ -154,6 +159,7 @@ impl PackSet {
         root: &StartTag,
         recognised: &mut Option<Recognised<'a>>,
         used: &'a Used,
+        arrival: Timestamp,
     ) -> Judge<'a> {
         let claimed = root.attribute("version");
         let by_namespace: Vec<&Pack> =
@@ -172,7 +178,7 @@ impl PackSet {
         let message = pack.message(root);
         *recognised = Some(Recognised { pack, message });
         match message {
-            Some(_) => pack.judges(used),
+            Some(_) => pack.judges(used, arrival),
             None => Judge::Nobody(Verdict::Invalid, unknown_message(&root.local)),
         }
     }

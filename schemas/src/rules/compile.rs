@@ -113,6 +113,12 @@ pub(super) struct Check {
     pub(super) text: Text,
 }
 
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rules").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
 impl Rules {
     /// Reads and compiles rule files. `fetch` gets a file by its name in the pack.
     ///

@@ -1,6 +1,10 @@
 //! What rules found.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
+
+use crate::validate::{Finding, Severity};
 
 /// How grave the rule file calls it (`role` or `flag`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,6 +52,20 @@ pub struct RuleFinding {
     pub message_de: String,
     /// The same in English.
     pub message_en: String,
+}
+
+impl From<RuleFinding> for Finding {
+    fn from(found: RuleFinding) -> Self {
+        let RuleFinding { code, severity, rule, line, column, path, message_de, message_en } =
+            found;
+        let severity = match severity {
+            RuleSeverity::Error => Severity::Error,
+            RuleSeverity::Warning => Severity::Warning,
+            RuleSeverity::Information => Severity::Information,
+        };
+        let rule = Cow::Owned(rule);
+        Self { code, severity, line, column, path, rule, message_de, message_en }
+    }
 }
 
 /// What the rules say about one message.

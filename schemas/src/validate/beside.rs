@@ -1,9 +1,12 @@
 //! What watches a message beside the schemas, in the same pass: characters and code lists.
 
+use jiff::Timestamp;
+
 use super::Finding;
 use super::tables::{ComplexId, Here};
 use crate::characters::{self, Datatype};
 use crate::codelist::{self, CodeUse};
+use crate::rules::Rules;
 use crate::xml::{Event, StartTag};
 
 /// What a pack knows about the types of its schemas, by their numbers.
@@ -28,6 +31,8 @@ pub(crate) struct Beside<'s> {
     pub(crate) knowledge: &'s Knowledge,
     pub(crate) characters: Option<characters::Watch<'s>>,
     pub(crate) codes: Option<codelist::Watch<'s>>,
+    /// Rules to be judged after the schemas, and the time that counts for them.
+    pub(crate) rules: Option<(&'s Rules, Timestamp)>,
 }
 
 impl Beside<'_> {

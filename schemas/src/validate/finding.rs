@@ -3,6 +3,8 @@
 //! A finding names the rule, the place and what to do, in German and English. It names elements and
 //! attributes, which come from the standard, and never a value, which comes from the message.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::xml::Position;
@@ -15,6 +17,8 @@ pub enum Severity {
     Error,
     /// It is worth knowing and changes no verdict.
     Warning,
+    /// It is only said.
+    Information,
 }
 
 /// One thing that is wrong, and where.
@@ -30,8 +34,9 @@ pub struct Finding {
     pub column: u64,
     /// Local names from the root to the node, `/a/b[2]/@c`; empty where there is none.
     pub path: String,
-    /// The rule of the specification, e.g. `cvc-pattern-valid`; of the pack, e.g. `pack.toml`.
-    pub rule: &'static str,
+    /// The rule of the specification, e.g. `cvc-pattern-valid`; of a rule file, e.g. `BR-01`; of the
+    /// pack, e.g. `pack.toml`.
+    pub rule: Cow<'static, str>,
     /// What is wrong and what to do, in German.
     pub message_de: String,
     /// The same in English.
@@ -50,7 +55,7 @@ impl Finding {
             line: 0,
             column: 0,
             path: String::new(),
-            rule,
+            rule: Cow::Borrowed(rule),
             message_de: de.to_owned(),
             message_en: en.to_owned(),
         }

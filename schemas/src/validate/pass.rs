@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::io::BufRead;
 
+use jiff::Timestamp;
 use xsd_schema::validation::SchemaValidator;
 
 use super::beside::Beside;
@@ -12,6 +13,7 @@ use super::schemas::{Ready, Schemas};
 use super::tables::{Here, Run};
 use super::verdict::{Checked, MAX_FINDINGS, Verdict};
 use crate::header::HeaderSink;
+use crate::rules::{Rules, Store, Tree};
 use crate::xml::{self, DriveError, Event, EventSink, Limits, Position, StartTag, XmlError};
 
 /// Events between two looks at the time.
@@ -58,6 +60,7 @@ impl Pass {
         let ready = OnceCell::new();
         let validator = OnceCell::new();
         let reported = Reported::default();
+        let store = OnceCell::new();
         let mut sink = Sink {
             choose,
             ready: &ready,
@@ -65,6 +68,9 @@ impl Pass {
             reported: &reported,
             by: Validator::None,
             beside: None,
+            store: &store,
+            tree: None,
+            rules: None,
             way: String::new(),
             lender: None,
             refused: None,
@@ -111,6 +117,10 @@ struct Sink<'a, 'b, 's> {
     reported: &'b Reported,
     by: Validator<'b, 's>,
     beside: Option<Box<Beside<'s>>>,
+    store: &'b OnceCell<Store>,
+    /// What rules are evaluated on, as long as nothing was found.
+    tree: Option<Tree<'b>>,
+    rules: Option<(&'s Rules, Timestamp)>,
     /// The open elements, where the library judges and somebody watches beside it.
     way: String,
     lender: Option<&'s Schemas>,
@@ -133,6 +143,10 @@ impl<'a: 'b, 'b, 's> Sink<'a, 'b, 's> {
             }
             Judge::By(schemas) => self.by_tables(schemas),
             Judge::With(schemas, beside) => {
+                self.rules = beside.rules;
+                if let Some((rules, _)) = beside.rules {
+                    self.tree = Some(Tree::new(self.store.get_or_init(|| Store::new(rules))));
+                }
                 self.beside = Some(beside);
                 self.by_tables(schemas);
             }
@@ -235,6 +249,22 @@ impl<'a: 'b, 'b, 's> Sink<'a, 'b, 's> {
         }
     }
 
+    /// Adds one event to the tree for the rules, which are asked only where nothing else is wrong.
+    fn plant(&mut self, event: &Event<'_>) {
+        let Some(tree) = &mut self.tree else { return };
+        let sound = match &self.by {
+            Validator::None => false,
+            Validator::Tables(run) => run.is_sound(),
+            Validator::Library(engine) => engine.findings.is_empty(),
+        };
+        if sound {
+            // A tree that is too large says so itself when the rules are asked.
+            let _too_large = tree.take(event).is_err();
+        } else {
+            self.tree = None;
+        }
+    }
+
     fn look(&mut self) -> Result<(), Stop> {
         self.events += 1;
         let late = self.events.is_multiple_of(EVENTS_PER_LOOK) && (self.expired)();
@@ -247,6 +277,7 @@ impl<'a: 'b, 'b, 's> Sink<'a, 'b, 's> {
         if let Some(beside) = self.beside.take() {
             beside.merge(&mut self.findings);
         }
+        let tree = self.tree.take().filter(|_| self.findings.is_empty());
         let (verdict, findings) = match read {
             Err(DriveError::Xml(error)) => unreadable(&error),
             Err(DriveError::Sink(Stop)) => (Verdict::Error, vec![gave_up(self.place)]),
@@ -254,7 +285,10 @@ impl<'a: 'b, 'b, 's> Sink<'a, 'b, 's> {
                 (Some(Failure::Limit), _) => (Verdict::Error, vec![gave_up(self.place)]),
                 (Some(Failure::Panicked), _) => (Verdict::Error, vec![failed(self.place)]),
                 (None, Some((verdict, finding))) => (verdict, vec![finding]),
-                (None, None) if self.findings.is_empty() => (Verdict::Valid, Vec::new()),
+                (None, None) if self.findings.is_empty() => match (tree, self.rules) {
+                    (Some(tree), Some((rules, now))) => by_rules(rules, &tree, now, self.expired),
+                    _ => (Verdict::Valid, Vec::new()),
+                },
                 (None, None) => (Verdict::Invalid, self.findings),
             },
         };
@@ -296,8 +330,27 @@ impl<'a: 'b, 'b> EventSink for Sink<'a, 'b, '_> {
             self.watch(event);
             self.judge(event);
         }
+        self.plant(event);
         Ok(())
     }
+}
+
+/// What the rules say of a message that its schemas allow.
+fn by_rules(
+    rules: &Rules,
+    tree: &Tree<'_>,
+    now: Timestamp,
+    expired: &dyn Fn() -> bool,
+) -> (Verdict, Vec<Finding>) {
+    let report = rules.check(tree, now, expired);
+    let unanswered =
+        report.findings.iter().any(|one| matches!(one.code, "rules-gave-up" | "rules-failed"));
+    let verdict = match report.is_broken() {
+        _ if unanswered => Verdict::Error,
+        true => Verdict::Invalid,
+        false => Verdict::Valid,
+    };
+    (verdict, report.findings.into_iter().map(Finding::from).collect())
 }
 
 fn unreadable(error: &XmlError) -> (Verdict, Vec<Finding>) {

@@ -118,7 +118,7 @@ impl<'a> ReportedFinding<'a> {
             line: finding.line,
             column: finding.column,
             path: &finding.path,
-            rule: finding.rule,
+            rule: &finding.rule,
             message: finding.message(german),
         }
     }

@@ -78,6 +78,7 @@ pub(super) fn print(ui: &Ui, pack: &Value) {
     let count = |key: &str| pack[key].as_array().map_or(0, Vec::len).to_string();
     line("Nachrichten", "messages", &count("messages"));
     line("Codelisten", "code lists", &count("code_lists"));
+    line("Prüfregeln", "rule checks", &word("rule_checks"));
     let why = pack["by_library"].as_str();
     let judged = match why {
         Some(why) => format!("{} ({why})", ui.t("Bibliothek", "library")),

@@ -144,6 +144,11 @@ impl<'t> Run<'t> {
         }
     }
 
+    /// Whether nothing was found so far.
+    pub(in crate::validate) fn is_sound(&self) -> bool {
+        self.findings.is_empty()
+    }
+
     /// Whether there are more findings than anybody is told.
     pub(in crate::validate) fn is_full(&self) -> bool {
         self.findings.len() > MAX_FINDINGS
