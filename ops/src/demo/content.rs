@@ -180,7 +180,7 @@ impl Story {
             .expect("writing to a string");
         }
         if n % 4 == 2 {
-            body.push_str("  <bemerkung>Rückfragen bitte an das Bürgerbüro – „gern auch telefonisch“.</bemerkung>\n");
+            body.push_str("  <bemerkung>Rückfragen bitte an das Bürgerbüro - gern auch telefonisch.</bemerkung>\n");
         }
         body
     }

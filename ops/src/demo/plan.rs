@@ -171,8 +171,6 @@ fn flaw_text(flaw: Flaw) -> Text {
 /// Where a hub has a choice of codes, ours answers with this one.
 fn refusal(flaw: Flaw) -> Code {
     match flaw {
-        // The forged envelope holds two signatures, and the profile demands one at its place.
-        Flaw::WrappedSignature => Code::SignatureMissing,
         Flaw::PartMissing => Code::PartMissing,
         other => other.codes()[0],
     }
