@@ -28,6 +28,7 @@ use jiff::SignedDuration;
 use crate::config::Operator;
 
 pub(crate) use survey::Surveyed;
+pub use survey::anchors;
 pub(crate) use watched::{Pairs, Watch, issuer_of};
 
 /// How long it is remembered that there was no path; then it is looked for again.

@@ -5,7 +5,10 @@ use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::message::CertificateUse;
 
+use amtsbote_trust::path::Purpose;
+
 use super::{Partner, Standings};
+use crate::keys::{Finding, Grade};
 use crate::tables::InForce;
 
 /// Letters of a fingerprint that tell certificates of one owner apart.
@@ -56,4 +59,34 @@ impl Standings {
         }
         surveyed
     }
+}
+
+/// Whether certificates of signers and of connections have anchors to lead to, for `doctor` with and
+/// without a hub.
+pub fn anchors(has: impl Fn(Purpose) -> bool) -> Finding {
+    let missing: Vec<&str> = [
+        (Purpose::Content, "trust.content_anchors"),
+        (Purpose::TlsClient, "trust.tls_client_anchors"),
+    ]
+    .into_iter()
+    .filter(|(purpose, _)| !has(*purpose))
+    .map(|(_, name)| name)
+    .collect();
+    let (grade, de, en) = if missing.is_empty() {
+        (Grade::Good, "Anker für alle Zwecke".to_owned(), "anchors for every purpose".to_owned())
+    } else {
+        let missing = missing.join(", ");
+        (
+            Grade::Look,
+            format!(
+                "kein Anker: {missing}; dort zählt allein das hinterlegte Zertifikat, Sperrungen \
+                 werden nicht erfragt"
+            ),
+            format!(
+                "no anchor: {missing}; there the pinned certificate alone counts, and revocation \
+                 is not asked about"
+            ),
+        )
+    };
+    Finding { name: "anchors", grade, de, en }
 }

@@ -121,6 +121,7 @@ impl Standings {
                 continue;
             }
             let legacy = partner.is_legacy(instant);
+            // One without a path is refused where it is judged; it has no sources to ask.
             let path = if instant == at {
                 let found = self.found(certificate, purpose, legacy, at).ok();
                 found.and_then(|found| found.path.clone())

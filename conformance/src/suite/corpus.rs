@@ -10,14 +10,14 @@ mod passage;
 mod verdicts;
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use amtsbote_domain::party::PartyId;
 use amtsbote_schemas::header::{HeaderFacts, HeaderSink};
 use amtsbote_schemas::xml::{self, DriveError, Limits};
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::Settings;
+use super::{Settings, given};
 use crate::report::Report;
 
 /// The table of verdicts inside the corpus.
@@ -54,7 +54,7 @@ struct Message<'a> {
 
 /// Verdicts first, then the node.
 pub(super) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
-    let folder = folder();
+    let folder = given::corpus();
     if !folder.join(TABLE).is_file() {
         let why = "no corpus of real messages: set AMTSBOTE_CORPUS, or put it beside the checkout \
                    as ../shared/corpus";
@@ -65,11 +65,6 @@ pub(super) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     report.add("verdicts/the-table-is-whole", corpus.counts());
     verdicts::run(settings, &corpus, report);
     passage::run(settings, &corpus, report).await
-}
-
-fn folder() -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
-    std::env::var_os("AMTSBOTE_CORPUS").map_or_else(beside, PathBuf::from)
 }
 
 impl Corpus {

@@ -4,6 +4,7 @@ mod certificates;
 mod corpus;
 mod crash;
 mod disk;
+mod given;
 mod interop;
 mod native;
 mod power;

@@ -20,10 +20,8 @@ mod samples;
 mod shapes;
 mod tricks;
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context, Result, anyhow, ensure};
+use std::fmt;
 
 use self::ground::{Donor, Ground};
 use self::judge::Judged;
@@ -31,7 +29,7 @@ use self::map::Map;
 use self::naive::Naive;
 use self::sample::{Sample, Target};
 use self::shapes::Shape;
-use super::Settings;
+use super::{Settings, given};
 use crate::report::Report;
 
 /// Holes told for one shape; the rest is counted.
@@ -48,30 +46,21 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     table.family(report, "native-envelopes", samples::native()?);
     table.family(report, "our-signer", samples::ours()?);
     table.family(report, "xmlsec1", samples::xmlsec1(scratch.path())?);
-    let messages = folder("AMTSBOTE_CORPUS", "corpus").join("osci-transport");
+    let messages = given::corpus().join("osci-transport");
     if messages.is_dir() {
         table.family(report, "osci", samples::osci(&messages)?);
     } else {
-        let why = "no messages of OSCI-Transport: set AMTSBOTE_CORPUS, or put them beside the \
-                   checkout as ../shared/corpus";
-        report.skip("samples/osci", why);
+        report.skip("samples/osci", given::NO_MESSAGES);
     }
-    let archive = folder("AMTSBOTE_SUITES", "suites").join("xmlsec-vectors.tar.xz");
+    let archive = given::suites().join(given::VECTORS);
     if archive.is_file() {
         table.family(report, "vectors", samples::vectors(&archive, scratch.path())?);
     } else {
-        let why = "no vectors of xmlsec: set AMTSBOTE_SUITES, or put them beside the checkout as \
-                   ../shared/suites";
-        report.skip("samples/vectors", why);
+        report.skip("samples/vectors", given::NO_VECTORS);
     }
     table.tell(report);
     bombs::run(report)?;
     door::run(settings, report).await
-}
-
-fn folder(variable: &str, name: &str) -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
-    std::env::var_os(variable).map_or_else(beside, PathBuf::from)
 }
 
 /// Every shape, and what came of it.

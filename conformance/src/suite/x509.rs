@@ -6,11 +6,9 @@
 mod case;
 mod exempt;
 
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::Settings;
+use super::{Settings, given};
 use crate::report::Report;
 use case::{Case, Expected, Limbo};
 
@@ -20,7 +18,7 @@ const FILE: &str = "x509-limbo.json";
 const COUNT: usize = 193;
 
 pub(crate) async fn run(_: &Settings, report: &mut Report) -> Result<()> {
-    let file = folder().join(FILE);
+    let file = given::suites().join(FILE);
     if !file.is_file() {
         let why = "no x509-limbo.json: set AMTSBOTE_SUITES, or put it beside the checkout as \
                    ../shared/suites";
@@ -34,11 +32,6 @@ pub(crate) async fn run(_: &Settings, report: &mut Report) -> Result<()> {
         judge(case, report);
     }
     Ok(())
-}
-
-fn folder() -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/suites");
-    std::env::var_os("AMTSBOTE_SUITES").map_or_else(beside, PathBuf::from)
 }
 
 /// Every case is there, and no exemption speaks of one that is not.

@@ -9,13 +9,13 @@ mod case;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use amtsbote_schemas::xml::{Event, Limits, Reader, XmlError};
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::Settings;
+use super::{Settings, given};
 use crate::report::Report;
 use case::{Case, Expected};
 
@@ -33,7 +33,7 @@ const DISAGREEMENTS: &[(&str, &str)] = &[
 ];
 
 pub(crate) async fn run(_: &Settings, report: &mut Report) -> Result<()> {
-    let suites = folder();
+    let suites = given::suites();
     if !suites.join(ARCHIVE).is_file() {
         let why = "no xmlconf-20130923.zip: set AMTSBOTE_SUITES, or put it beside the checkout as \
                    ../shared/suites";
@@ -52,11 +52,6 @@ pub(crate) async fn run(_: &Settings, report: &mut Report) -> Result<()> {
     }
     tally.finish(report);
     Ok(())
-}
-
-fn folder() -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/suites");
-    std::env::var_os("AMTSBOTE_SUITES").map_or_else(beside, PathBuf::from)
 }
 
 fn unpack(archive: &Path, into: &Path) -> Result<()> {

@@ -11,38 +11,27 @@ mod keys;
 mod osci;
 mod vectors;
 
-use std::path::{Path, PathBuf};
-
 use amtsbote_wire::encryption::NoRandomness;
 use anyhow::Result;
 use openssl::rand::rand_bytes;
 
-use super::Settings;
+use super::{Settings, given};
 use crate::report::Report;
 
 pub(crate) async fn run(_: &Settings, report: &mut Report) -> Result<()> {
-    let suites = folder("AMTSBOTE_SUITES", "suites");
-    if suites.join(vectors::ARCHIVE).is_file() {
+    let suites = given::suites();
+    if suites.join(given::VECTORS).is_file() {
         vectors::run(&suites, report)?;
     } else {
-        let why = "no vectors of xmlsec: set AMTSBOTE_SUITES, or put them beside the checkout as \
-                   ../shared/suites";
-        report.skip("xmlsec", why);
+        report.skip("xmlsec", given::NO_VECTORS);
     }
-    let messages = folder("AMTSBOTE_CORPUS", "corpus").join(osci::FOLDER);
+    let messages = given::corpus().join(osci::FOLDER);
     if messages.is_dir() {
         osci::run(&messages, report)
     } else {
-        let why = "no messages of OSCI-Transport: set AMTSBOTE_CORPUS, or put them beside the \
-                   checkout as ../shared/corpus";
-        report.skip("osci", why);
+        report.skip("osci", given::NO_MESSAGES);
         Ok(())
     }
-}
-
-fn folder(variable: &str, name: &str) -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
-    std::env::var_os(variable).map_or_else(beside, PathBuf::from)
 }
 
 /// The randomness that the library is given.

@@ -15,14 +15,12 @@ mod pool;
 mod tally;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Settings;
+use super::{Settings, given};
 use crate::report::Report;
 use case::Case;
 use judge::{Job, Judged};
@@ -43,7 +41,7 @@ const THREADS: usize = 2;
 const TIME_PER_SET: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(_: &Settings, report: &mut Report) -> Result<()> {
-    let archive = folder().join(ARCHIVE);
+    let archive = given::suites().join(ARCHIVE);
     if !archive.is_file() {
         let why = "no xsdtests.tar.xz: set AMTSBOTE_SUITES, or put it beside the checkout as \
                    ../shared/suites";
@@ -51,7 +49,7 @@ pub(crate) async fn run(_: &Settings, report: &mut Report) -> Result<()> {
         return Ok(());
     }
     let scratch = tempfile::tempdir()?;
-    unpack(&archive, scratch.path())?;
+    given::unpack(&archive, scratch.path())?;
     let root = Arc::new(scratch.path().join(FOLDER).canonicalize()?);
     let table = std::fs::read_to_string(root.join(TABLE)).context(TABLE)?;
     let cases = Case::read_all(&table)?;
@@ -68,23 +66,6 @@ pub(crate) async fn run(_: &Settings, report: &mut Report) -> Result<()> {
     tally.finish(report);
     let seconds = began.elapsed().as_secs();
     report.add("sets", Ok(format!("{} sets of schemas in {seconds} s", jobs.len())));
-    Ok(())
-}
-
-fn folder() -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/suites");
-    std::env::var_os("AMTSBOTE_SUITES").map_or_else(beside, PathBuf::from)
-}
-
-fn unpack(archive: &Path, into: &Path) -> Result<()> {
-    let status = Command::new("tar")
-        .arg("xf")
-        .arg(archive)
-        .arg("-C")
-        .arg(into)
-        .status()
-        .context("tar: install the Debian packages tar and xz-utils")?;
-    ensure!(status.success(), "the archive of cases cannot be unpacked");
     Ok(())
 }
 

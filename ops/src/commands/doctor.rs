@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use amtsbote_broker::keys;
+use amtsbote_broker::{keys, standing};
 use amtsbote_domain::text::Language;
 use amtsbote_domain::validity::Validity;
-use amtsbote_trust::path::{Anchors, Purpose};
 use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::validity::days_left;
 use amtsbote_trust::wrapping::WrappingFolder;
@@ -173,7 +172,8 @@ fn offline(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
     let authorities: Vec<Validity> =
         node.tables.client_authorities.iter().map(Certificate::validity).collect();
     checks.push(certificate("client-authorities", &authorities));
-    checks.push(anchors(&node.tables.trust.anchors));
+    let anchors = &node.tables.trust.anchors;
+    checks.push(of_finding(standing::anchors(|purpose| anchors.any(purpose))));
     let count = node.tables.packs.len();
     checks.push(Check {
         name: "packs".to_owned(),
@@ -184,35 +184,6 @@ fn offline(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
     checks.extend(keys_at_rest(&file, &node.data_dir));
     checks.extend(legacy_profiles(&file));
     Ok(checks)
-}
-
-/// Whether there are anchors for every purpose, as the running hub judges it.
-fn anchors(anchors: &Anchors) -> Check {
-    let missing: Vec<&str> = [
-        (Purpose::Content, "trust.content_anchors"),
-        (Purpose::TlsClient, "trust.tls_client_anchors"),
-    ]
-    .into_iter()
-    .filter(|(purpose, _)| !anchors.any(*purpose))
-    .map(|(_, name)| name)
-    .collect();
-    let (status, text_de, text_en) = if missing.is_empty() {
-        (Status::Ok, "Anker für alle Zwecke".to_owned(), "anchors for every purpose".to_owned())
-    } else {
-        let missing = missing.join(", ");
-        (
-            Status::Warning,
-            format!(
-                "kein Anker: {missing}; dort zählt allein das hinterlegte Zertifikat, Sperrungen \
-                 werden nicht erfragt"
-            ),
-            format!(
-                "no anchor: {missing}; there the pinned certificate alone counts, and revocation \
-                 is not asked about"
-            ),
-        )
-    };
-    Check { name: "anchors".to_owned(), status, text_de, text_en }
 }
 
 /// Partners under the legacy profile, each with its end. What cannot be read was said before.
@@ -246,17 +217,7 @@ fn keys_at_rest(file: &NodeFile, data: &Path) -> Vec<Check> {
         Ok(folder) => keys::offline(&folder, data, time::now()),
         Err(error) => vec![keys::unusable(&error)],
     };
-    let check = |finding: keys::Finding| Check {
-        name: finding.name.to_owned(),
-        status: match finding.grade {
-            keys::Grade::Good => Status::Ok,
-            keys::Grade::Look => Status::Warning,
-            keys::Grade::Grave => Status::Critical,
-        },
-        text_de: finding.de,
-        text_en: finding.en,
-    };
-    findings.into_iter().map(check).collect()
+    findings.into_iter().map(of_finding).collect()
 }
 
 fn broken(name: &str, failure: &Failure) -> Check {
@@ -286,6 +247,16 @@ fn certificate(name: &str, validities: &[Validity]) -> Check {
         Some(days) => (format!("noch {days} Tage gültig"), format!("valid for {days} more days")),
     };
     Check { name: name.to_owned(), status, text_de, text_en }
+}
+
+/// What the hub's own parts find out, as a line of `doctor`.
+fn of_finding(finding: keys::Finding) -> Check {
+    let status = match finding.grade {
+        keys::Grade::Good => Status::Ok,
+        keys::Grade::Look => Status::Warning,
+        keys::Grade::Grave => Status::Critical,
+    };
+    Check { name: finding.name.to_owned(), status, text_de: finding.de, text_en: finding.en }
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub(super) struct Check {
     pub(super) text_en: String,
 }
 
-fn of_finding(finding: Finding) -> Check {
+pub(super) fn of_finding(finding: Finding) -> Check {
     let Finding { name, grade, de, en } = finding;
     let status = match grade {
         Grade::Good => Status::Ok,

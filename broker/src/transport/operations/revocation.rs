@@ -5,11 +5,10 @@ use std::sync::atomic::Ordering;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::fault::Code;
-use amtsbote_trust::path::Purpose;
 
-use super::health::{Check, Status};
+use super::health::{Check, Status, of_finding};
 use crate::hub::Hub;
-use crate::standing::Surveyed;
+use crate::standing::{self, Surveyed};
 
 /// Most names that one line lists.
 const LISTED: usize = 10;
@@ -18,36 +17,8 @@ const LISTED: usize = 10;
 pub(super) fn checks(hub: &Hub, now: Timestamp) -> Vec<Check> {
     let tables = hub.tables();
     let surveyed = tables.standings.survey(&tables, now);
-    vec![anchors(hub), sources(hub, now), certificates(&surveyed, now)]
-}
-
-fn anchors(hub: &Hub) -> Check {
-    let tables = hub.tables();
-    let missing: Vec<&str> = [
-        (Purpose::Content, "trust.content_anchors"),
-        (Purpose::TlsClient, "trust.tls_client_anchors"),
-    ]
-    .into_iter()
-    .filter(|(purpose, _)| !tables.standings.has_anchors(*purpose))
-    .map(|(_, name)| name)
-    .collect();
-    let (status, text_de, text_en) = if missing.is_empty() {
-        (Status::Ok, "Anker für alle Zwecke".to_owned(), "anchors for every purpose".to_owned())
-    } else {
-        let missing = missing.join(", ");
-        (
-            Status::Warning,
-            format!(
-                "kein Anker: {missing}; dort zählt allein das hinterlegte Zertifikat, Sperrungen \
-                 werden nicht erfragt"
-            ),
-            format!(
-                "no anchor: {missing}; there the pinned certificate alone counts, and revocation \
-                 is not asked about"
-            ),
-        )
-    };
-    Check { name: "anchors", status, text_de, text_en }
+    let anchors = standing::anchors(|purpose| tables.standings.has_anchors(purpose));
+    vec![of_finding(anchors), sources(hub, now), certificates(&surveyed, now)]
 }
 
 fn sources(hub: &Hub, now: Timestamp) -> Check {

@@ -24,6 +24,7 @@ use openssl::rsa::Rsa;
 use super::ground::Ids;
 use super::map::Map;
 use super::sample::{Came, Sample};
+use crate::suite::given;
 use crate::suite::xmldsig::keys;
 use crate::suite::xmldsig::mime::Message;
 
@@ -259,14 +260,7 @@ pub(super) fn osci(folder: &Path) -> Result<Vec<Sample>> {
 
 /// The documents of the public vectors, with the bare keys in them trusted.
 pub(super) fn vectors(archive: &Path, folder: &Path) -> Result<Vec<Sample>> {
-    let status = Command::new("tar")
-        .arg("xf")
-        .arg(archive)
-        .arg("-C")
-        .arg(folder)
-        .status()
-        .context("tar: install the Debian packages tar and xz-utils")?;
-    ensure!(status.success(), "the archive of vectors cannot be unpacked");
+    given::unpack(archive, folder)?;
     let mut samples = Vec::new();
     let mut folders = vec![folder.join("xmlsec/tests")];
     while let Some(next) = folders.pop() {

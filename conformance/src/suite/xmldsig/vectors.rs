@@ -3,14 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::fault::Code;
 use amtsbote_schemas::xml::Limits;
 use amtsbote_trust::path::Floors;
 use amtsbote_wire::signature::{Allowed, GeneralPolicy, Parts, SignatureFault, verify_document};
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use openssl::asn1::Asn1Time;
 use openssl::pkey::PKey;
 use openssl::x509::X509;
@@ -21,10 +20,9 @@ use super::resigned::resigned;
 use super::row::Row;
 use super::trusted::{How, Trusted};
 use crate::report::Report;
+use crate::suite::given;
 
-/// The archive inside the folder of suites.
-pub(super) const ARCHIVE: &str = "xmlsec-vectors.tar.xz";
-/// The table beside it.
+/// The table beside the archive.
 const TABLE: &str = "xmlsec-dsig-cases.tsv";
 /// Lines of the table.
 const ROWS: usize = 251;
@@ -45,14 +43,7 @@ const MAPPED: [(&str, &str); 3] = [
 
 pub(super) fn run(suites: &Path, report: &mut Report) -> Result<()> {
     let scratch = tempfile::tempdir()?;
-    let status = Command::new("tar")
-        .arg("xf")
-        .arg(suites.join(ARCHIVE))
-        .arg("-C")
-        .arg(scratch.path())
-        .status()
-        .context("tar: install the Debian packages tar and xz-utils")?;
-    ensure!(status.success(), "the archive of vectors cannot be unpacked");
+    given::unpack(&suites.join(given::VECTORS), scratch.path())?;
     let tests = scratch.path().join("xmlsec/tests");
     let rows = Row::read_all(&suites.join(TABLE))?;
     let whole = if rows.len() == ROWS {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
@@ -27,12 +26,11 @@ use super::compare::{readable, replaced, same};
 use super::keys::Handed;
 use super::random;
 use crate::report::Report;
+use crate::suite::given;
 use crate::suite::xmldsig::keys::{certificate, ec_key};
 use crate::suite::xmldsig::mime::find;
 
-/// The archive inside the folder of suites.
-pub(super) const ARCHIVE: &str = "xmlsec-vectors.tar.xz";
-/// The table beside it.
+/// The table beside the archive.
 const TABLE: &str = "xmlsec-enc-cases.tsv";
 /// Lines of the table.
 const ROWS: usize = 170;
@@ -70,14 +68,7 @@ impl Row {
 
 pub(super) fn run(suites: &Path, report: &mut Report) -> Result<()> {
     let scratch = tempfile::tempdir()?;
-    let status = Command::new("tar")
-        .arg("xf")
-        .arg(suites.join(ARCHIVE))
-        .arg("-C")
-        .arg(scratch.path())
-        .status()
-        .context("tar: install the Debian packages tar and xz-utils")?;
-    ensure!(status.success(), "the archive of vectors cannot be unpacked");
+    given::unpack(&suites.join(given::VECTORS), scratch.path())?;
     let tests = scratch.path().join("xmlsec/tests");
     let table = fs::read_to_string(suites.join(TABLE)).context("reading the table of vectors")?;
     let rows = table.lines().enumerate().skip(1).map(Row::parse).collect::<Result<Vec<_>>>()?;

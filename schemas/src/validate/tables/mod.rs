@@ -142,14 +142,22 @@ pub(in crate::validate) enum Process {
     Skip,
 }
 
+impl NamespaceSet {
+    /// Whether names of this namespace belong to it; empty for no namespace.
+    #[inline]
+    fn admits(&self, namespace: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Not(these) => !these.iter().any(|one| **one == *namespace),
+            Self::These(these) => these.iter().any(|one| **one == *namespace),
+        }
+    }
+}
+
 impl Wildcard {
     /// Whether a name of this namespace is admitted.
     pub(in crate::validate) fn allows(&self, namespace: &str) -> bool {
-        match &self.namespaces {
-            NamespaceSet::Any => true,
-            NamespaceSet::Not(these) => !these.iter().any(|one| **one == *namespace),
-            NamespaceSet::These(these) => these.iter().any(|one| **one == *namespace),
-        }
+        self.namespaces.admits(namespace)
     }
 }
 

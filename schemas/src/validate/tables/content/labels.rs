@@ -18,18 +18,6 @@ pub(super) enum Label {
     Wildcard(NamespaceSet, WildcardId),
 }
 
-impl NamespaceSet {
-    /// Whether names of this namespace belong to it; empty for no namespace.
-    #[inline]
-    pub(super) fn admits(&self, namespace: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Not(these) => !these.iter().any(|one| **one == *namespace),
-            Self::These(these) => these.iter().any(|one| **one == *namespace),
-        }
-    }
-}
-
 /// Turns the library's terms into labels, and asks the caller for the numbers.
 pub(super) struct Namer<'a, E, W> {
     source: Source<'a>,
