@@ -17,6 +17,9 @@ pub const HEADER: &str = "nachrichtenkopf.g2g";
 /// Most bytes that are collected from one header.
 pub const MAX_BYTES: usize = 64 * 1024;
 
+/// Longest name of an authority in bytes; a longer one is not told.
+pub const MAX_NAME_BYTES: usize = 2_000;
+
 /// What the root element and the header say. A fact that is absent or empty is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderFacts {
@@ -41,10 +44,14 @@ pub struct HeaderFacts {
     pub created: Option<String>,
     /// `autor/kennung`; in the DVDV this is prefix and key, e.g. `ags:05766044`.
     pub author: Option<String>,
+    /// `autor/name`, at most [`MAX_NAME_BYTES`] and there once; only to be shown.
+    pub author_name: Option<String>,
     /// `autor/verzeichnisdienst/code`: the directory that the key is from, e.g. `DVDV`.
     pub author_directory: Option<String>,
     /// `leser/kennung`.
     pub reader: Option<String>,
+    /// `leser/name`, at most [`MAX_NAME_BYTES`] and there once; only to be shown.
+    pub reader_name: Option<String>,
     /// `leser/verzeichnisdienst/code`.
     pub reader_directory: Option<String>,
     /// Where the facts stand.
@@ -77,10 +84,14 @@ pub struct HeaderPlaces {
     pub created: Option<Place>,
     /// See [`HeaderFacts::author`].
     pub author: Option<Place>,
+    /// See [`HeaderFacts::author_name`].
+    pub author_name: Option<Place>,
     /// See [`HeaderFacts::author_directory`].
     pub author_directory: Option<Place>,
     /// See [`HeaderFacts::reader`].
     pub reader: Option<Place>,
+    /// See [`HeaderFacts::reader_name`].
+    pub reader_name: Option<Place>,
     /// See [`HeaderFacts::reader_directory`].
     pub reader_directory: Option<Place>,
 }
@@ -128,8 +139,10 @@ enum Field {
     MessageType,
     Created,
     Author,
+    AuthorName,
     AuthorDirectory,
     Reader,
+    ReaderName,
     ReaderDirectory,
 }
 
@@ -149,6 +162,12 @@ struct Open {
     place: Place,
     /// It holds an element, so it is no fact.
     spoilt: bool,
+}
+
+impl Field {
+    fn is_name(self) -> bool {
+        matches!(self, Self::AuthorName | Self::ReaderName)
+    }
 }
 
 impl HeaderSink {
@@ -179,8 +198,10 @@ impl HeaderSink {
             message_type: None,
             created: None,
             author: None,
+            author_name: None,
             author_directory: None,
             reader: None,
+            reader_name: None,
             reader_directory: None,
             ..facts
         })
@@ -238,6 +259,14 @@ impl HeaderSink {
 
     fn text(&mut self, node: NodeNumber, piece: &str) {
         self.last_node = node;
+        // A name is no fact that anything is decided by: one too long spoils nothing but itself.
+        if let Some(open) = self.open.as_mut().filter(|open| open.field.is_name()) {
+            open.spoilt |= open.text.len() + piece.len() > MAX_NAME_BYTES;
+            if !open.spoilt {
+                open.text.push_str(piece);
+            }
+            return;
+        }
         if self.open.is_none() || !self.fits(piece.len()) {
             return;
         }
@@ -283,6 +312,10 @@ impl HeaderSink {
     }
 
     fn open(&mut self, field: Field, tag: &StartTag) {
+        if field.is_name() && self.met.contains(&Part::Field(field)) {
+            self.forget_name(field);
+            return;
+        }
         self.meet(Part::Field(field));
         let place = place_of(tag);
         self.open =
@@ -307,11 +340,23 @@ impl HeaderSink {
             Field::MessageType => (&mut facts.message_type, &mut places.message_type),
             Field::Created => (&mut facts.created, &mut places.created),
             Field::Author => (&mut facts.author, &mut places.author),
+            Field::AuthorName => (&mut facts.author_name, &mut places.author_name),
             Field::AuthorDirectory => (&mut facts.author_directory, &mut places.author_directory),
             Field::Reader => (&mut facts.reader, &mut places.reader),
+            Field::ReaderName => (&mut facts.reader_name, &mut places.reader_name),
             Field::ReaderDirectory => (&mut facts.reader_directory, &mut places.reader_directory),
         };
         (*fact, *place) = (Some(value), Some(open.place));
+    }
+
+    /// Of two names none is told.
+    fn forget_name(&mut self, field: Field) {
+        let Some(facts) = &mut self.facts else { return };
+        if field == Field::AuthorName {
+            (facts.author_name, facts.places.author_name) = (None, None);
+        } else {
+            (facts.reader_name, facts.places.reader_name) = (None, None);
+        }
     }
 
     /// Notes a part of the header; the second of its kind spoils the header.
@@ -366,8 +411,10 @@ fn member(section: Section, local: &str) -> Option<Part> {
         (Section::Identification, "nachrichtentyp") => Some(Part::CodeOf(Field::MessageType)),
         (Section::Identification, "erstellungszeitpunkt") => Some(Part::Field(Field::Created)),
         (Section::Author, "kennung") => Some(Part::Field(Field::Author)),
+        (Section::Author, "name") => Some(Part::Field(Field::AuthorName)),
         (Section::Author, "verzeichnisdienst") => Some(Part::CodeOf(Field::AuthorDirectory)),
         (Section::Reader, "kennung") => Some(Part::Field(Field::Reader)),
+        (Section::Reader, "name") => Some(Part::Field(Field::ReaderName)),
         (Section::Reader, "verzeichnisdienst") => Some(Part::CodeOf(Field::ReaderDirectory)),
         _ => None,
     }
@@ -426,8 +473,10 @@ mod tests {
             message_type: some("0100"),
             created: some("2026-03-01T08:00:00.000+01:00"),
             author: some("ags:05766044"),
+            author_name: some("Stadt Lemgo"),
             author_directory: some("DVDV"),
             reader: some("ags:05758012"),
+            reader_name: some("Stadt Herford"),
             reader_directory: some("DVDV"),
             places: HeaderPlaces::default(),
             repeated: false,
@@ -577,6 +626,21 @@ mod tests {
         assert_eq!(nodes(places.header), Some((4, 9, 24)));
         assert_eq!(nodes(places.author), Some((6, 9, 52)));
         assert_eq!(places.reader, None);
+    }
+
+    /// Names are only shown; whatever they are, the facts that count are told.
+    #[test]
+    fn a_bad_name_spoils_nothing_but_itself() {
+        let name = "<name>Stadt Lemgo</name>";
+        let long = format!("<name>{}</name>", "x".repeat(MAX_NAME_BYTES + 1));
+        for bad in [&format!("{name}{name}"), &format!("{name}{name}{name}"), &long, "<name/>"] {
+            let found = facts(&UNQUALIFIED.replace(name, bad));
+            let wanted = HeaderFacts { author_name: None, ..expected() };
+            assert_eq!(without_places(found), without_places(wanted), "{bad}");
+        }
+        let longest = format!("<name>{}</name>", "x".repeat(MAX_NAME_BYTES));
+        let found = facts(&UNQUALIFIED.replace(name, &longest));
+        assert_eq!(found.author_name.map(|name| name.len()), Some(MAX_NAME_BYTES));
     }
 
     #[test]

@@ -151,8 +151,7 @@ fn a_zip_as_published_becomes_a_pack() {
     let mut files = standard("1.0");
     files.push(("listen/farbe.xml".to_owned(), LIST.to_owned()));
     files.push(("lies.pdf".to_owned(), "%PDF".to_owned()));
-    let rules = "<schema xmlns='http://purl.oclc.org/dsdl/schematron'/>";
-    files.push(("regeln/a.sch".to_owned(), rules.to_owned()));
+    files.push(("regeln/a.sch".to_owned(), rules("1.0", "")));
     files.push(("dienst.xml".to_owned(), "<dienst/>".to_owned()));
     let source = target.archive("xprobe.zip", &zipped(&files));
     let base = target.archive("base.zip", &zipped(&base()));
@@ -162,6 +161,7 @@ fn a_zip_as_published_becomes_a_pack() {
     let pack = &made.pack;
     assert_eq!((&*pack.standard, &*pack.version, &*pack.folder), ("XProbe", "1.0", "xprobe-1.0"));
     assert_eq!((pack.documents, pack.elements, made.files, made.resolved), (3, 2, 5, 1));
+    assert_eq!((pack.sets, pack.rule_checks, pack.version_at.as_deref()), (1, 1, None));
     assert_eq!((pack.validated_by, pack.by_library.as_deref()), ("tables", None));
     let [probe] = pack.messages.as_slice() else { panic!("{:?}", pack.messages) };
     assert_eq!(
@@ -183,6 +183,140 @@ fn a_zip_as_published_becomes_a_pack() {
     assert_eq!(target.verdict(&message("1.0", "abcd")), Verdict::Invalid, "the base module counts");
     // It is there, and stays.
     assert_eq!(target.refused(&source, &with(&base)).kind, Refusal::Exists);
+}
+
+/// A rule file about the messages of a version of the standard.
+fn rules(version: &str, more: &str) -> String {
+    format!(
+        "<schema xmlns='http://purl.oclc.org/dsdl/schematron' queryBinding='xslt2'>\
+         <ns prefix='p' uri='https://standards.example/probe/{version}'/>{more}\
+         <pattern><rule context='p:probe.anfrage.0101'><assert id='R1' \
+         test='p:wert ne \"nie\"'>Nie.</assert></rule></pattern></schema>"
+    )
+}
+
+#[test]
+fn rule_files_that_speak_of_its_messages_are_asked() {
+    let target = Target::new();
+    let include = "<include href='../teile/gemeinsam.sch'/>";
+    let part = "<pattern xmlns='http://purl.oclc.org/dsdl/schematron'><rule \
+                context='p:probe.anfrage.0101'><assert id='R2' test='p:wert ne \"nein\"'>Nein.\
+                </assert></rule></pattern>";
+    let mut files: Vec<(String, String)> = standard("1.0").into_iter().chain(base()).collect();
+    files.push(("regeln/haupt.sch".to_owned(), rules("1.0", include)));
+    files.push(("teile/gemeinsam.sch".to_owned(), part.to_owned()));
+    files.push(("regeln/fremd.sch".to_owned(), rules("9.9", "")));
+    let source = folder(&files);
+    let valid_from = Some(jiff::civil::date(2026, 5, 1));
+    let options = Options { valid_from, ..Options::default() };
+    let made = target.import(source.path(), &options).expect("made");
+    assert_eq!(made.rules, ["regeln/haupt.sch"], "what it includes is none of its own");
+    assert_eq!(made.passed_over, ["regeln/fremd.sch"]);
+    assert!(made.path.join("teile/gemeinsam.sch").is_file());
+    assert_eq!(made.pack.rule_checks, 2);
+    let manifest = fs::read_to_string(made.path.join("pack.toml")).expect("there");
+    assert!(manifest.contains("[[rules]]\nfile = \"regeln/haupt.sch\"\n"), "{manifest}");
+    for (value, verdict) in [("abc", Verdict::Valid), ("nie", Verdict::Invalid)] {
+        assert_eq!(target.verdict(&message("1.0", value)), verdict, "{value}");
+    }
+}
+
+/// As XJustiz has them: a rule file for each part, about elements that all messages have.
+#[test]
+fn of_several_rule_files_each_is_for_the_messages_of_its_part() {
+    let target = Target::new();
+    let part = |name: &str| {
+        let element = format!(
+            "<xs:element name='n.{name}'><xs:complexType><xs:sequence><xs:element name='kopf' \
+             type='xs:string'/></xs:sequence></xs:complexType></xs:element>"
+        );
+        (format!("{name}.xsd"), xsd("urn:n", "1", &element))
+    };
+    let rules = |id: &str, named: &str| {
+        let text = format!(
+            "<schema xmlns='http://purl.oclc.org/dsdl/schematron' queryBinding='xslt2'><ns \
+             prefix='n' uri='urn:n'/><pattern><rule context='//n:kopf'><assert id='{id}' \
+             test='. ne \"{id}\"'>x</assert></rule>{named}</pattern></schema>"
+        );
+        (format!("{id}.sch"), text)
+    };
+    let names =
+        |name: &str| format!("<rule context='n:n.{name}'><assert test='1'>y</assert></rule>");
+    let files = [
+        part("a.0001"),
+        part("b.0002"),
+        rules("A", &names("a.0001")),
+        rules("B", &names("b.0002")),
+        rules("C", ""),
+    ];
+    let source = folder(&files);
+    let options = Options {
+        standard: Some("N".to_owned()),
+        valid_from: Some(jiff::civil::date(2026, 5, 1)),
+        ..Options::default()
+    };
+    let made = target.import(source.path(), &options).expect("made");
+    assert_eq!(made.rules, ["A.sch", "B.sch", "C.sch"]);
+    assert!(made.pack.unconfirmed.contains(&"rules".to_owned()));
+    let verdict = |name: &str, value: &str| {
+        let (open, close) = (format!("n.{name}"), format!("n.{name}"));
+        target.verdict(&format!("<{open} xmlns='urn:n'><kopf>{value}</kopf></{close}>"))
+    };
+    for (name, value, expected) in [
+        ("a.0001", "A", Verdict::Invalid),
+        ("a.0001", "B", Verdict::Valid),
+        ("b.0002", "A", Verdict::Valid),
+        ("b.0002", "B", Verdict::Invalid),
+        ("a.0001", "C", Verdict::Invalid),
+        ("b.0002", "C", Verdict::Invalid),
+    ] {
+        assert_eq!(verdict(name, value), expected, "{name} {value}");
+    }
+}
+
+#[test]
+fn rules_that_another_source_supplies_are_taken_where_they_speak_of_the_messages() {
+    let target = Target::new();
+    let files: Vec<(String, String)> = standard("1.0").into_iter().chain(base()).collect();
+    let source = folder(&files);
+    let beside = folder(&[
+        ("a.sch".to_owned(), rules("1.0", "<include href='teil.sch'/>")),
+        ("b.sch".to_owned(), rules("9.9", "")),
+        ("teil.sch".to_owned(), "<pattern xmlns='http://purl.oclc.org/dsdl/schematron'/>".into()),
+    ]);
+    let made = target.import(source.path(), &with(beside.path())).expect("made");
+    assert_eq!(made.rules, ["base-1/a.sch"]);
+    assert!(made.path.join("base-1/teil.sch").is_file());
+    assert!(!made.path.join("base-1/b.sch").exists());
+    assert_eq!(target.verdict(&message("1.0", "nie")), Verdict::Invalid);
+}
+
+#[test]
+fn a_rule_file_that_cannot_be_used_is_refused_by_name() {
+    let target = Target::new();
+    let xslt = "<xsl:template xmlns:xsl='http://www.w3.org/1999/XSL/Transform' match='x'/>";
+    let outside = "<include href='../../etc/fremd.sch'/>";
+    for (more, reason) in [
+        (xslt, "template"),
+        (outside, "fremd.sch"),
+        ("<let name='x' value='document(\"a\")'/>", "document"),
+    ] {
+        let mut files: Vec<(String, String)> = standard("1.0").into_iter().chain(base()).collect();
+        files.push(("regeln/a.sch".to_owned(), rules("1.0", more)));
+        let source = folder(&files);
+        let error = target.refused(source.path(), &Options::default());
+        assert_eq!(error.kind, Refusal::Rules, "{error}");
+        for text in [&error.message_de, &error.message_en] {
+            assert!(text.contains("--skip regeln/a.sch") && text.contains(reason), "{text}");
+        }
+    }
+    let files: Vec<(String, String)> = standard("1.0").into_iter().chain(base()).collect();
+    let mut with_rules = files;
+    with_rules.push(("regeln/a.sch".to_owned(), rules("1.0", xslt)));
+    let source = folder(&with_rules);
+    let options = Options { skip: vec!["regeln/a.sch".to_owned()], ..Options::default() };
+    let made = target.import(source.path(), &options).expect("made without it");
+    assert!(made.rules.is_empty());
 }
 
 #[test]

@@ -336,6 +336,297 @@ fn depth_ends_in_a_refusal_or_an_answer() {
 }
 
 #[test]
+fn loops_that_never_touch_the_message_end_at_the_budget() {
+    let message = format!("<a n='7'>{}</a>", "x y ".repeat(20_000));
+    let lets = |count: usize, step: &str| {
+        let one = |n: usize| {
+            format!("<let name='v{n}' value='{}'/>", step.replace("$", &format!("$v{}", n - 1)))
+        };
+        let all: String = (1..=count).map(one).collect();
+        (format!("<let name='v0' value='3'/>{all}"), format!("count($v{count}) = 0"))
+    };
+    let (doubled, doubled_test) = lets(60, "($, $)");
+    let (squared, _) = lets(60, "$ * $");
+    for (declared, test) in [
+        ("", "count(1 to 1000000000) = 0"),
+        ("", "some $i in 1 to 1000000000000000000000 satisfies $i = -1"),
+        ("", "for $i in 1 to 100000, $j in 1 to 100000 return $i"),
+        ("", "every $i in 1 to 100000, $j in 1 to 100000 satisfies $i + $j gt 0"),
+        ("", "every $i in 1 to 100000 satisfies (every $j in 1 to 100000 satisfies 1)"),
+        ("", "(1 to 100000)[(1 to 100000)[. = 0] = 1]"),
+        ("", "count((1 to 100000)[(1 to 100000)[. lt 0]]) = 0"),
+        (
+            "<let name='s' value='1 to 100000'/>",
+            "every $a in $s, $b in $s, $c in $s satisfies true()",
+        ),
+        ("<let name='s' value='1 to 100000'/>", "$s &gt; (for $i in $s return 100000 + $i)"),
+        ("<let name='s' value='1 to 100000'/>", "some $i in $s satisfies $s = -1"),
+        (
+            "<let name='s' value='for $i in 1 to 100000 return xs:date(&quot;2026-01-01&quot;)'/>",
+            "$s != $s",
+        ),
+        ("", "count(distinct-values(1 to 100000)) = 0"),
+        ("", "string-length(string-join(for $i in 1 to 1000000 return 'abcdefghij', '')) = 0"),
+        ("", "string-length(string-join(for $i in 1 to 100000 return 'a', /)) = 0"),
+        ("", "string-length(replace(/, '[xy ]', '{REFS}')) = 0"),
+        ("", "every $i in 1 to 1000000 satisfies matches(/, concat('^', $i))"),
+        ("", "every $i in 1 to 1000000 satisfies string-length(translate(/, 'abc', 'x')) gt 0"),
+        (doubled.as_str(), doubled_test.as_str()),
+        (squared.as_str(), "$v60 = 0"),
+    ] {
+        let test = test.replace("{REFS}", &"$0".repeat(500));
+        let body = format!(
+            "{declared}<pattern><rule context='a'><assert id='x' test=\"{test}\"/></rule></pattern>"
+        );
+        // As many moves as an honest message takes; more only take longer.
+        let rules = load(&body).unwrap_or_else(|error| panic!("{error}")).with_moves(2_000_000);
+        let began = Instant::now();
+        let report = judge(&rules, &message);
+        println!("{:?} {test:.80}", began.elapsed());
+        assert_eq!(told(&report), [("rules-gave-up", "", "")], "{test:.80}");
+    }
+}
+
+#[test]
+fn loops_within_the_budget_have_their_answer() {
+    let body = "<let name='s' value='1 to 1000'/><pattern><rule context='a'>\
+        <assert id='1' test='sum(for $i in $s return $i * 2) = 1001000'/>\
+        <assert id='2' test='count($s[. mod 7 = 0][position() &lt; 4]) = 3 and $s[5] = 5 and $s[last()] = 1000'/>\
+        <assert id='3' test='every $i in @n to @m satisfies $i = (3, 4, 5)'/>\
+        <assert id='4' test='empty(5 to 4) and empty(() to 4) and count(-2 to 2) = 5'/>\
+        <assert id='5' test='$s &gt; 999 and not($s &gt; 1000) and b[2] &lt; b[1]'/>\
+        <assert id='6' test='xs:integer(\"9x\") = 9'/><assert id='7' test='count(@n to \"4\") = 2'/>\
+        <assert id='8' test='b/(if (. = 2) then . else ()) = 2'/>\
+        </rule></pattern>";
+    assert_eq!(
+        found(body, "<a n='3' m=' 5 '><b>2</b><b>1</b></a>"),
+        ["rule-error 6 /a", "rule-error 7 /a"]
+    );
+    let digits = "1".repeat(1_000_000);
+    assert_eq!(
+        found(
+            "<pattern><rule context='a'><assert id='1' test='xs:integer(@n) = 1'/>\
+             <assert id='2' test='@n cast as xs:decimal gt 1'/></rule></pattern>",
+            &format!("<a n='{digits}'/>")
+        ),
+        ["rule-error 1 /a", "rule-error 2 /a"]
+    );
+    let error =
+        load(&format!("<pattern><rule context='a'><assert test='{digits} = 1'/></rule></pattern>"));
+    assert!(error.expect_err("refused").reason.contains("digits"));
+}
+
+#[test]
+fn patterns_cannot_be_led_astray() {
+    let check = |pattern: &str, text: &str| {
+        found(
+            &format!(
+                "<pattern><rule context='a'><assert id='1' test=\"matches(., '{pattern}')\"/></rule></pattern>"
+            ),
+            &format!("<a>{text}</a>"),
+        )
+    };
+    let long = format!("e{}", "a".repeat(50_000));
+    let began = Instant::now();
+    for pattern in
+        ["[ab]*[ac]*[ad]*[ef]x?g", "^(a+)+b$", "(a|a)*[ef]y", ".*([0-9].*){3,}.*e", "^(e?(a*)*)*!"]
+    {
+        assert_eq!(check(pattern, &long), ["rule-broken 1 /a"], "{pattern}");
+    }
+    println!("{:?}", began.elapsed());
+    assert_eq!(check("^(ä|b)+$", "äb"), Vec::<String>::new());
+    // What has no bound is refused, or a dynamic error where the pattern is only known later.
+    let body = |pattern: &str| {
+        format!(
+            "<let name='p' value=\"'(a+)\\1b'\"/><pattern><rule context='a'>\
+            <assert id='1' test=\"matches(., {pattern})\"/></rule></pattern>"
+        )
+    };
+    let error = load(&body("'(a+)\\1b'")).expect_err("refused");
+    assert!(error.reason.contains("refers back"), "{error}");
+    assert_eq!(found(&body("$p"), "<a>aab</a>"), ["rule-error 1 /a"]);
+    assert_eq!(check("((a{100}){100}){100}", "a"), ["rule-error 1 /a"]);
+}
+
+#[test]
+fn replace_and_tokenize_do_as_xpath_says() {
+    let body = r#"<pattern><rule context="a">
+        <assert id="1" test="replace('abracadabra', 'bra', '*') = 'a*cada*'"/>
+        <assert id="2" test="replace('abracadabra', 'a.*a', '*') = '*'"/>
+        <assert id="3" test="replace('abracadabra', 'a.*?a', '*') = '*c*bra'"/>
+        <assert id="4" test="replace('abracadabra', 'a(.)', 'a$1$1') = 'abbraccaddabbra'"/>
+        <assert id="5" test="replace('AAAA', 'A+?', 'b') = 'bbbb'"/>
+        <assert id="6" test="replace('darted', '^(.*?)d(.*)$', '$1c$2') = 'carted'"/>
+        <assert id="7" test="string-join(tokenize('a, b,,c', ',\s*'), '|') = 'a|b||c'"/>
+        <assert id="8" test="string-join(tokenize('abracadabra', '(ab)|(a)'), '|') = '|r|c|d|r|'"/>
+        <assert id="9" test="empty(tokenize('', 'x')) and replace((), 'x', 'y') = ''"/>
+        <assert id="10" test="replace(., 'x*', 'y') = 'a'"/>
+        <assert id="11" test="replace(., 'x', '$') = 'a'"/>
+        <assert id="12" test="matches(., 'x', 'q')"/>
+        <assert id="13" test="matches(('a', 'b'), 'x')"/>
+        <assert id="14" test="tokenize('a', 'x?') = 'a'"/>
+        <assert id="15" test="replace(., '(x)(y)?', '[$2$1]') = 'a[x]'"/>
+        </rule></pattern>"#;
+    assert_eq!(
+        found(body, "<a>ax</a>"),
+        [
+            "rule-error 10 /a",
+            "rule-error 11 /a",
+            "rule-error 12 /a",
+            "rule-error 13 /a",
+            "rule-error 14 /a"
+        ]
+    );
+}
+
+#[test]
+fn severities_come_from_role_and_flag() {
+    let one = |attributes: &str, rule: &str| {
+        let body = format!(
+            "<pattern><rule context='a' {rule}><assert id='x' test='b' {attributes}/></rule></pattern>"
+        );
+        judge(&load(&body).expect("rules"), "<a/>").findings[0].severity
+    };
+    use RuleSeverity::{Error, Information, Warning};
+    for (attributes, rule, expected) in [
+        ("", "", Error),
+        ("flag='fatal'", "", Error),
+        ("role='ERROR'", "", Error),
+        ("flag=' warning '", "", Warning),
+        ("role='warn'", "", Warning),
+        ("role='info' flag='fatal'", "", Information),
+        ("role='unusual' flag='information'", "", Information),
+        ("role='unusual'", "", Error),
+        ("", "role='warning'", Warning),
+        ("flag='fatal'", "role='warning'", Error),
+    ] {
+        assert_eq!(one(attributes, rule), expected, "{attributes} {rule}");
+    }
+}
+
+#[test]
+fn query_bindings_and_what_goes_beyond_them() {
+    let with = |binding: &str, inner: &str| {
+        let text = format!(
+            "<schema xmlns='http://purl.oclc.org/dsdl/schematron' {binding} \
+             xmlns:xsl='http://www.w3.org/1999/XSL/Transform'>{inner}\
+             <pattern><rule context='a'><assert id='x' test='b'/></rule></pattern></schema>"
+        );
+        load_all(&[("a.sch", &text)], None)
+    };
+    for good in ["queryBinding='xslt2'", "queryBinding='xpath2'", "queryBinding='XSLT2'"] {
+        assert!(with(good, "").is_ok(), "{good}");
+    }
+    for (bad, name) in [
+        ("", "'xslt'"),
+        ("queryBinding='xslt'", "'xslt'"),
+        ("queryBinding='xslt3'", "'xslt3'"),
+        ("queryBinding='xpath'", "'xpath'"),
+        ("queryBinding='stx'", "'stx'"),
+    ] {
+        let error = with(bad, "").expect_err(bad);
+        assert!(error.reason.contains(name) && error.reason.contains("not supported"), "{error}");
+    }
+    for (inner, part) in [
+        ("<xsl:key name='k' match='a' use='b'/>", "xsl:key k"),
+        ("<xsl:include href='x.xsl'/>", "xsl:include"),
+        ("<xsl:template match='a'/>", "xsl:template"),
+        ("<xsl:function name='f:g'><xsl:value-of select='1'/></xsl:function>", "xsl:function f:g"),
+        ("<let name='d' value='document(&quot;x.xml&quot;)'/>", "document"),
+        ("<let name='k' value='key(&quot;k&quot;, 1)'/>", "key"),
+        ("<let name='d' value='doc-available(&quot;x&quot;)'/>", "doc-available"),
+        ("<let name='u' value='unparsed-text(&quot;x&quot;)'/>", "unparsed-text"),
+        ("<let name='x' value='1'/><let name='x' value='2'/>", "is there twice"),
+    ] {
+        let error = with("queryBinding='xslt2'", inner).expect_err(inner);
+        assert!(error.reason.contains(part) && error.line == 1, "{error}");
+    }
+}
+
+#[test]
+fn texts_name_elements_and_never_tell_values() {
+    let body = r#"<ns prefix="t" uri="urn:t"/><pattern><rule context="t:b" subject="t:c">
+        <let name="told" value="string(t:c)"/>
+        <assert id="A" test="false()" diagnostics="d1 d2" subject="t:c"><name/> in <name path=".."/>:
+          <value-of select="t:c"/>, <value-of select="$told"/>, <value-of select="name(t:c)"/>,
+          <name path="t:none"/> <dir value="ltr"><emph>stark</emph></dir><span class="x">!</span></assert>
+        </rule></pattern>
+        <diagnostics><diagnostic id="d1" xml:lang="de">Wert <value-of select="@n"/>.</diagnostic>
+        <diagnostic id="d2">Value of <name path="t:c"/>.</diagnostic></diagnostics>"#;
+    let rules = load(body).expect("rules");
+    let report =
+        judge(&rules, "<p:a xmlns:p='urn:t'><p:b n='GEHEIM-1'><p:c>GEHEIM-2</p:c></p:b></p:a>");
+    let found = &report.findings[0];
+    assert_eq!(found.message_de, "b in a: […], […], […], […] stark! Wert […]. Value of c.");
+    assert_eq!(found.message_en, found.message_de);
+    // A subject is for people who read reports elsewhere; the place is the node of the rule.
+    assert_eq!(found.path, "/a/b");
+    assert!(!format!("{report:?}").contains("GEHEIM"));
+    // Our own sentences, in both languages.
+    let body = "<pattern><rule context='b[xs:date(.) = xs:date(.)]' id='r'><assert id='x' test='b'/></rule>\
+        <rule context='*'><assert id='y' test='xs:date(string(b)) = 1'/></rule></pattern>";
+    let report = judge(&load(body).expect("rules"), "<a><b>GEHEIM-3</b></a>");
+    let codes: Vec<_> = report.findings.iter().map(|f| f.code).collect();
+    assert!(codes.contains(&"rule-context-error") && codes.contains(&"rule-error"), "{codes:?}");
+    for finding in &report.findings {
+        assert!(finding.message_de.contains("Regel"), "{finding:?}");
+        assert!(finding.message_en.contains("rule"), "{finding:?}");
+        assert!(!format!("{finding:?}").contains("GEHEIM"), "{finding:?}");
+    }
+}
+
+#[test]
+fn included_and_extended_parts_stand_where_they_are_asked_for() {
+    let files = [
+        (
+            "a.sch",
+            r#"<schema xmlns="http://purl.oclc.org/dsdl/schematron" queryBinding="xpath2" defaultPhase="quick">
+            <include href="parts/ns.sch"/>
+            <phase id="quick"><let name="most" value="1"/><active pattern="P"/></phase>
+            <phase id="full"><let name="most" value="2"/><active pattern="P"/><active pattern="Q"/></phase>
+            <pattern id="P"><rule context="t:b"><extends href="parts/rule.sch"/><extends rule="base"/>
+              <assert id="own" test="$deep = 3 and count(t:c) le $most"/></rule>
+              <rule id="base" abstract="true"><let name="deep" value="$shallow + 1"/><extends rule="other"/></rule>
+              <rule context="*"><assert id="rest" test="not(self::t:b)"/></rule></pattern>
+            <pattern id="Q"><rule id="other" abstract="true"><report id="told" test="t:c = 'x'"/></rule>
+              <rule context="t:c"><assert id="q" test="false()"/></rule></pattern></schema>"#,
+        ),
+        (
+            "parts/ns.sch",
+            r#"<ns xmlns="http://purl.oclc.org/dsdl/schematron" prefix="t" uri="urn:t"/>"#,
+        ),
+        (
+            "parts/rule.sch",
+            r#"<rule xmlns="http://purl.oclc.org/dsdl/schematron" abstract="true"><let name="shallow" value="2"/></rule>"#,
+        ),
+    ];
+    let message = "<a xmlns='urn:t'><b><c>x</c><c/></b></a>";
+    let told_in = |phase| {
+        let report = judge(&load_all(&files, phase).expect("rules"), message);
+        report.findings.iter().map(|f| format!("{} {}", f.rule, f.path)).collect::<Vec<_>>()
+    };
+    assert_eq!(told_in(None), ["told /a/b", "own /a/b"]);
+    assert_eq!(told_in(Some("#DEFAULT")), told_in(Some("quick")));
+    assert_eq!(told_in(Some("full")), ["told /a/b", "q /a/b/c", "q /a/b/c[2]"]);
+    // Without a phase its variables are not there, and the file says so.
+    let error = load_all(&files, Some("#ALL")).expect_err("refused");
+    assert!(error.reason.contains("most"), "{error}");
+}
+
+#[test]
+fn the_budget_also_ends_by_the_clock() {
+    let body = "<pattern><rule context='a'><assert test='every $i in 1 to 1000000 satisfies 1'/></rule></pattern>";
+    let asked = std::cell::Cell::new(0_u32);
+    let over = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 10
+    };
+    let rules = load(body).expect("rules");
+    let report = rules.judge(&b"<a/>"[..], &Limits::default(), now(), &over).expect("read");
+    assert_eq!((told(&report).as_slice(), asked.get()), (&[("rules-gave-up", "", "")][..], 11));
+}
+
+#[test]
 fn findings_are_cut_at_their_limit() {
     let rules =
         load("<pattern><rule context='b'><assert test='c'/></rule></pattern>").expect("rules");
@@ -509,7 +800,8 @@ fn is_well_formed(message: &str) -> bool {
     none.judge(message.as_bytes(), &Limits::default(), now(), &|| false).is_ok()
 }
 
-/// The message with one element gone, repeated, or with another text.
+/// The message with one element gone, repeated, emptied, before its neighbour, with another text,
+/// or with an attribute gone or changed.
 fn accident(message: &str, random: &mut Seeded) -> String {
     let markup = |at: usize| message[at + 1..].starts_with(['!', '?', '/']);
     let all = message.match_indices('<').map(|(at, _)| at);
@@ -531,16 +823,51 @@ fn accident(message: &str, random: &mut Seeded) -> String {
             continue;
         }
         let (inner, close) = (from + open + 1, end - name.len() - 3);
-        match random.below(3) {
+        match random.below(7) {
             0 => return format!("{}{}", &message[..from], &message[end..]),
             1 => {
                 return format!("{}{}{}", &message[..end], &message[from..end], &message[end..]);
             }
             2 if inner < close && !message[inner..close].contains('<') => {
-                let texts =
-                    ["", "x", "-1", "2024-02-30", "99999999999", "0.00", "ß", "true", "380"];
-                let text = texts[random.below(texts.len())];
+                let text = OTHER[random.below(OTHER.len())];
                 return format!("{}{text}{}", &message[..inner], &message[close..]);
+            }
+            3 if inner < close => return format!("{}{}", &message[..inner], &message[close..]),
+            4 | 5 => {
+                // Name, '=', quote, value, quote.
+                let tag = &message[from..from + open];
+                let quotes: Vec<usize> = tag.match_indices('"').map(|(at, _)| at).collect();
+                let Some(pair) = quotes.get(..2) else { continue };
+                let Some(name) = tag[..pair[0]].rfind(char::is_whitespace) else { continue };
+                if tag[name..].trim_start().starts_with("xmlns") {
+                    continue;
+                }
+                let (before, after) = (&message[..from + name], &message[from + pair[1] + 1..]);
+                let kept = &tag[name..=pair[0]];
+                let value = OTHER[random.below(OTHER.len())];
+                return match random.below(2) {
+                    0 => format!("{before}{after}"),
+                    _ => format!("{before}{kept}{value}\"{after}"),
+                };
+            }
+            6 => {
+                // The element after it, if that has no element of its name inside, goes first.
+                let next = message[end..].trim_start();
+                let at = message.len() - next.len();
+                let Some(stop) = next.find('>').filter(|_| next.starts_with('<')) else { continue };
+                let word = next[1..stop].split_whitespace().next().unwrap_or_default();
+                let Some(shut) = next.find(&format!("</{word}>")).filter(|_| !word.is_empty())
+                else {
+                    continue;
+                };
+                let shut = at + shut + word.len() + 3;
+                return format!(
+                    "{}{}{}{}",
+                    &message[..from],
+                    &message[at..shut],
+                    &message[from..at],
+                    &message[shut..]
+                );
             }
             _ => {}
         }
@@ -548,19 +875,48 @@ fn accident(message: &str, random: &mut Seeded) -> String {
     message.to_owned()
 }
 
+/// Values that a changed element or attribute gets.
+const OTHER: &[&str] = &[
+    "",
+    "x",
+    "-1",
+    "2024-02-30",
+    "2024-12-31",
+    "99999999999",
+    "0.00",
+    "1e3",
+    "ß",
+    "true",
+    "380",
+    "DE",
+    "EUR",
+    " 1 ",
+];
+
+/// Where Saxon and we may differ: end of the rule file, `id` of the assertion, kind of what only one
+/// of the two says, and why both are right. A difference that is not in here fails the test.
+const EXPLAINED: &[(&str, &str, &str, &str)] = &[(
+    "EN16931-UBL-validation-preprocessed.sch",
+    "BR-S-02",
+    "rule-error",
+    "XPath 2.0, 2.3.4: exists() may stop at the first node, before one whose condition is an error \
+     (two IDs where upper-case() takes one); Saxon stops, our engine looks at all",
+)];
+
 #[test]
 fn saxon_finds_the_same() {
     let Some(corpus) = corpus() else { return };
-    let Some(python) = std::env::var_os("AMTSBOTE_SAXON_PYTHON") else {
-        skipped::skipped(
-            "no judge: AMTSBOTE_SAXON_PYTHON must name a python that has the package saxonche",
-        );
-        return;
-    };
+    let python = std::env::var_os("AMTSBOTE_PEER_PYTHON").unwrap_or_else(|| "python3".into());
+    let there = Command::new(&python).args(["-c", "import saxonche"]).output();
+    assert!(
+        there.is_ok_and(|output| output.status.success()),
+        "{python:?} has no package saxonche; `ops/test tools` makes a python that has it, and \
+         AMTSBOTE_PEER_PYTHON names it"
+    );
     let rounds: usize =
         std::env::var("AMTSBOTE_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let folder = tempfile::tempdir().expect("a folder");
-    let mut random = Seeded(0x5eed);
+    let (mut random, mut once_more) = (Seeded(0x5eed), Seeded(0x0dd));
     let mut made: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     let mut pairs = Vec::new();
     for (rules, messages) in tried(&corpus) {
@@ -568,9 +924,12 @@ fn saxon_finds_the_same() {
             let number = made.len();
             let variants = made.entry(message.clone()).or_insert_with(|| {
                 let text = fs::read_to_string(&message).expect("a message");
-                let mutants = (0..rounds).map(|round| {
+                // The few messages of XJustiz are changed once more, by a sequence of their own.
+                let more = usize::from(message.starts_with(corpus.join("xjustiz")));
+                let mutants = (0..rounds + more).map(|round| {
                     let path = folder.path().join(format!("{number}-{round}.xml"));
-                    let made = accident(&text, &mut random);
+                    let made =
+                        accident(&text, if round < rounds { &mut random } else { &mut once_more });
                     let made = if is_well_formed(&made) { &made } else { &text };
                     fs::write(&path, made).expect("written");
                     path
@@ -582,7 +941,7 @@ fn saxon_finds_the_same() {
     }
     let told_by_saxon = ask_saxon(Path::new(&python), &pairs);
     let mut loaded: BTreeMap<&Path, Rules> = BTreeMap::new();
-    let (mut same, mut findings, mut by_order, mut unlike) = (0, 0, 0, Vec::new());
+    let (mut same, mut findings, mut explained, mut unlike) = (0, 0, 0, Vec::new());
     for ((file, message), theirs) in pairs.iter().zip(&told_by_saxon) {
         let rules = loaded.entry(file).or_insert_with(|| load_file(file).expect("rules that load"));
         let bytes = fs::read(message).expect("a message");
@@ -599,11 +958,12 @@ fn saxon_finds_the_same() {
         if ours == *theirs {
             same += 1;
             findings += ours.len();
-        } else if only(theirs, &ours).is_empty()
-            && only(&ours, theirs).iter().all(|line| line.starts_with("rule-error"))
+        } else if only(theirs, &ours)
+            .iter()
+            .chain(&only(&ours, theirs))
+            .all(|line| is_explained(file, line))
         {
-            // XPath 2.0, 2.3.4: `error() or true()` may be either; Saxon changes the order.
-            by_order += 1;
+            explained += 1;
         } else {
             unlike.push(format!(
                 "{} {}: ours only {:?}, Saxon's only {:?} ({} / {})",
@@ -617,12 +977,24 @@ fn saxon_finds_the_same() {
         }
     }
     println!(
-        "{same} of {} judgements are the same, with {findings} findings; {by_order} differ by an \
-         error that the order of evaluation decides",
-        pairs.len()
+        "{same} of {} judgements on {} documents are the same, with {findings} findings; \
+         {explained} differ as explained",
+        pairs.len(),
+        made.values().map(Vec::len).sum::<usize>()
     );
-    assert!(by_order * 100 <= pairs.len(), "{by_order}");
+    let documents: usize = made.values().map(Vec::len).sum();
+    assert!(documents >= 238 && findings >= 238, "{documents} {findings}");
     assert!(unlike.is_empty(), "{} unlike:\n{}", unlike.len(), unlike.join("\n"));
+}
+
+/// A finding is `kind TAB id TAB path`.
+fn is_explained(file: &Path, line: &str) -> bool {
+    let mut parts = line.split('\t');
+    let (kind, id) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let known = |(ending, known, of, _): &&(&str, &str, &str, &str)| {
+        file.ends_with(ending) && *known == id && *of == kind
+    };
+    EXPLAINED.iter().any(|entry| known(&entry))
 }
 
 /// What Saxon finds, in the order of the pairs; each sorted.

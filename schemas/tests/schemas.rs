@@ -363,7 +363,7 @@ fn a_finding_says_what_the_schema_asks_for() {
     for (kind, value, expected) in [
         ("code", "x", "Expected: m, w."),
         ("plz", "x", "Expected: [0-9]{5}."),
-        ("kurz", "lang", "Expected: ≤ 3."),
+        ("kurz", "lang", "Expected: ≤ 3 characters."),
         ("zahl", "9", "Expected: ≥ 1, < 9."),
         ("zahl", "x", "Expected: xs:decimal."),
         ("tag", "x", "Expected: xs:date | xs:gYear."),

@@ -1,4 +1,7 @@
-//! What several targets need: a key made at the start, and edits that a fuzzer can learn.
+//! What several targets need: a key made at the start. What the targets for documents do lies in
+//! `targets`, which a plain test runs as well (`conformance/tests/fuzz_seeds.rs`).
+
+pub mod targets;
 
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
@@ -7,8 +10,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 
-/// Most edits of one document.
-const EDITS: usize = 64;
+pub use targets::edits::apply;
 
 /// A key on P-256 with a certificate of its own.
 pub fn identity() -> (PKey<Private>, X509) {
@@ -26,44 +28,4 @@ pub fn identity() -> (PKey<Private>, X509) {
     builder.set_pubkey(&key).expect("set");
     builder.sign(&key, MessageDigest::sha256()).expect("signed");
     (key, builder.build())
-}
-
-/// Edits octets as a program says: each step is a kind, a place of two octets and a length; moving
-/// pieces about is what attacks on signatures do.
-pub fn apply(original: &[u8], program: &[u8]) -> Vec<u8> {
-    let mut document = original.to_vec();
-    let mut rest = program;
-    for _ in 0..EDITS {
-        let [kind, high, low, length, tail @ ..] = rest else { break };
-        rest = tail;
-        let count = document.len().max(1);
-        let at = (usize::from(*high) << 8 | usize::from(*low)) % count;
-        let length = usize::from(*length);
-        let end = (at + length).min(document.len());
-        match kind % 5 {
-            0 => drop(document.splice(at..end, [])),
-            1 => {
-                let taken = length.min(rest.len());
-                let (insert, tail) = rest.split_at(taken);
-                rest = tail;
-                drop(document.splice(at..at, insert.iter().copied()));
-            }
-            2 => {
-                let piece: Vec<u8> = document[at..end].to_vec();
-                let to = rest.first().map_or(0, |octet| usize::from(*octet) * 8) % count;
-                drop(document.splice(to..to, piece));
-            }
-            3 => {
-                if let (Some(octet), Some(new)) = (document.get_mut(at), rest.first()) {
-                    *octet = *new;
-                }
-            }
-            _ => {
-                let piece: Vec<u8> =
-                    original[at.min(original.len())..end.min(original.len())].into();
-                drop(document.splice(at..at, piece));
-            }
-        }
-    }
-    document
 }

@@ -1,9 +1,28 @@
 //! Measurements: a hub as its own process, its floor beside it in the same run, medians.
 
+pub(crate) mod built;
 pub(crate) mod child;
 pub(crate) mod load;
 pub(crate) mod machine;
 pub(crate) mod signature;
+pub(crate) mod validate;
+
+use anyhow::Context as _;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Processor time that this thread has used so far, in seconds.
+pub(crate) fn processor_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// The most memory that this process has had resident, in KiB.
+pub(crate) fn own_peak_kib() -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok());
+    kib.context("VmHWM in /proc/self/status")
+}
 
 /// The middle of the values; the lower one of two.
 pub(crate) fn median(values: &[f64]) -> f64 {

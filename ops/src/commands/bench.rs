@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::bench::child::Hub;
 use crate::bench::load::{self, Timed};
 use crate::bench::machine::Machine;
-use crate::bench::{median, quantile, signature};
+use crate::bench::{median, quantile, signature, validate};
 use crate::demo::content::{Story, Version};
 use crate::demo::systems::System;
 use crate::node::region::{Region, SERVICE};
@@ -27,7 +27,8 @@ use crate::ui::Ui;
 /// Measure, on this machine, on loopback
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  amtsbote bench hub\n  amtsbote bench attachment -o json\n  \
-    amtsbote bench signature --sizes 8192 --rounds 9")]
+    amtsbote bench signature --sizes 8192 --rounds 9\n  \
+    amtsbote bench validate --corpus ../shared/corpus --rounds 9")]
 pub(crate) struct Bench {
     /// What to measure
     name: Name,
@@ -62,6 +63,8 @@ pub(crate) struct Bench {
     /// In one pass
     #[arg(long, hide = true)]
     one_pass: bool,
+    #[command(flatten)]
+    validate: validate::Options,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,12 +75,20 @@ enum Name {
     Attachment,
     /// Verifying a signed message, beside the least there is to do and libxmlsec1
     Signature,
+    /// Validating messages, beside reading alone, the library xsd-schema and libxml2
+    Validate,
 }
 
 impl Bench {
     pub(crate) fn run(&self, ui: &Ui) -> Outcome {
-        if self.name == Name::Signature {
-            return self.signature(ui);
+        match self.name {
+            Name::Hub | Name::Attachment => {}
+            Name::Signature => return self.signature(ui),
+            Name::Validate => {
+                let (messages, rounds) = (self.messages, self.rounds);
+                let amount = validate::Amount { messages, octets: self.octets as u64, rounds };
+                return validate::run(ui, &self.validate, amount);
+            }
         }
         let scratch = tempfile::tempdir().or_not_now("Arbeitsordner", "scratch folder")?;
         let dir = scratch.path().join("node");
@@ -103,8 +114,8 @@ impl Bench {
             match self.name {
                 Name::Hub => self.hub(ui, &dir, &hub, &region).await,
                 Name::Attachment => self.attachment(ui, &dir, &hub, &region).await,
-                // Needs no hub, and has been answered above.
-                Name::Signature => Ok(Exit::Yes),
+                // They need no hub, and have been answered above.
+                Name::Signature | Name::Validate => Ok(Exit::Yes),
             }
         })
     }

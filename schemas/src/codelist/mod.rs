@@ -2,15 +2,19 @@
 //!
 //! A list is known by its URI and its version. Both stand in the schema, fixed, or in the message,
 //! in the attributes `listURI` and `listVersionID`; the code stands in the child element `code`.
+//! Which column of the list holds it is for the pack to say, else for the schema
+//! (`genutzteCodeSpalte`); where neither does, every column that is a key by itself may hold it.
 
 mod watch;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
-use crate::genericode::CodeList;
+use crate::genericode::{CodeList, MAX_COLUMNS};
 use crate::pack::Days;
 use crate::validate::Finding;
 use crate::xml::Position;
@@ -19,6 +23,8 @@ pub(crate) use watch::{NOT_IN_LIST, Watch};
 
 /// The rule that findings name.
 const RULE: &str = "xoev-code";
+/// The first day of a version whose first day is not told: before all messages.
+pub(crate) const LONG_AGO: Date = jiff::civil::date(1900, 1, 1);
 
 /// What happens with a list that the pack does not carry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,14 +43,36 @@ pub(crate) struct CodeUse {
     pub(crate) uri: Option<Box<str>>,
     /// Its version, where it is fixed or a default.
     pub(crate) version: Option<Box<str>>,
+    /// The column of the list that holds the codes, where an annotation names it.
+    pub(crate) column: Option<Box<str>>,
 }
 
-/// One version of a list, ready for look-ups.
+/// What a pack says about a list, beyond what the list says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The column that holds the codes, or a key of one column, by its id.
+    pub(crate) key: Option<String>,
+    /// First day of this version.
+    pub(crate) valid_from: Option<Date>,
+    /// Last day of this version.
+    pub(crate) valid_until: Option<Date>,
+}
+
+/// Some of the columns of a list that may hold codes: one bit each.
+type Columns = u128;
+const _: () = assert!(MAX_COLUMNS <= Columns::BITS as usize);
+
+/// One version of one list, ready for look-ups.
 #[derive(Debug)]
 struct Listed {
     uri: String,
     version: String,
-    codes: HashSet<Box<str>>,
+    /// The columns that may hold codes, in the order of their bits.
+    columns: Vec<Box<str>>,
+    /// Each code with the columns in which it stands.
+    codes: HashMap<Box<str>, Columns>,
+    /// The pack names the column: there is one, and the schema is not asked.
+    named: bool,
     days: Option<Days>,
 }
 
@@ -62,32 +90,40 @@ impl Lists {
         Self { unknown, ..Self::default() }
     }
 
-    /// Adds a version of a list. `key` is the column that holds the codes; without it every key of
-    /// one column does, for the standard may use any of them. `days` is when the version applies.
+    /// Adds a version of a list, used as the pack says.
     ///
     /// # Errors
     ///
-    /// The column is no key of the list, or this version is there already.
-    pub(crate) fn add(
-        &mut self,
-        list: &CodeList,
-        key: Option<&str>,
-        days: Option<Days>,
-    ) -> Result<(), &'static str> {
-        if key.is_some_and(|key| !list.keys.iter().any(|known| known == key)) {
-            return Err("the column named by key is no key of the list");
+    /// The pack names a column that is not there or a key of several columns, or nobody says which
+    /// column holds the codes; the days are none; or this version is there already.
+    pub(crate) fn add(&mut self, list: &CodeList, said: &Said) -> Result<(), String> {
+        let columns = match &said.key {
+            Some(name) => vec![named_column(list, name)?],
+            None => list.code_columns(),
+        };
+        if columns.is_empty() {
+            return Err("no column of the list is a key: name the one that holds the codes with \
+                        key"
+            .to_owned());
         }
+        let days = days(list, said)?;
         let known = self.by_uri.entry(list.canonical_uri.clone()).or_default();
         if known.iter().any(|n| self.listed[*n].version == list.version) {
-            return Err("this version of the list is there already");
+            return Err("this version of the list is there already".to_owned());
         }
-        let columns = list.keys.iter().filter(|one| key.is_none_or(|key| key == one.as_str()));
-        let codes = columns.filter_map(|column| list.column(column)).flatten();
+        let mut codes: HashMap<Box<str>, Columns> = HashMap::with_capacity(list.rows.len());
+        for (n, column) in columns.iter().enumerate() {
+            for code in list.column(column).into_iter().flatten() {
+                *codes.entry(collapsed(code).into()).or_default() |= 1 << n;
+            }
+        }
         known.push(self.listed.len());
         self.listed.push(Listed {
             uri: list.canonical_uri.clone(),
             version: list.version.clone(),
-            codes: codes.map(|code| code.trim().into()).collect(),
+            columns: columns.into_iter().map(Into::into).collect(),
+            codes,
+            named: said.key.is_some(),
             days,
         });
         Ok(())
@@ -98,39 +134,87 @@ impl Lists {
         !self.listed.is_empty() || self.unknown == Unknown::Finding
     }
 
-    /// Whether a version of a list has a code. None where the list or the version is not known.
-    #[cfg(test)]
-    fn has(&self, uri: &str, version: &str, code: &str) -> Option<bool> {
-        let known = self.by_uri.get(uri)?;
-        let listed = known.iter().map(|n| &self.listed[*n]).find(|one| one.version == version)?;
-        Some(listed.has(code))
-    }
-
     /// The findings about versions that do not apply at `at`.
     pub(crate) fn judge(&self, used: &Used, at: Timestamp) -> Vec<Finding> {
         let used = used.0.borrow();
         let expired = used.iter().filter_map(|one| {
             let listed = self.listed.get(one.listed)?;
             let days = listed.days.as_ref().filter(|days| !days.holds(at))?;
-            Some(
-                watch::expired(&one.name, &listed.uri, &listed.version, days)
-                    .at(one.position, &one.path),
-            )
+            let others = self.versions(&listed.uri, |other| {
+                other.days.as_ref().is_none_or(|days| days.holds(at))
+            });
+            Some(watch::expired(&one.name, listed, days, &others).at(one.position, &one.path))
         });
         expired.collect()
+    }
+
+    /// The versions of a list that the pack carries, the first ten of those that `wanted` takes.
+    fn versions(&self, uri: &str, wanted: impl Fn(&Listed) -> bool) -> String {
+        let all = self.by_uri.get(uri).into_iter().flatten().map(|n| &self.listed[*n]);
+        let all = all.filter(|one| wanted(one)).map(|one| one.version.as_str()).take(10);
+        all.collect::<Vec<_>>().join(", ")
     }
 }
 
 impl Listed {
-    fn has(&self, code: &str) -> bool {
-        let code = code.trim_matches([' ', '\t', '\n', '\r']);
-        if self.codes.contains(code) {
-            return true;
-        }
-        // The type of `code` is xs:token: white space inside counts as one space.
-        let inner = code.contains(['\t', '\n', '\r']) || code.contains("  ");
-        let collapse = || code.split([' ', '\t', '\n', '\r']).filter(|part| !part.is_empty());
-        inner && self.codes.contains(collapse().collect::<Vec<_>>().join(" ").as_str())
+    /// The columns in which a code may stand, by a type whose schema names this one or none. A
+    /// column that this version does not have is no help: the schema may be about another one.
+    fn columns(&self, by_schema: Option<&str>) -> Columns {
+        let one = by_schema.filter(|_| !self.named);
+        let one = one.and_then(|name| self.columns.iter().position(|known| **known == *name));
+        one.map_or(Columns::MAX, |n| 1 << n)
+    }
+
+    fn has(&self, code: &str, columns: Columns) -> bool {
+        self.codes.get(&*collapsed(code)).is_some_and(|there| there & columns != 0)
+    }
+}
+
+/// The column that a pack names by its own id, or by that of the key that it is.
+fn named_column<'l>(list: &'l CodeList, name: &str) -> Result<&'l str, String> {
+    if let Some(column) = list.columns.iter().find(|column| *column == name) {
+        return Ok(column);
+    }
+    match list.keys.iter().find(|key| key.id == name).map(|key| &key.columns[..]) {
+        Some([column]) => Ok(column),
+        Some(columns) => Err(format!(
+            "key '{name}' of the list has several columns ({}): name the one that holds the codes",
+            columns.join(", ")
+        )),
+        None => Err(format!(
+            "the list has neither a column nor a key '{name}' (columns: {})",
+            list.columns.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ")
+        )),
+    }
+}
+
+/// When a version applies: as the pack says, else from the day that the list says.
+fn days(list: &CodeList, said: &Said) -> Result<Option<Days>, String> {
+    let own = match said.valid_from {
+        None => list.first_day().map_err(|error| error.to_string())?,
+        Some(_) => None,
+    };
+    let (from, until) = (said.valid_from.or(own), said.valid_until);
+    if from.is_none() && until.is_none() {
+        return Ok(None);
+    }
+    let days = Days::new(from.unwrap_or(LONG_AGO), until).map_err(|reason| match own {
+        Some(day) => format!("{reason}, which the list gives as {day}"),
+        None => reason,
+    })?;
+    Ok(Some(days))
+}
+
+/// A code as its type, xs:token, has it: white space at the ends is gone, and inside it is one
+/// space.
+fn collapsed(code: &str) -> Cow<'_, str> {
+    const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+    let code = code.trim_matches(SPACE);
+    if code.contains(['\t', '\n', '\r']) || code.contains("  ") {
+        let parts: Vec<&str> = code.split(SPACE).filter(|part| !part.is_empty()).collect();
+        Cow::Owned(parts.join(" "))
+    } else {
+        Cow::Borrowed(code)
     }
 }
 
@@ -158,35 +242,4 @@ impl Used {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn list(keys: &[&str], rows: &[(&str, &str)]) -> CodeList {
-        CodeList {
-            canonical_uri: "urn:probe".to_owned(),
-            version: "1".to_owned(),
-            columns: vec!["code".to_owned(), "alt".to_owned()],
-            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-            rows: rows.iter().map(|(a, b)| vec![Some((*a).into()), Some((*b).into())]).collect(),
-            ..CodeList::default()
-        }
-    }
-
-    #[test]
-    fn every_key_column_holds_codes_unless_the_pack_names_one() {
-        let list = list(&["code", "alt"], &[("01", "DE"), ("02 x", "AT")]);
-        let mut all = Lists::new(Unknown::Pass);
-        all.add(&list, None, None).expect("added");
-        for code in ["01", "DE", " 02  x\n", "AT"] {
-            assert_eq!(all.has("urn:probe", "1", code), Some(true), "{code}");
-        }
-        assert_eq!(all.has("urn:probe", "1", "0"), Some(false));
-        assert_eq!(all.has("urn:probe", "2", "01"), None);
-        assert!(all.add(&list, None, None).is_err(), "twice");
-        let mut one = Lists::new(Unknown::Pass);
-        assert!(one.add(&list, Some("name"), None).is_err());
-        one.add(&list, Some("alt"), None).expect("added");
-        assert_eq!(one.has("urn:probe", "1", "01"), Some(false));
-        assert_eq!(one.has("urn:probe", "1", "DE"), Some(true));
-    }
-}
+mod tests;

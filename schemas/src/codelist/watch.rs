@@ -1,16 +1,14 @@
 //! Codes of a message, looked up in the pass that validates it. Findings name lists and versions
-//! that the pack or the schema knows, and never what the message wrote (P7).
+//! that the pack or the schema knows, and what the message wrote only where the pack allows it (P7).
 
-use super::{CodeUse, Listed, Lists, RULE, Unknown, Used};
+use super::{CodeUse, Columns, LONG_AGO, Listed, Lists, RULE, Unknown, Used};
+use crate::genericode::MAX_CODE_BYTES;
 use crate::pack::Days;
 use crate::validate::{Finding, MAX_FINDINGS};
 use crate::xml::{Position, StartTag};
 
 /// The finding for a code that its list does not have.
 pub(crate) const NOT_IN_LIST: &str = "code-not-in-list";
-
-/// Longest code in bytes; what is longer is in no list.
-const MAX_CODE_BYTES: usize = 4096;
 
 /// An element that holds a code.
 #[derive(Debug)]
@@ -22,6 +20,8 @@ struct Open<'s> {
     /// The list as the schema names it: that may be told.
     fixed: Option<&'s str>,
     known: Known,
+    /// The columns of the list that may hold the code.
+    columns: Columns,
 }
 
 /// What is known of the list of a code.
@@ -96,12 +96,21 @@ impl<'s> Watch<'s> {
         let version =
             sent("listVersionID").or_else(|| code.and_then(|code| code.version.as_deref()));
         let known = self.find(uri.or(fixed), version);
+        let columns = match known {
+            Known::Listed(n) => {
+                let named = code.and_then(|code| code.column.as_deref());
+                self.lists.listed[n].columns(named)
+            }
+            _ => 0,
+        };
         self.open.push(Open {
             depth: tag.depth,
             name: self.names.len(),
             position: tag.position,
-            fixed,
+            // Another list than the schema's must not be called by its name.
+            fixed: fixed.filter(|fixed| uri.is_none_or(|sent| sent == *fixed)),
             known,
+            columns,
         });
         self.names.push_str(&tag.local);
     }
@@ -114,8 +123,13 @@ impl<'s> Watch<'s> {
         }
     }
 
-    /// An element ends.
-    pub(crate) fn end(&mut self, tag: &StartTag, path: &dyn Fn() -> String) {
+    /// An element ends; `found` is its value, where it may be told.
+    pub(crate) fn end<'r>(
+        &mut self,
+        tag: &StartTag,
+        path: &dyn Fn() -> String,
+        found: &dyn Fn() -> Option<&'r str>,
+    ) {
         let Some(holder) = self.open.last() else { return };
         if holder.depth == tag.depth {
             self.names.truncate(holder.name);
@@ -124,9 +138,13 @@ impl<'s> Watch<'s> {
             && let Some(position) = self.code.take()
             && let Known::Listed(n) = holder.known
             && let Some(listed) = self.lists.listed.get(n)
-            && !listed.has(&self.text)
+            && !listed.has(&self.text, holder.columns)
         {
-            let finding = not_in_list(&self.names[holder.name..], listed);
+            let finding = not_in_list(&self.names[holder.name..], listed, holder.columns);
+            let finding = match found() {
+                Some(code) => finding.found(code),
+                None => finding,
+            };
             self.add(finding.at(position, &path()));
         }
     }
@@ -166,18 +184,14 @@ impl<'s> Watch<'s> {
             Known::NoList | Known::NotNamed if self.lists.unknown == Unknown::Pass => return,
             Known::NoList => no_list(name, holder.fixed),
             Known::NotNamed => not_named(name),
-            Known::NoVersion(n) => no_version(name, &self.lists.listed[n].uri, self.versions(n)),
+            Known::NoVersion(n) => {
+                let uri = &self.lists.listed[n].uri;
+                no_version(name, uri, self.lists.versions(uri, |_| true))
+            }
             Known::VersionNotNamed(n) => version_not_named(name, &self.lists.listed[n].uri),
         };
         let finding = finding.at(holder.position, &whole());
         self.add(finding);
-    }
-
-    /// The versions of a list that the pack carries.
-    fn versions(&self, n: usize) -> String {
-        let all = self.lists.by_uri.get(&self.lists.listed[n].uri).into_iter().flatten();
-        let all = all.map(|n| self.lists.listed[*n].version.as_str()).take(10);
-        all.collect::<Vec<_>>().join(", ")
     }
 
     fn add(&mut self, finding: Finding) {
@@ -187,17 +201,24 @@ impl<'s> Watch<'s> {
     }
 }
 
-fn not_in_list(name: &str, listed: &Listed) -> Finding {
+fn not_in_list(name: &str, listed: &Listed, columns: Columns) -> Finding {
     let Listed { uri, version, .. } = listed;
+    // Where a list has several columns of codes, the one that counts is told.
+    let one = columns.is_power_of_two() && listed.columns.len() > 1;
+    let column = listed.columns.get(columns.trailing_zeros() as usize).filter(|_| one);
+    let (de, en) = match column {
+        Some(column) => (format!(" (Spalte „{column}“)"), format!(" (column '{column}')")),
+        None => Default::default(),
+    };
     Finding::error(
         NOT_IN_LIST,
         RULE,
         &format!(
-            "Der Code im Element „{name}“ steht nicht in der Codeliste {uri}, Version {version}. \
+            "Der Code im Element „{name}“ steht nicht in der Codeliste {uri}, Version {version}{de}. \
              Einen Code dieser Liste verwenden."
         ),
         &format!(
-            "The code in element '{name}' is not in code list {uri}, version {version}. \
+            "The code in element '{name}' is not in code list {uri}, version {version}{en}. \
              Use a code of this list."
         ),
     )
@@ -262,22 +283,35 @@ fn version_not_named(name: &str, uri: &str) -> Finding {
     )
 }
 
-pub(super) fn expired(name: &str, uri: &str, version: &str, days: &Days) -> Finding {
-    let from = days.valid_from;
-    let (until_de, until_en) = match days.valid_until {
-        Some(day) => (format!(" bis {day}"), format!(" to {day}")),
-        None => (" ohne Ende".to_owned(), " with no end".to_owned()),
+/// `others` are the versions of the list that are in force.
+pub(super) fn expired(name: &str, listed: &Listed, days: &Days, others: &str) -> Finding {
+    let Listed { uri, version, .. } = listed;
+    let (mut de, mut en) = (String::new(), String::new());
+    if days.valid_from != LONG_AGO {
+        de += &format!(" ab {}", days.valid_from);
+        en += &format!(" from {}", days.valid_from);
+    }
+    if let Some(day) = days.valid_until {
+        de += &format!(" bis {day}");
+        en += &format!(" to {day}");
+    }
+    let (right_de, right_en) = match others {
+        "" => ("Die gültige Version verwenden.".to_owned(), "Use the version in force.".to_owned()),
+        others => (
+            format!("Eine gültige Version verwenden ({others})."),
+            format!("Use a version in force ({others})."),
+        ),
     };
     Finding::error(
         "codelist-version-not-in-force",
         RULE,
         &format!(
             "Version {version} der Codeliste {uri} im Element „{name}“ gilt zum maßgeblichen \
-             Zeitpunkt nicht (gültig von {from}{until_de}). Die gültige Version verwenden."
+             Zeitpunkt nicht (gültig{de}). {right_de}"
         ),
         &format!(
             "Version {version} of code list {uri} in element '{name}' is not in force at the time \
-             that counts (valid from {from}{until_en}). Use the version in force."
+             that counts (valid{en}). {right_en}"
         ),
     )
 }

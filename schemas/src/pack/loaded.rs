@@ -7,15 +7,18 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::manifest::{DecidedBy, HeaderForm, Manifest, MessageInfo};
+use super::mark::Mark;
+use super::rejection::Rejecting;
 use super::set::{MANIFEST, PackFault};
 use super::validity::Days;
 use crate::characters;
 use crate::codelist::{self, Lists, Used};
 use crate::genericode::{CodeList, CodeListError};
 use crate::header::{HEADER, HeaderFacts};
-use crate::rules::{MAX_RULE_BYTES, Rules};
+use crate::rules::{MAX_RULE_BYTES, RuleFile, Rules};
 use crate::validate::{
-    Amendment, Beside, Checked, Finding, Judge, Knowledge, MAX_FINDINGS, Schemas, Verdict,
+    Amendment, Beside, Checked, Finding, Judge, Knowledge, MAX_FINDINGS, NotHarmless, Schemas,
+    Verdict,
 };
 use crate::xml::StartTag;
 
@@ -27,11 +30,27 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 pub(super) struct Pack {
     pub(super) folder: String,
     pub(super) manifest: Manifest,
-    pub(super) schemas: Schemas,
+    /// The schema sets: one, but where messages have sets of their own.
+    pub(super) sets: Vec<Set>,
     pub(super) code_lists: Vec<CodeList>,
     lists: Lists,
+    rules: Vec<RuleSet>,
+    pub(super) rejection: Option<Rejecting>,
+}
+
+/// Rule files that are asked together, of the message types that they are for.
+#[derive(Debug)]
+struct RuleSet {
+    files: Vec<usize>,
+    rules: Rules,
+}
+
+/// One schema set of a pack.
+#[derive(Debug)]
+pub(super) struct Set {
+    entry: Vec<String>,
+    pub(super) schemas: Schemas,
     knowledge: Knowledge,
-    rules: Option<Rules>,
 }
 
 /// What `pack list` and `pack show` tell about a pack.
@@ -52,21 +71,28 @@ pub struct PackInfo {
     pub window_days: u16,
     /// How the header is written.
     pub header: HeaderForm,
-    /// The schemas it begins with.
+    /// The schemas it begins with, of all its sets.
     pub entry: Vec<String>,
+    /// Schema sets: more than one where messages have sets of their own.
+    pub sets: usize,
+    /// Where a message says its version, if the pack names the place.
+    pub version_at: Option<String>,
     /// The namespace of its messages.
     pub namespace: String,
     /// Its messages.
     pub messages: Vec<MessageInfo>,
-    /// Schema documents.
+    /// Schema documents; with several sets, those of all of them together.
     pub documents: usize,
-    /// Global elements.
+    /// Global elements; counted likewise.
     pub elements: usize,
     /// Canonical version URIs of its code lists.
     pub code_lists: Vec<String>,
-    /// Checks of its rule files; 0 where it has none.
+    /// Checks of its rule files; 0 where it has none. Where files are for some messages only, those
+    /// of a file are counted in each combination in which files are asked.
     pub rule_checks: usize,
-    /// Elements whose values may be shown.
+    /// Types of its messages that are rejections; empty where the pack defines none.
+    pub rejections: Vec<String>,
+    /// Elements and attributes whose values may be told in findings.
     pub harmless: Vec<String>,
     /// Keys of `pack.toml` that an import guessed and nobody has confirmed yet.
     pub unconfirmed: Vec<String>,
@@ -85,45 +111,77 @@ impl Manifest {
         let own = self.messages.iter().filter_map(|message| message.namespace.as_deref());
         own.chain(std::iter::once(self.namespace.as_str()))
     }
+
+    /// Positions of the rule files that a message is asked about.
+    fn rule_files(&self, message: &MessageInfo) -> Vec<usize> {
+        let files = self.rules_for.iter().enumerate();
+        let meant =
+            files.filter(|(_, types)| types.is_empty() || types.contains(&message.message_type));
+        meant.map(|(at, _)| at).collect()
+    }
+
+    /// Namespace, root and what tells it from others of the pack.
+    pub(super) fn roots(&self) -> impl Iterator<Item = (&str, &str, Option<&Mark>)> {
+        self.messages.iter().zip(&self.known_by).map(|(message, known_by)| {
+            let namespace = message.namespace.as_ref().unwrap_or(&self.namespace);
+            (namespace.as_str(), message.root.as_str(), known_by.as_ref())
+        })
+    }
+
+    /// The schemas that a message is checked with.
+    pub(super) fn entry_of<'a>(&'a self, message: &'a MessageInfo) -> &'a [String] {
+        if message.entry.is_empty() { &self.entry } else { &message.entry }
+    }
 }
 
 impl Pack {
     pub(super) fn load(folder: &Path) -> Result<Self, PackFault> {
         let manifest = Manifest::parse(&fs::read_to_string(folder.join(MANIFEST))?)?;
         let catalog = manifest.catalog.as_deref();
-        let schemas = Schemas::load_amended(folder, &manifest.entry, catalog, &manifest.tolerate)?;
-        let unread = schemas.facts().unread.iter();
-        let unread: Vec<&str> =
-            unread.filter(|name| !manifest.left_out.contains(name)).map(String::as_str).collect();
-        if !unread.is_empty() {
-            return Err(PackFault::Unread(unread.join(", ")));
-        }
+        let mut sets: Vec<Set> = Vec::new();
         for message in &manifest.messages {
+            let entry = manifest.entry_of(message);
+            let known = sets.iter().position(|set| set.entry == entry);
+            let index = known.unwrap_or(sets.len());
+            if known.is_none() {
+                let schemas = Schemas::load_amended(folder, entry, catalog, &manifest.tolerate)?;
+                let unread = schemas.facts().unread.iter();
+                let unread = unread.filter(|name| !manifest.left_out.contains(name));
+                let unread: Vec<&str> = unread.map(String::as_str).collect();
+                if !unread.is_empty() {
+                    return Err(PackFault::Unread(unread.join(", ")));
+                }
+                let knowledge = schemas.knowledge(&manifest.characters);
+                sets.push(Set { entry: entry.to_vec(), schemas, knowledge });
+            }
             let namespace = message.namespace.as_deref().unwrap_or(&manifest.namespace);
-            if !schemas.declares(namespace, &message.root) {
+            if !sets[index].schemas.declares(namespace, &message.root) {
                 return Err(PackFault::NoSuchRoot(message.root.clone()));
             }
         }
+        mark_harmless(&mut sets, &manifest.harmless)?;
         let (mut code_lists, mut lists) = (Vec::new(), Lists::new(manifest.unknown_lists));
         for entry in &manifest.code_lists {
             let fault = |cause| PackFault::CodeList { file: entry.file.clone(), cause };
             let list = CodeList::load(&folder.join(&entry.file)).map_err(fault)?;
-            lists
-                .add(&list, entry.key.as_deref(), entry.days)
-                .map_err(|what| fault(CodeListError::Use(what)))?;
+            lists.add(&list, &entry.said).map_err(|what| fault(CodeListError::Use(what)))?;
             code_lists.push(list);
         }
         let mut types = manifest.characters.types.keys();
-        if let (Some(why), false) = (&schemas.facts().by_library, types.len() == 0) {
-            return Err(PackFault::TypesByLibrary(why.clone()));
+        let by_library = sets.iter().find_map(|set| set.schemas.facts().by_library.clone());
+        if let (Some(why), false) = (by_library, types.len() == 0) {
+            return Err(PackFault::TypesByLibrary(why));
         }
-        if let Some(name) = types.find(|name| !schemas.has_simple_type(name)) {
+        let known = |name: &String| sets.iter().any(|set| set.schemas.has_simple_type(name));
+        if let Some(name) = types.find(|name| !known(name)) {
             return Err(PackFault::NoSuchType(name.clone()));
         }
-        let knowledge = schemas.knowledge(&manifest.characters);
         let rules = rules(folder, &manifest)?;
-        let folder = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { folder, manifest, schemas, code_lists, lists, knowledge, rules })
+        let folder_name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut pack =
+            Self { folder: folder_name, manifest, sets, code_lists, lists, rules, rejection: None };
+        pack.rejection = pack.load_rejection(folder)?;
+        Ok(pack)
     }
 
     pub(super) fn knows(&self, namespace: &str) -> bool {
@@ -131,24 +189,49 @@ impl Pack {
     }
 
     /// Who is to judge a message of the pack.
-    pub(super) fn judges<'a>(&'a self, used: &'a Used, arrival: Timestamp) -> Judge<'a> {
+    pub(super) fn judges<'a>(
+        &'a self,
+        message: &MessageInfo,
+        used: &'a Used,
+        arrival: Timestamp,
+    ) -> Judge<'a> {
+        let Set { schemas, knowledge, .. } = self.set_of(message);
         let policy = &self.manifest.characters;
-        let watched = policy.all.is_some() || policy.nfc || self.knowledge.has_datatypes();
+        let watched = policy.all.is_some() || policy.nfc || knowledge.has_datatypes();
         let characters = watched.then(|| characters::Watch::new(policy));
         let codes = self.lists.watches().then(|| codelist::Watch::new(&self.lists, used));
-        let rules = self.rules.as_ref().map(|rules| (rules, arrival));
+        let files = self.manifest.rule_files(message);
+        let rules = self.rules.iter().find(|set| set.files == files);
+        let rules = rules.map(|set| (&set.rules, arrival));
         if characters.is_none() && codes.is_none() && rules.is_none() {
-            return Judge::By(&self.schemas);
+            return Judge::By(schemas);
         }
-        let beside = Beside { knowledge: &self.knowledge, characters, codes, rules };
-        Judge::With(&self.schemas, Box::new(beside))
+        let beside = Beside { knowledge, characters, codes, rules };
+        Judge::With(schemas, Box::new(beside))
     }
 
-    pub(super) fn message(&self, root: &StartTag) -> Option<&MessageInfo> {
-        self.manifest.messages.iter().find(|message| {
+    /// Its messages with this root: several only where each has a place that tells it.
+    pub(super) fn messages<'a>(
+        &'a self,
+        root: &StartTag,
+    ) -> impl Iterator<Item = (&'a MessageInfo, Option<&'a Mark>)> {
+        let marks = self.manifest.known_by.iter().map(Option::as_ref);
+        self.manifest.messages.iter().zip(marks).filter(|(message, _)| {
             let namespace = message.namespace.as_ref().unwrap_or(&self.manifest.namespace);
             root.is(namespace, &message.root)
         })
+    }
+
+    /// Whether it is in force for a message made at one time, if it says so, that came at another.
+    pub(super) fn is_in_force(&self, created: Option<Timestamp>, arrival: Timestamp) -> bool {
+        let created = created.filter(|_| self.manifest.header != HeaderForm::None);
+        self.manifest.days.holds(self.decisive(created, arrival))
+    }
+
+    /// The set that judges a message of the table.
+    fn set_of(&self, message: &MessageInfo) -> &Set {
+        let entry = self.manifest.entry_of(message);
+        self.sets.iter().find(|set| set.entry == entry).unwrap_or(&self.sets[0])
     }
 
     /// What the schemas cannot say: the version's time, and whether header and root agree.
@@ -166,7 +249,10 @@ impl Pack {
         let created = header.and_then(|header| header.created.as_deref()?.parse().ok());
         let decisive = self.decisive(created, arrival);
         let named = header.filter(|_| self.manifest.type_agrees).zip(message);
-        if let Some(finding) = named.and_then(|(h, m)| contradicting_type(h, m)) {
+        // Only of a valid message is it certain that the code stands where the schemas have it.
+        let tells = checked.verdict == Verdict::Valid
+            && message.is_some_and(|m| self.set_of(m).schemas.tells(&way_to_type(&m.root)));
+        if let Some(finding) = named.and_then(|(h, m)| contradicting_type(h, m, tells)) {
             checked.verdict = Verdict::Invalid;
             checked.findings.push(finding);
         }
@@ -223,16 +309,19 @@ impl Pack {
             decided_by,
             window_days,
             header,
-            entry,
             namespace,
             messages,
             harmless,
             unconfirmed,
             left_out,
             tolerate,
+            rejection,
+            version_mark,
+            version_named,
             ..
         } = self.manifest.clone();
-        let facts = self.schemas.facts();
+        let facts = || self.sets.iter().map(|set| set.schemas.facts());
+        let by_library = facts().find_map(|facts| facts.by_library.clone());
         PackInfo {
             folder: self.folder.clone(),
             standard,
@@ -241,27 +330,57 @@ impl Pack {
             decided_by,
             window_days,
             header,
-            entry,
+            entry: self.sets.iter().flat_map(|set| set.entry.iter().cloned()).collect(),
+            sets: self.sets.len(),
+            version_at: version_named.then(|| version_mark.to_string()),
             namespace,
             messages,
-            documents: facts.documents,
-            elements: facts.elements,
+            documents: facts().map(|facts| facts.documents).sum(),
+            elements: facts().map(|facts| facts.elements).sum(),
             code_lists: self.code_lists.iter().map(|l| l.canonical_version_uri.clone()).collect(),
-            rule_checks: self.rules.as_ref().map_or(0, |rules| rules.facts().checks),
+            rule_checks: self.rules.iter().map(|set| set.rules.facts().checks).sum(),
+            rejections: rejection.map_or_else(Vec::new, |rejection| rejection.types),
             harmless,
             unconfirmed,
             left_out,
             tolerated: tolerate,
-            validated_by: if facts.by_library.is_some() { "library" } else { "tables" },
-            by_library: facts.by_library.clone(),
+            validated_by: if by_library.is_some() { "library" } else { "tables" },
+            by_library,
         }
     }
 }
 
+/// Marks what is harmless in every set that has it; one at least must.
+fn mark_harmless(sets: &mut [Set], names: &[String]) -> Result<(), NotHarmless> {
+    if let [set] = sets {
+        return set.schemas.mark_harmless(names);
+    }
+    let mut known = vec![false; names.len()];
+    for set in sets {
+        let mut here = Vec::new();
+        for (name, known) in names.iter().zip(&mut known) {
+            match set.schemas.mark_harmless(std::slice::from_ref(name)) {
+                Ok(()) => {
+                    *known = true;
+                    here.push(name.clone());
+                }
+                Err(NotHarmless::Unknown(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        set.schemas.mark_harmless(&here)?;
+    }
+    match names.iter().zip(known).find(|(_, known)| !known) {
+        Some((name, _)) => Err(NotHarmless::Unknown(name.clone())),
+        None => Ok(()),
+    }
+}
+
 /// Rule files of a pack, compiled. They lie inside its folder, as what they include does.
-fn rules(folder: &Path, manifest: &Manifest) -> Result<Option<Rules>, PackFault> {
+fn rules(folder: &Path, manifest: &Manifest) -> Result<Vec<RuleSet>, PackFault> {
+    let mut sets: Vec<RuleSet> = Vec::new();
     if manifest.rules.is_empty() {
-        return Ok(None);
+        return Ok(sets);
     }
     let root = folder.canonicalize()?;
     let mut fetch = |name: &str| {
@@ -275,19 +394,37 @@ fn rules(folder: &Path, manifest: &Manifest) -> Result<Option<Rules>, PackFault>
         }
         fs::read(&file).map_err(|error| error.to_string())
     };
-    Ok(Some(Rules::load(&manifest.rules, &mut fetch)?))
+    for message in &manifest.messages {
+        let files = manifest.rule_files(message);
+        if !files.is_empty() && !sets.iter().any(|set| set.files == files) {
+            let named: Vec<RuleFile> = files.iter().map(|at| manifest.rules[*at].clone()).collect();
+            sets.push(RuleSet { files, rules: Rules::load(&named, &mut fetch)? });
+        }
+    }
+    Ok(sets)
+}
+
+/// The way from the root to the type of message in the header.
+fn way_to_type(root: &str) -> [&str; 5] {
+    [root, HEADER, "identifikation.nachricht", "nachrichtentyp", "code"]
 }
 
 /// The header names another type of message than the root element is. Not every standard forbids
 /// that, and real messages do it; so a pack says whether its standard does.
-fn contradicting_type(header: &HeaderFacts, message: &MessageInfo) -> Option<Finding> {
+pub(super) fn contradicting_type(
+    header: &HeaderFacts,
+    message: &MessageInfo,
+    tells: bool,
+) -> Option<Finding> {
     let (said, place) = header.message_type.as_ref().zip(header.places.message_type)?;
     let finding = Finding::error(
         "message-type-contradiction",
         MANIFEST,
         "Der Nachrichtentyp im Nachrichtenkopf passt nicht zum Wurzelelement.",
         "The message type in the header does not fit the root element.",
-    );
-    let path = format!("/{}/{HEADER}/identifikation.nachricht/nachrichtentyp/code", message.root);
+    )
+    .expecting(&message.message_type, &message.message_type);
+    let finding = if tells { finding.found(said) } else { finding };
+    let path = format!("/{}", way_to_type(&message.root).join("/"));
     (*said != message.message_type).then(|| finding.at(place.position, &path))
 }

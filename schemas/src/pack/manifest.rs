@@ -6,9 +6,11 @@ use std::path::{Component, Path};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::mark::Mark;
+use super::rejection::{self, Description};
 use super::validity::Days;
 use crate::characters::{Datatype, Policy};
-use crate::codelist::Unknown;
+use crate::codelist::{LONG_AGO, Said, Unknown};
 use crate::rules::RuleFile;
 use crate::validate::{Amendment, MAX_AMENDMENTS};
 
@@ -49,6 +51,13 @@ pub struct MessageInfo {
     /// Namespace of its root element, where it is not that of the pack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// Where several messages have this root: the place below it that only this one has, such as
+    /// `Header/storeDelivery`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_by: Option<String>,
+    /// The schemas it is checked with, where they are not those of the pack: a set of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entry: Vec<String>,
 }
 
 /// `pack.toml`, checked.
@@ -69,20 +78,28 @@ pub(super) struct Manifest {
     pub(super) unknown_lists: Unknown,
     pub(super) characters: Policy,
     pub(super) rules: Vec<RuleFile>,
+    /// Types of the messages that each rule file is for; none: for all.
+    pub(super) rules_for: Vec<Vec<String>>,
     pub(super) harmless: Vec<String>,
     pub(super) unconfirmed: Vec<String>,
     pub(super) tolerate: Vec<Amendment>,
+    pub(super) rejection: Option<Description>,
     pub(super) messages: Vec<MessageInfo>,
+    /// Where a message says its version, and how; the attribute `version` of the root, if the pack
+    /// says nothing else.
+    pub(super) version_mark: Mark,
+    /// The pack says it itself: then it counts even where no other pack has the root.
+    pub(super) version_named: bool,
+    /// `known_by` of each message.
+    pub(super) known_by: Vec<Option<Mark>>,
 }
 
 /// A code list of a pack: its file, and what the pack says beyond it.
 #[derive(Clone, Debug)]
 pub(super) struct ListEntry {
     pub(super) file: String,
-    /// The key column that holds the codes of messages; every one, where none is named.
-    pub(super) key: Option<String>,
-    /// When this version of the list applies; always, where nothing is said.
-    pub(super) days: Option<Days>,
+    /// What holds the codes, and when this version of the list applies.
+    pub(super) said: Said,
 }
 
 /// What is wrong with a `pack.toml`.
@@ -111,8 +128,6 @@ pub enum ManifestError {
 
 /// Longest window in days: beyond it a message's own date says nothing.
 const MAX_WINDOW_DAYS: u16 = 366;
-/// The first day of a list version whose first day is not told: before all messages.
-const LONG_AGO: Date = jiff::civil::date(1900, 1, 1);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,8 +141,11 @@ struct Raw {
     header: HeaderForm,
     #[serde(default)]
     type_agrees: bool,
+    #[serde(default)]
     entry: Vec<String>,
     namespace: String,
+    version_at: Option<String>,
+    version_is: Option<Vec<String>>,
     catalog: Option<String>,
     #[serde(default)]
     left_out: Vec<String>,
@@ -144,6 +162,7 @@ struct Raw {
     unconfirmed: Vec<String>,
     #[serde(default)]
     tolerate: Vec<Amendment>,
+    rejection: Option<rejection::Raw>,
     message: Vec<MessageInfo>,
 }
 
@@ -152,6 +171,9 @@ struct Raw {
 struct RawRules {
     file: String,
     phase: Option<String>,
+    /// Types of the messages that it is for; all, where none is named.
+    #[serde(default)]
+    messages: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -175,6 +197,8 @@ const KEYS: &[&str] = &[
     "type_agrees",
     "entry",
     "namespace",
+    "version_at",
+    "version_is",
     "catalog",
     "left_out",
     "code_lists",
@@ -184,11 +208,12 @@ const KEYS: &[&str] = &[
     "harmless",
     "unconfirmed",
     "tolerate",
+    "rejection",
     "message",
 ];
 const CHARACTER_KEYS: &[&str] = &["all", "nfc", "types"];
 const LIST_KEYS: &[&str] = &["file", "key", "valid_from", "valid_until"];
-const MESSAGE_KEYS: &[&str] = &["root", "type", "name", "namespace"];
+const MESSAGE_KEYS: &[&str] = &["root", "type", "name", "namespace", "known_by", "entry"];
 
 impl Manifest {
     pub(super) fn parse(text: &str) -> Result<Self, ManifestError> {
@@ -201,6 +226,12 @@ impl Manifest {
         }
         if let Some(characters) = table.get("characters").and_then(toml::Value::as_table) {
             known(characters, CHARACTER_KEYS)?;
+        }
+        if let Some(rejection) = table.get("rejection").and_then(toml::Value::as_table) {
+            known(rejection, rejection::REJECTION_KEYS)?;
+            if let Some(causes) = rejection.get("causes").and_then(toml::Value::as_table) {
+                known(causes, &rejection::cause_names())?;
+            }
         }
         toml::from_str::<Raw>(text).map_err(toml)?.checked()
     }
@@ -237,10 +268,27 @@ impl Raw {
         if self.type_agrees && self.header == HeaderForm::None {
             return Err(wrong("type_agrees", "needs a header that names the type"));
         }
-        if self.entry.is_empty() {
+        if self.entry.is_empty() && self.message.iter().any(|message| message.entry.is_empty()) {
             return Err(wrong("entry", "names no schema"));
         }
         files("entry", &self.entry)?;
+        let version_named = self.version_at.is_some();
+        let (place, values) = match (&self.version_at, self.version_is) {
+            (None, Some(_)) => return Err(wrong("version_is", "needs version_at")),
+            (_, Some(values)) if values.is_empty() => {
+                return Err(wrong("version_is", "names no value"));
+            }
+            (place, values) => (place.as_deref().unwrap_or("@version"), values),
+        };
+        let values = values.unwrap_or_else(|| vec![self.version.clone()]);
+        let version_mark =
+            Mark::parse(place, values).map_err(|reason| wrong("version_at", reason))?;
+        let mut known_by = Vec::new();
+        for message in &self.message {
+            files("entry", &message.entry)?;
+            let place = message.known_by.as_deref().map(|place| Mark::parse(place, Vec::new()));
+            known_by.push(place.transpose().map_err(|reason| wrong("known_by", reason))?);
+        }
         let code_lists: Vec<ListEntry> =
             self.code_lists.into_iter().map(list_entry).collect::<Result<_, _>>()?;
         let unknown_lists = match self.unknown_lists.as_deref() {
@@ -254,14 +302,25 @@ impl Raw {
             return Err(wrong("characters", "all: \"C\" or \"E\""));
         }
         files("catalog", self.catalog.as_slice())?;
-        let rules = self.rules.into_iter().map(|RawRules { file, phase }| RuleFile { file, phase });
-        let rules: Vec<RuleFile> = rules.collect();
+        let (mut rules, mut rules_for) = (Vec::new(), Vec::new());
+        for RawRules { file, phase, messages } in self.rules {
+            let known = |name: &String| self.message.iter().any(|one| one.message_type == *name);
+            if !messages.iter().all(known) {
+                return Err(wrong("rules", "messages: types of the table [[message]] only"));
+            }
+            rules.push(RuleFile { file, phase });
+            rules_for.push(messages);
+        }
         let names: Vec<String> = rules.iter().map(|one| one.file.clone()).collect();
         files("rules", &names)?;
         if self.tolerate.len() > MAX_AMENDMENTS {
             return Err(wrong("tolerate", "at most 200 errata"));
         }
         messages(&self.message)?;
+        let known_types: Vec<&str> =
+            self.message.iter().map(|message| message.message_type.as_str()).collect();
+        let inside = |file: &str| files("rejection", &[file.to_owned()]);
+        let rejection = self.rejection.map(|raw| raw.checked(&known_types, inside)).transpose()?;
         Ok(Manifest {
             standard: self.standard,
             version: self.version,
@@ -278,10 +337,15 @@ impl Raw {
             unknown_lists,
             characters: Policy { all, nfc, types },
             rules,
+            rules_for,
             harmless: self.harmless,
             unconfirmed: self.unconfirmed,
             tolerate: self.tolerate,
+            rejection,
             messages: self.message,
+            version_mark,
+            version_named,
+            known_by,
         })
     }
 }
@@ -293,7 +357,7 @@ fn list_entry(value: toml::Value) -> Result<ListEntry, ManifestError> {
     let table = match value {
         toml::Value::String(file) => {
             files("code_lists", std::slice::from_ref(&file))?;
-            return Ok(ListEntry { file, key: None, days: None });
+            return Ok(ListEntry { file, said: Said::default() });
         }
         toml::Value::Table(table) => table,
         _ => return Err(wrong("a file name, or a table with file, key, valid_from, valid_until")),
@@ -311,14 +375,9 @@ fn list_entry(value: toml::Value) -> Result<ListEntry, ManifestError> {
     };
     let file = text("file")?.ok_or_else(|| wrong("a list without file"))?;
     files("code_lists", std::slice::from_ref(&file))?;
-    let days = match (date("valid_from")?, date("valid_until")?) {
-        (None, None) => None,
-        (from, until) => {
-            let days = Days::new(from.unwrap_or(LONG_AGO), until);
-            Some(days.map_err(|reason| wrong(&reason))?)
-        }
-    };
-    Ok(ListEntry { file, key: text("key")?, days })
+    let (valid_from, valid_until) = (date("valid_from")?, date("valid_until")?);
+    Days::new(valid_from.unwrap_or(LONG_AGO), valid_until).map_err(|reason| wrong(&reason))?;
+    Ok(ListEntry { file, said: Said { key: text("key")?, valid_from, valid_until } })
 }
 
 fn messages(messages: &[MessageInfo]) -> Result<(), ManifestError> {
@@ -331,7 +390,9 @@ fn messages(messages: &[MessageInfo]) -> Result<(), ManifestError> {
             return wrong("root and type must not be empty".to_owned());
         }
         let same = |other: &MessageInfo| {
-            (&other.root, &other.namespace) == (&message.root, &message.namespace)
+            let root = (&other.root, &other.namespace) == (&message.root, &message.namespace);
+            let apart = other.known_by.is_some() && message.known_by.is_some();
+            root && (!apart || other.known_by == message.known_by)
         };
         if messages[..index].iter().any(same) {
             return wrong(format!("the root '{}' is listed twice", message.root));
@@ -440,6 +501,16 @@ mod tests {
             ("\"XProbe\"", "\"\"", "1 to 200"),
             ("type = \"0100\"", "type = \"\"", "must not be empty"),
             ("header =", "headers =", "did you mean 'header'"),
+            ("header =", "version_at = \"a:b\"\nheader =", "a path of local names"),
+            (
+                "[[message]]",
+                "[[rules]]\nfile = \"r.sch\"\nmessages = [\"9\"]\n[[message]]",
+                "types of the table",
+            ),
+            ("header =", "version_is = [\"1\"]\nheader =", "needs version_at"),
+            ("header =", "version_at = \"@v\"\nversion_is = []\nheader =", "no value"),
+            ("type = \"0100\"", "type = \"0100\"\nknown_by = \"/\"", "a path of local names"),
+            ("type = \"0100\"", "type = \"0100\"\nentry = [\"../a.xsd\"]", "inside the folder"),
             ("header =", "type_agrees = 1\nheader =", "invalid type"),
             (
                 "\"created\"\n        window_days = 14\n        header = \"g2g-unqualified\"",
@@ -452,6 +523,10 @@ mod tests {
         }
         let twice = format!("{GOOD}\n[[message]]\nroot='probe'\ntype='1'\nname='x'");
         assert!(Manifest::parse(&twice).expect_err("twice").to_string().contains("twice"));
+        let half = format!("{twice}\nknown_by = 'a'");
+        assert!(Manifest::parse(&half).expect_err("twice").to_string().contains("twice"));
+        let both = half.replacen("type = \"0100\"", "type = \"0100\"\nknown_by = 'b'", 1);
+        Manifest::parse(&both).expect("told apart");
     }
 
     proptest::proptest! {

@@ -6,13 +6,16 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::choice::{Choice, Choosing};
 use super::loaded::{Pack, PackInfo};
-use super::manifest::{Manifest, ManifestError, MessageInfo};
+use super::manifest::{Manifest, ManifestError};
+use super::mark::Twice;
+use super::rejection::RejectionFault;
 use crate::codelist::Used;
 use crate::genericode::{CodeList, CodeListError};
 use crate::rules::RulesError;
-use crate::validate::{Checked, Finding, Judge, Pass, SchemasError, Verdict};
-use crate::xml::{Limits, StartTag};
+use crate::validate::{Checked, Judge, NotHarmless, Pass, SchemasError};
+use crate::xml::Limits;
 
 /// The name of a pack's description.
 pub(super) const MANIFEST: &str = "pack.toml";
@@ -20,6 +23,8 @@ pub(super) const MANIFEST: &str = "pack.toml";
 #[derive(Debug, Default)]
 pub struct PackSet {
     packs: Vec<Pack>,
+    /// The root of some message does not say alone what it is.
+    contested: bool,
 }
 
 /// Why a folder of packs could not be loaded.
@@ -65,9 +70,20 @@ pub enum PackFault {
     /// A type under `characters.types` that the schemas do not define.
     #[error("characters.types: '{0}' is no simple type of the schemas")]
     NoSuchType(String),
+    /// A name under `harmless` that the schemas do not bear out.
+    #[error(transparent)]
+    Harmless(#[from] NotHarmless),
     /// Types under `characters.types`, and schemas whose types are known to the library alone.
     #[error("characters.types needs compiled schemas, and these are not ({0})")]
     TypesByLibrary(String),
+    /// The template of its rejections.
+    #[error("rejection, {file}: {cause}")]
+    Rejection {
+        /// The template.
+        file: String,
+        /// What is wrong with it.
+        cause: RejectionFault,
+    },
     /// Two packs for the same version of the same standard.
     #[error("{standard} {version} is already there, in {other}")]
     Duplicate {
@@ -79,14 +95,8 @@ pub enum PackFault {
         other: String,
     },
     /// Two packs that a message could not be told apart by.
-    #[error("its messages cannot be told from those of {0}: same namespace, root and version")]
+    #[error("its messages cannot be told from those of {0}: same root, version and time")]
     Ambiguous(String),
-}
-
-/// What was recognised at the root of a message.
-struct Recognised<'a> {
-    pack: &'a Pack,
-    message: Option<&'a MessageInfo>,
 }
 
 impl PackSet {
@@ -131,7 +141,8 @@ impl PackSet {
     /// Reads a message once and says whether it is what its standard demands at this time.
     ///
     /// `arrival` is the hub's time; `expired` is asked every few hundred events whether the time
-    /// for this message is over. Memory does not grow with the message but for its IDs, its keys
+    /// for this message is over. Where roots do not say alone what a message is, at most 256 KiB of
+    /// its beginning are kept and read twice. Memory does not grow with the message but for its IDs, its keys
     /// and the text of one element; a panic of the engine is [`Verdict::Error`].
     pub fn check(
         &self,
@@ -140,12 +151,30 @@ impl PackSet {
         limits: &Limits,
         expired: &dyn Fn() -> bool,
     ) -> Checked {
-        let used = Used::default();
+        let (used, mut input) = (Used::default(), input);
+        let mut input = Twice::new(&mut input);
+        let mut choosing = Choosing::new(&self.packs);
+        if self.contested {
+            choosing.look(&mut input, limits);
+        }
+        input.again();
         let mut recognised = None;
         let mut checked = Pass::run(input, limits, expired, |root| {
-            self.recognise(root, &mut recognised, &used, arrival)
+            if !choosing.has_begun() {
+                choosing.begin(root);
+            }
+            match choosing.choose(arrival) {
+                Choice::Message(pack, message) => {
+                    recognised = Some((pack, Some(message)));
+                    pack.judges(message, &used, arrival)
+                }
+                Choice::Nobody(pack, verdict, finding) => {
+                    recognised = pack.map(|pack| (pack, None));
+                    Judge::Nobody(verdict, finding)
+                }
+            }
         });
-        if let Some(Recognised { pack, message }) = recognised {
+        if let Some((pack, message)) = recognised {
             checked.standard = Some(pack.manifest.standard.clone());
             checked.version = Some(pack.manifest.version.clone());
             checked.message_type = message.map(|message| message.message_type.clone());
@@ -154,45 +183,27 @@ impl PackSet {
         checked
     }
 
-    fn recognise<'a>(
-        &'a self,
-        root: &StartTag,
-        recognised: &mut Option<Recognised<'a>>,
-        used: &'a Used,
-        arrival: Timestamp,
-    ) -> Judge<'a> {
-        let claimed = root.attribute("version");
-        let by_namespace: Vec<&Pack> =
-            self.packs.iter().filter(|pack| pack.knows(&root.namespace)).collect();
-        let pack = match by_namespace.as_slice() {
-            [] => return Judge::Nobody(Verdict::UnknownStandard, unknown_standard()),
-            // One version has this namespace; whether the attribute agrees, its schema knows.
-            [pack] => *pack,
-            several => {
-                match several.iter().find(|pack| claimed == Some(pack.manifest.version.as_str())) {
-                    Some(pack) => *pack,
-                    None => return Judge::Nobody(Verdict::UnknownStandard, unknown_version()),
-                }
-            }
-        };
-        let message = pack.message(root);
-        *recognised = Some(Recognised { pack, message });
-        match message {
-            Some(_) => pack.judges(used, arrival),
-            None => Judge::Nobody(Verdict::Invalid, unknown_message(&root.local)),
-        }
+    /// The pack for a version of a standard.
+    pub(super) fn pack_of(&self, standard: &str, version: &str) -> Option<&Pack> {
+        let wanted =
+            |pack: &&Pack| pack.manifest.standard == standard && pack.manifest.version == version;
+        self.packs.iter().find(wanted)
     }
 
     fn add(&mut self, pack: Pack) -> Result<(), PackFault> {
+        let new = &pack.manifest;
+        self.contested |= new.version_named || new.known_by.iter().any(Option::is_some);
         for other in &self.packs {
-            clash(&pack.manifest, &other.manifest, &other.folder)?;
+            clash(new, &other.manifest, &other.folder)?;
+            self.contested |= other.manifest.namespaces().any(|name| pack.knows(name));
         }
         self.packs.push(pack);
         Ok(())
     }
 }
 
-/// Whether two packs can stand side by side.
+/// Whether two packs can stand side by side: no message has one root in both, where the packs look
+/// for its version at one place, for one value, on one day.
 pub(super) fn clash(new: &Manifest, old: &Manifest, folder: &str) -> Result<(), PackFault> {
     if (&new.standard, &new.version) == (&old.standard, &old.version) {
         return Err(PackFault::Duplicate {
@@ -201,11 +212,12 @@ pub(super) fn clash(new: &Manifest, old: &Manifest, folder: &str) -> Result<(), 
             other: folder.to_owned(),
         });
     }
-    let known = |namespace: &str| new.namespaces().any(|known| known == namespace);
-    if new.version == old.version && old.namespaces().any(known) {
-        return Err(PackFault::Ambiguous(folder.to_owned()));
+    let apart = !new.version_mark.same(&old.version_mark) || !new.days.meet(&old.days);
+    let mut roots = new.roots();
+    if apart || !roots.any(|root| old.roots().any(|other| other == root)) {
+        return Ok(());
     }
-    Ok(())
+    Err(PackFault::Ambiguous(folder.to_owned()))
 }
 
 pub(super) fn pack_folders(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
@@ -218,33 +230,4 @@ pub(super) fn pack_folders(folder: &Path) -> io::Result<Vec<std::path::PathBuf>>
     }
     folders.sort();
     Ok(folders)
-}
-
-fn unknown_standard() -> Finding {
-    Finding::error(
-        "standard-unknown",
-        MANIFEST,
-        "Der Namensraum des Wurzelelements gehört zu keinem eingerichteten Standard. \
-         Namensraum prüfen oder das Paket einrichten lassen.",
-        "The namespace of the root element belongs to no standard that is set up. \
-         Check the namespace, or have the pack set up.",
-    )
-}
-
-fn unknown_version() -> Finding {
-    Finding::error(
-        "version-unknown",
-        MANIFEST,
-        "Der Standard ist eingerichtet, nicht aber die Version, die das Wurzelelement nennt.",
-        "The standard is set up, but not the version that the root element names.",
-    )
-}
-
-fn unknown_message(root: &str) -> Finding {
-    Finding::error(
-        "message-type-unknown",
-        MANIFEST,
-        &format!("Element „{root}“ ist keine Nachricht dieses Standards."),
-        &format!("Element '{root}' is no message of this standard."),
-    )
 }

@@ -38,6 +38,12 @@ impl Days {
         })
     }
 
+    /// Whether there is a day in both.
+    pub(super) fn meet(&self, other: &Self) -> bool {
+        let begins = |one: &Self, other: &Self| other.until.is_none_or(|until| one.from < until);
+        begins(self, other) && begins(other, self)
+    }
+
     /// Whether an instant lies in it.
     pub fn holds(&self, at: Timestamp) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
@@ -64,5 +70,9 @@ mod tests {
         let days = Days::new(date(2026, 11, 1), None).expect("a span");
         assert!(days.holds("2999-01-01T00:00:00Z".parse().expect("an instant")));
         assert!(Days::new(date(2026, 11, 2), Some(date(2026, 11, 1))).is_err());
+        let before = Days::new(date(2026, 5, 1), Some(date(2026, 10, 31))).expect("a span");
+        assert!(!days.meet(&before) && !before.meet(&days) && days.meet(&days));
+        let last = Days::new(date(2026, 10, 31), Some(date(2026, 10, 31))).expect("a span");
+        assert!(last.meet(&before) && before.meet(&last) && !last.meet(&days));
     }
 }

@@ -52,6 +52,12 @@ impl<'a> Budget<'a> {
         }
     }
 
+    /// Gives up: something would be too large.
+    pub(super) fn spend(&self) -> ! {
+        self.left.set(0);
+        resume_unwind(Box::new(Spent))
+    }
+
     fn text(&self, text: &str) {
         self.take(1 + (text.len() / BYTES_PER_MOVE) as u64);
     }

@@ -9,17 +9,18 @@ use jiff::Timestamp;
 use xsd_schema::document::BufferDocument;
 use xsd_schema::types::value::{DateTimeValue, TimezoneOffset};
 use xsd_schema::xpath::functions::effective_boolean_value;
-use xsd_schema::xpath::{RegexCache, XPathContext, XPathValue, XmlItem};
+use xsd_schema::xpath::{XPathContext, XPathValue, XmlItem};
 
 use super::MAX_RULE_FINDINGS;
 use super::compile::{Check, Expr, Rule, Rules, Schema, Var};
 use super::finding::{RuleFinding, RuleSeverity, RulesReport};
 use super::functions::Caller;
+use super::meter::{Sides, read};
 use super::navigator::{Budget, Nav, Spent};
 use super::tree::{Store, TooLarge, Tree, path};
 use crate::xml::{self, DriveError, Limits, XmlError};
 
-/// Caches of regular expressions kept between messages.
+/// Sets of compiled patterns kept between messages.
 const KEPT_CACHES: usize = 4;
 /// The time zone of dates that name none, and of the current date (P10).
 const ZONE: &str = "Europe/Berlin";
@@ -98,11 +99,16 @@ impl Rules {
                 .with_namespaces(schema.namespaces.clone())
                 .with_function_catalog(&schema.functions.catalog)
                 .with_implicit_timezone(zone);
-            let caller = Caller { functions: &schema.functions, context: &context };
+            let caller = Caller {
+                functions: &schema.functions,
+                context: &context,
+                budget,
+                patterns: &regexes,
+                sides: Sides::default(),
+            };
             let mut run = Run {
                 schema,
                 caller: &caller,
-                regexes: &regexes,
                 root: root.clone(),
                 tree,
                 budget,
@@ -127,7 +133,6 @@ impl Rules {
 pub(super) struct Run<'d, 'o> {
     schema: &'d Schema,
     caller: &'d Caller<'d>,
-    regexes: &'d RegexCache,
     pub(super) root: Nav<'d>,
     pub(super) tree: &'d Tree<'d>,
     pub(super) budget: &'d Budget<'d>,
@@ -213,21 +218,10 @@ impl<'d> Run<'d, '_> {
                 Var::Global(number) => self.global(*number)?,
                 Var::Local(number) => self.local(*number, frame)?,
             };
+            read(&value, self.budget);
             bound.push((*slot, value));
         }
-        let caller = self.caller;
-        let now = self.now;
-        let evaluator = expr.xpath.evaluator(caller.context).with_regex_cache(self.regexes);
-        let value = evaluator.run_with_node_and_setup(Some(at.clone()), |run| {
-            for (slot, value) in bound {
-                run.set_variable(slot, value);
-            }
-            let context = run.context();
-            context.current_datetime = Some(now.clone());
-            if !caller.functions.is_empty() {
-                context.set_function_evaluator(Some(caller));
-            }
-        });
+        let value = expr.xpath.run(self.caller, Some(at.clone()), Some(self.now.clone()), bound);
         value.map_err(|error| fault(&error))
     }
 

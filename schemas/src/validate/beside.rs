@@ -49,8 +49,14 @@ impl Beside<'_> {
         }
     }
 
-    /// Any other event, before the element it may end has ended.
-    pub(super) fn event(&mut self, event: &Event<'_>, path: &dyn Fn() -> String) {
+    /// Any other event, before the element it may end has ended. `found` is the value of that
+    /// element, where it may be told.
+    pub(super) fn event<'r>(
+        &mut self,
+        event: &Event<'_>,
+        path: &dyn Fn() -> String,
+        found: &dyn Fn() -> Option<&'r str>,
+    ) {
         match event {
             Event::Text(_, piece, position) => {
                 if let Some(characters) = &mut self.characters {
@@ -65,7 +71,7 @@ impl Beside<'_> {
                     characters.end(*position, path);
                 }
                 if let Some(codes) = &mut self.codes {
-                    codes.end(tag, path);
+                    codes.end(tag, path, found);
                 }
             }
             Event::Comment(_, _, position) | Event::ProcessingInstruction(_, _, _, position) => {

@@ -1,7 +1,8 @@
 //! What validation found, said in words that hold nothing of the message (P7).
 //!
 //! A finding names the rule, the place and what to do, in German and English. It names elements and
-//! attributes, which come from the standard, and never a value, which comes from the message.
+//! attributes, which come from the standard. A value comes from the message: it is told where the pack
+//! marks its element as harmless and the element is in its place (`tables::run::found`), else never.
 
 use std::borrow::Cow;
 
@@ -45,6 +46,8 @@ pub struct Finding {
 
 /// Longest path in a finding, in bytes; a longer one loses its middle.
 const MAX_PATH: usize = 1_000;
+/// Most characters of a value that are told; only their number is told of a longer one.
+const MAX_FOUND: usize = 100;
 
 impl Finding {
     /// An error with a text of its own.
@@ -66,6 +69,33 @@ impl Finding {
         self.line = position.line;
         self.column = position.column;
         self.path = shorten(path);
+        self
+    }
+
+    /// The same with what was expected, in words.
+    pub(crate) fn expecting(mut self, de: &str, en: &str) -> Self {
+        self.message_de.push_str(&format!(" Erwartet: {de}."));
+        self.message_en.push_str(&format!(" Expected: {en}."));
+        self
+    }
+
+    /// The same with the value found, which the pack allows to be told.
+    pub(crate) fn found(mut self, value: &str) -> Self {
+        let count = value.chars().count();
+        // A value must not end the quotation, nor change the line or what a terminal shows.
+        let first = |end: char| {
+            let mut text = String::new();
+            value.chars().take(MAX_FOUND).for_each(|one| visible(one, end, &mut text));
+            text
+        };
+        let (de, en) = (first('“'), first('\''));
+        let (de, en) = match count {
+            0 => ("nichts".to_owned(), "nothing".to_owned()),
+            1..=MAX_FOUND => (format!("„{de}“"), format!("'{en}'")),
+            _ => (format!("„{de}“ … ({count} Zeichen)"), format!("'{en}' … ({count} characters)")),
+        };
+        self.message_de.push_str(&format!(" Gefunden: {de}."));
+        self.message_en.push_str(&format!(" Found: {en}."));
         self
     }
 
@@ -97,12 +127,35 @@ pub(crate) fn explain(rule: &'static str, subject: &Subject<'_>) -> Finding {
     let mut en = entry.en.replace("{N}", &format!("{noun_en} '{}'", subject.name));
     if !subject.expected.is_empty() {
         let list = subject.expected.join(", ");
+        let (list_de, list) = match rule.ends_with("ength-valid") {
+            true => (in_units(&list, &UNITS_DE), in_units(&list, &UNITS_EN)),
+            false => (list.clone(), list),
+        };
         let key = rule.starts_with("cvc-identity-constraint");
         let (word_de, word_en) = if key { ("Regel", "Rule") } else { ("Erwartet", "Expected") };
-        de.push_str(&format!(" {word_de}: {list}."));
+        de.push_str(&format!(" {word_de}: {list_de}."));
         en.push_str(&format!(" {word_en}: {list}."));
     }
     Finding::error(entry.code, rule, &de, &capitalised(&en))
+}
+
+/// What a length counts, as the types say it (`simple::expected`).
+pub(crate) const UNITS: [&str; 3] = ["#characters", "#octets", "#items"];
+const UNITS_DE: [&str; 3] = ["Zeichen", "Bytes", "Einträge"];
+const UNITS_EN: [&str; 3] = ["characters", "bytes", "items"];
+
+fn in_units(text: &str, words: &[&str; 3]) -> String {
+    UNITS.iter().zip(words).fold(text.to_owned(), |text, (unit, word)| text.replace(unit, word))
+}
+
+/// A character of a value. What cannot be seen, or joins the one before it, is written as its number;
+/// so is `end`, which closes the quotation.
+fn visible(one: char, end: char, text: &mut String) {
+    match one {
+        '"' | '\'' if one != end => text.push(one),
+        '“' if one == end => text.extend(one.escape_unicode()),
+        _ => text.extend(one.escape_debug()),
+    }
 }
 
 struct Entry {
@@ -276,6 +329,16 @@ fn entry(rule: &str, subject: &Subject<'_>) -> Entry {
             "key-dangling",
             "Der Verweis (keyref) in {N} zeigt auf keinen vorhandenen Schlüssel.",
             "the reference (keyref) in {N} points to no key that exists.",
+        ),
+        "cvc-elt.5.1.1" => text(
+            "schema-rule-broken",
+            "{N} ist leer, und der Wert, den das Schema dann einsetzt, passt nicht zum Typ, den xsi:type nennt.",
+            "{N} is empty, and the value that the schema puts in then does not fit the type that xsi:type names.",
+        ),
+        "cvc-complex-type.5" => text(
+            "schema-rule-broken",
+            "{N} trägt mehrere Attribute vom Typ ID; zugelassen ist eines.",
+            "{N} has several attributes of type ID; one is allowed.",
         ),
         _ => text(
             "schema-rule-broken",

@@ -35,6 +35,16 @@ pub(super) struct Library {
 struct Texts {
     by_location: HashMap<String, Arc<str>>,
     complete: bool,
+    /// A document that a limit kept out. An include may lead nowhere, but not because of us.
+    kept_out: Option<String>,
+}
+
+impl Texts {
+    fn keep_out(&mut self, location: &str, why: &str) -> SchemaError {
+        let name = Path::new(location).file_name().unwrap_or_default().to_string_lossy();
+        self.kept_out = Some(format!("the schema document {name} {why}"));
+        refused(why)
+    }
 }
 
 impl Library {
@@ -50,6 +60,11 @@ impl Library {
     /// From now on nothing is read from the disk any more.
     pub(super) fn close(&self) {
         self.texts().complete = true;
+    }
+
+    /// Which document was kept out by a limit, and by which.
+    pub(super) fn kept_out(&self) -> Option<String> {
+        self.texts().kept_out.clone()
     }
 
     pub(super) fn catalog(&self) -> &Catalog {
@@ -86,10 +101,14 @@ impl Library {
             return Err(refused("is not part of the set that was loaded"));
         }
         if texts.by_location.len() >= MAX_SCHEMA_DOCUMENTS {
-            return Err(refused("is one document too many"));
+            return Err(texts.keep_out(location, "is one document too many"));
         }
         let path = self.allowed(Path::new(location))?;
-        let text = self.amend(&path, decode_xml_bytes(read(&path)?)?.to_string())?;
+        let octets = read(&path)?;
+        if octets.len() as u64 > MAX_SCHEMA_BYTES {
+            return Err(texts.keep_out(location, "is larger than 16 MiB"));
+        }
+        let text = self.amend(&path, decode_xml_bytes(octets)?.to_string())?;
         texts.by_location.insert(location.to_owned(), text.as_str().into());
         Ok(text)
     }
@@ -137,12 +156,10 @@ impl fmt::Debug for Library {
     }
 }
 
+/// The octets of a file, at most one more than are allowed.
 fn read(path: &Path) -> SchemaResult<Vec<u8>> {
     let mut octets = Vec::new();
-    let read = File::open(path)?.take(MAX_SCHEMA_BYTES + 1).read_to_end(&mut octets)?;
-    if read as u64 > MAX_SCHEMA_BYTES {
-        return Err(refused("is larger than 16 MiB"));
-    }
+    File::open(path)?.take(MAX_SCHEMA_BYTES + 1).read_to_end(&mut octets)?;
     Ok(octets)
 }
 

@@ -14,6 +14,7 @@ mod loading;
 mod pass;
 mod schemas;
 mod tables;
+mod unions;
 mod verdict;
 
 pub use amendment::{Amendment, MAX_AMENDMENTS};
@@ -21,6 +22,8 @@ pub use catalog::{Catalog, CatalogError};
 pub use finding::{Finding, Severity};
 pub use loading::{MAX_SCHEMA_BYTES, MAX_SCHEMA_DOCUMENTS};
 pub use schemas::{Facts, Schemas, SchemasError};
+pub use tables::NotHarmless;
+pub use unions::MAX_UNION_MEMBERS;
 pub use verdict::{Checked, MAX_FINDINGS, Report, ReportedFinding, Verdict};
 
 pub(crate) use beside::{Beside, Knowledge};

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::io::BufRead;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use xsd_schema::validation::SchemaValidator;
@@ -10,11 +11,13 @@ use super::beside::Beside;
 use super::engine::{Engine, Failure, Reported};
 use super::finding::Finding;
 use super::schemas::{Ready, Schemas};
-use super::tables::{Here, Run};
+use super::tables::{Here, Run, RunMemory};
 use super::verdict::{Checked, MAX_FINDINGS, Verdict};
 use crate::header::HeaderSink;
 use crate::rules::{Rules, Store, Tree};
-use crate::xml::{self, DriveError, Event, EventSink, Limits, Position, StartTag, XmlError};
+use crate::xml::{
+    self, DriveError, Event, EventSink, Limits, Memory, Position, StartTag, XmlError,
+};
 
 /// Events between two looks at the time.
 const EVENTS_PER_LOOK: u64 = 256;
@@ -57,6 +60,7 @@ impl Pass {
         expired: &dyn Fn() -> bool,
         choose: &mut Choose<'_, 's>,
     ) -> Checked {
+        let mut kept = Kept::take();
         let ready = OnceCell::new();
         let validator = OnceCell::new();
         let reported = Reported::default();
@@ -67,6 +71,7 @@ impl Pass {
             validator: &validator,
             reported: &reported,
             by: Validator::None,
+            memory: std::mem::take(&mut kept.run),
             beside: None,
             store: &store,
             tree: None,
@@ -81,8 +86,11 @@ impl Pass {
             place: Position::default(),
             findings: Vec::new(),
         };
-        let read = xml::drive(input, limits, &mut sink);
+        let read = xml::drive_with(&mut kept.reader, input, limits, &mut sink);
         let (lender, failure) = (sink.lender, sink.failure);
+        sink.settle();
+        kept.run = sink.memory.take();
+        kept.give_back();
         let checked = sink.conclude(read);
         drop(validator);
         if let (Some(lender), Some(ready)) = (lender, ready.into_inner())
@@ -91,6 +99,32 @@ impl Pass {
             lender.give_back(ready);
         }
         checked
+    }
+}
+
+/// As many passes keep their memory: about as many as run at once.
+const MAX_KEPT: usize = 16;
+/// Memory of earlier passes, for later ones.
+static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+
+/// Memory of a pass: room, but nothing of what was in it.
+#[derive(Default)]
+struct Kept {
+    reader: Memory,
+    run: Option<RunMemory>,
+}
+
+impl Kept {
+    fn take() -> Self {
+        // Whoever panicked held nothing half done: an entry comes or goes whole.
+        KEPT.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give_back(self) {
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < MAX_KEPT {
+            kept.push(self);
+        }
     }
 }
 
@@ -116,6 +150,8 @@ struct Sink<'a, 'b, 's> {
     validator: &'b OnceCell<SchemaValidator<'a>>,
     reported: &'b Reported,
     by: Validator<'b, 's>,
+    /// For a run through tables.
+    memory: Option<RunMemory>,
     beside: Option<Box<Beside<'s>>>,
     store: &'b OnceCell<Store>,
     /// What rules are evaluated on, as long as nothing was found.
@@ -157,7 +193,11 @@ impl<'a: 'b, 'b, 's> Sink<'a, 'b, 's> {
     /// Takes the tables of a set, or else the library.
     fn by_tables(&mut self, schemas: &'s Schemas) {
         match schemas.tables() {
-            Some(tables) => self.by = Validator::Tables(Box::new(Run::new(tables))),
+            Some(tables) => {
+                let memory = self.memory.take().unwrap_or_default();
+                let run = Run::new(tables, schemas.harmless(), memory);
+                self.by = Validator::Tables(Box::new(run));
+            }
             None => self.borrow(schemas),
         }
     }
@@ -183,7 +223,11 @@ impl<'a: 'b, 'b, 's> Sink<'a, 'b, 's> {
             Event::Start(tag) => {
                 beside.start(tag, run.map_or_else(Here::default, |run| run.governing()), &path);
             }
-            _ => beside.event(event, &path),
+            _ => {
+                // At the end of an element all its text has come.
+                let found = || run.and_then(|run| run.found());
+                beside.event(event, &path, &found);
+            }
         }
         if run.is_none() && matches!(event, Event::End(..)) {
             self.way.truncate(self.way.rfind('/').unwrap_or(0));
@@ -227,7 +271,11 @@ impl<'a: 'b, 'b, 's> Sink<'a, 'b, 's> {
     fn settle(&mut self) {
         match std::mem::replace(&mut self.by, Validator::None) {
             Validator::None => {}
-            Validator::Tables(run) => self.findings = run.into_findings(),
+            Validator::Tables(run) => {
+                let (findings, memory) = run.into_findings();
+                self.findings = findings;
+                self.memory = Some(memory);
+            }
             Validator::Library(engine) => self.findings = engine.findings,
         }
     }
@@ -272,8 +320,8 @@ impl<'a: 'b, 'b, 's> Sink<'a, 'b, 's> {
         if late || learnt > MAX_LEARNT_AT_ONCE { Err(Stop) } else { Ok(()) }
     }
 
+    /// The answer, once the judging is settled.
     fn conclude(mut self, read: Result<(), DriveError<Stop>>) -> Checked {
-        self.settle();
         if let Some(beside) = self.beside.take() {
             beside.merge(&mut self.findings);
         }

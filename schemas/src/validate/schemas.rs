@@ -19,7 +19,7 @@ use super::beside::Knowledge;
 use super::catalog::{Catalog, CatalogError};
 use super::loading::{Library, Loader, Rewriter};
 use super::pass::{Judge, Pass};
-use super::tables::{Name, NotCompiled, SimpleId, Tables};
+use super::tables::{ComplexId, Harmless, Name, NotCompiled, NotHarmless, SimpleId, Tables};
 use super::verdict::Checked;
 use crate::characters::Policy;
 use crate::xml::Limits;
@@ -59,8 +59,12 @@ pub struct Schemas {
     facts: Facts,
     roots: HashSet<(String, String)>,
     tables: Result<Tables, NotCompiled>,
+    /// Whose values may be told; none as long as nobody says so.
+    harmless: Harmless,
     /// Names of simple types, where the tables are there.
     names: HashMap<SimpleId, Vec<Name>>,
+    /// Columns of code lists that complex types name, where the tables are there.
+    code_columns: HashMap<ComplexId, Box<str>>,
 }
 
 /// What was found while loading.
@@ -76,6 +80,9 @@ pub struct Facts {
     /// Why messages go through the library, which is slower: the construct that the tables do not
     /// hold, and where. None where they hold everything.
     pub by_library: Option<String>,
+    /// Complex types whose annotation names the column of their code list (`genutzteCodeSpalte`).
+    /// None are known where messages go through the library.
+    pub code_columns: usize,
 }
 
 /// A compiled set with the size its names had when it was new.
@@ -145,7 +152,9 @@ impl Schemas {
             facts: Facts::default(),
             roots: HashSet::new(),
             tables: Err(NotCompiled { construct: "nothing", place: String::new() }),
+            harmless: Harmless::default(),
             names: HashMap::new(),
+            code_columns: HashMap::new(),
         };
         let ready = schemas.compile()?;
         schemas.library.close();
@@ -155,7 +164,11 @@ impl Schemas {
             .map_err(|_| SchemasError::Engine)?;
         match &schemas.tables {
             // The library is not needed any more.
-            Ok(tables) => schemas.names = tables.names(&ready.set),
+            Ok(tables) => {
+                schemas.names = tables.names(&ready.set);
+                schemas.code_columns = tables.code_columns(&ready.set);
+                schemas.facts.code_columns = schemas.code_columns.len();
+            }
             Err(NotCompiled { construct, place }) => {
                 schemas.facts.by_library = Some(format!("{construct}: {place}"));
                 schemas.give_back(ready);
@@ -179,7 +192,34 @@ impl Schemas {
                 names.iter().map(|(namespace, local)| policy.datatype(namespace, local));
             datatypes[id.0 as usize] = named.find_map(|datatype| datatype);
         }
-        Knowledge { datatypes, codes: tables.codes() }
+        Knowledge { datatypes, codes: tables.codes(&self.code_columns) }
+    }
+
+    /// Marks elements and attributes whose values may be told in findings (P7), by the ends of their
+    /// paths: `code`, `grund/code`, `@version`, `kopf/@version`.
+    ///
+    /// # Errors
+    ///
+    /// A name that stands for nothing, or for too much; a set that goes through the library.
+    pub(crate) fn mark_harmless(&mut self, names: &[String]) -> Result<(), NotHarmless> {
+        self.harmless = match (&self.tables, names) {
+            (_, []) => Harmless::default(),
+            (Ok(tables), _) => tables.harmless(names)?,
+            (Err(NotCompiled { construct, place }), _) => {
+                return Err(NotHarmless::ByLibrary(format!("{construct}: {place}")));
+            }
+        };
+        Ok(())
+    }
+
+    /// Whose values may be told.
+    pub(super) fn harmless(&self) -> &Harmless {
+        &self.harmless
+    }
+
+    /// Whether the pack lets the value of the element at the end of this way be told.
+    pub(crate) fn tells(&self, way: &[&str]) -> bool {
+        self.harmless.element(way)
     }
 
     /// The local names of simple types that have one.
@@ -256,6 +296,12 @@ impl Schemas {
             .compile()
             .map_err(|error| SchemasError::Compile(error.to_string()))?
             .into_schema_set();
+        if let Some(reason) = self.library.kept_out() {
+            return Err(SchemasError::Compile(reason));
+        }
+        if let Some(reason) = super::unions::too_large(&set) {
+            return Err(SchemasError::Compile(reason));
+        }
         let ready = Ready { names_at_first: set.name_table.heap_bytes(), set };
         if let Some((_, reason)) = ready.validator().content_model_failures().first() {
             return Err(SchemasError::Compile((*reason).to_owned()));
@@ -293,6 +339,7 @@ fn facts(set: &SchemaSet) -> Facts {
         elements: set.namespaces.values().map(|table| table.elements.len()).sum(),
         unread,
         by_library: None,
+        code_columns: 0,
     }
 }
 

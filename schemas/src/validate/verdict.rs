@@ -43,8 +43,9 @@ impl Serialize for Verdict {
     }
 }
 
-/// Everything one pass over a message told.
-#[derive(Clone, Debug)]
+/// Everything one pass over a message told. Its `Debug` output holds no value of the message but for
+/// those that findings may tell (P7): of the header only whether it was read.
+#[derive(Clone)]
 pub struct Checked {
     /// The answer.
     pub verdict: Verdict,
@@ -61,6 +62,20 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// There would have been more findings.
     pub truncated: bool,
+}
+
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checked")
+            .field("verdict", &self.verdict)
+            .field("standard", &self.standard)
+            .field("version", &self.version)
+            .field("message_type", &self.message_type)
+            .field("header", &self.header.is_some())
+            .field("findings", &self.findings)
+            .field("truncated", &self.truncated)
+            .finish()
+    }
 }
 
 /// Most findings reported for one message.

@@ -98,6 +98,20 @@ pub(super) fn text_run(bytes: &[u8]) -> (usize, Classes) {
     before.fold((bytes.len() - rest.len(), seen), |(n, seen), b| (n + 1, seen | class(*b)))
 }
 
+/// Where the first `byte` stands; eight at a time.
+#[inline]
+pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (n, bytes) in words.iter().enumerate() {
+        let found = equal(u64::from_le_bytes(*bytes), byte);
+        if found != 0 {
+            return Some(n * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let before = bytes.len() - rest.len();
+    rest.iter().position(|b| *b == byte).map(|at| before + at)
+}
+
 /// How many spaces stand between a line feed, which is first, and the `<` of the next tag. `None`
 /// where there is anything else.
 #[inline]
@@ -259,6 +273,22 @@ mod tests {
                 bytes[69] = b'&';
                 let expected = if place == 69 { 0 } else { class(byte) };
                 assert_eq!(text_run(&bytes), (69, expected), "{byte} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_byte_of_its_kind_is_found() {
+        for length in 0..40 {
+            for place in 0..length {
+                for quote in *b"\"'" {
+                    // Neighbours in value do not pass for it, nor does a second one count.
+                    let mut bytes = vec![quote ^ 1; length];
+                    assert_eq!(find(&bytes, quote), None);
+                    bytes[place] = quote;
+                    bytes[length - 1] = quote;
+                    assert_eq!(find(&bytes, quote), Some(place), "{place} of {length}");
+                }
             }
         }
     }

@@ -28,6 +28,8 @@ pub use event::{
 pub use limits::{Limit, Limits};
 pub(crate) use namespaces::same;
 pub use reader::Reader;
+pub(crate) use reader::{Memory, wipe, wipe_octets};
+pub(crate) use sink::drive_with;
 pub use sink::{DriveError, MapErr, drive};
 
 /// The namespace of the prefix `xml`.

@@ -64,6 +64,12 @@ impl Namespaces {
         }
     }
 
+    /// Bytes of memory for names.
+    pub(super) fn bytes(&self) -> usize {
+        let bindings = self.bindings.iter();
+        bindings.map(|one| one.prefix.capacity() + one.uri.capacity()).sum()
+    }
+
     /// The namespace of a prefix. The empty prefix asks for the default namespace, which is empty
     /// where none is declared. `None`: not bound.
     pub(super) fn resolve(&self, prefix: &str) -> Option<&str> {

@@ -6,7 +6,7 @@ use std::io::BufRead;
 use super::error::XmlError;
 use super::event::{Event, EventSink};
 use super::limits::Limits;
-use super::reader::Reader;
+use super::reader::{Memory, Reader};
 
 /// Reads `input` to its end and shows every event to `sink`; [`Event::EndOfDocument`] is the last.
 /// A tuple of sinks with one error type is a sink: see also [`MapErr`].
@@ -15,7 +15,26 @@ pub fn drive<S: EventSink>(
     limits: &Limits,
     sink: &mut S,
 ) -> Result<(), DriveError<S::Error>> {
-    let mut reader = Reader::new(input, limits.clone());
+    run(&mut Reader::new(input, limits.clone()), sink)
+}
+
+/// The same with the memory of an earlier reading, which remains for a later one.
+pub(crate) fn drive_with<S: EventSink>(
+    memory: &mut Memory,
+    input: impl BufRead,
+    limits: &Limits,
+    sink: &mut S,
+) -> Result<(), DriveError<S::Error>> {
+    let mut reader = Reader::with(input, limits.clone(), std::mem::take(memory));
+    let outcome = run(&mut reader, sink);
+    *memory = reader.into_memory();
+    outcome
+}
+
+fn run<S: EventSink>(
+    reader: &mut Reader<impl BufRead>,
+    sink: &mut S,
+) -> Result<(), DriveError<S::Error>> {
     loop {
         let event = reader.next().map_err(DriveError::Xml)?;
         sink.event(&event).map_err(DriveError::Sink)?;

@@ -20,8 +20,9 @@ pub(super) struct Source<R> {
     start: usize,
     /// The beginning of a character whose other bytes are still to come: at most three bytes.
     cut: Vec<u8>,
-    /// The first bytes as they came in.
-    head: Vec<u8>,
+    /// The first bytes as they came in, and how many there are.
+    head: [u8; HEAD_BYTES],
+    head_length: usize,
     /// Bytes that may still be taken from `input`.
     document_left: u64,
     exhausted: bool,
@@ -41,14 +42,15 @@ pub(super) enum Stop {
 }
 
 impl<R: BufRead> Source<R> {
-    /// Reads at most `document_bytes` from `input`.
-    pub(super) fn new(input: R, document_bytes: u64) -> Self {
+    /// Reads at most `document_bytes` from `input`, into an empty buffer.
+    pub(super) fn new(input: R, document_bytes: u64, buffer: String) -> Self {
         Self {
             input,
-            buffer: String::new(),
+            buffer,
             start: 0,
             cut: Vec::new(),
-            head: Vec::new(),
+            head: [0; HEAD_BYTES],
+            head_length: 0,
             document_left: document_bytes,
             exhausted: false,
             failure: None,
@@ -104,8 +106,7 @@ impl<R: BufRead> Source<R> {
         }
         let taken = chunk.len().min(allowed).min(room);
         let bytes = &chunk[..taken];
-        let missing = HEAD_BYTES - self.head.len();
-        self.head.extend_from_slice(&bytes[..missing.min(taken)]);
+        keep_head(&mut self.head, &mut self.head_length, bytes);
         let outcome = append(&mut self.buffer, &mut self.cut, bytes);
         self.input.consume(taken);
         self.document_left -= taken as u64;
@@ -133,19 +134,18 @@ impl<R: BufRead> Source<R> {
     /// [`Source::peek`] only.
     pub(super) fn head(&mut self) -> &[u8] {
         // What is no text has ended the reading early; nothing else is read from here on.
-        while self.head.len() < HEAD_BYTES && !self.exhausted {
+        while self.head_length < HEAD_BYTES && !self.exhausted {
             match self.input.fill_buf() {
                 Ok([]) => break,
                 Ok(chunk) => {
-                    let taken = chunk.len().min(HEAD_BYTES - self.head.len());
-                    self.head.extend_from_slice(&chunk[..taken]);
+                    let taken = keep_head(&mut self.head, &mut self.head_length, chunk);
                     self.input.consume(taken);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
         }
-        &self.head
+        &self.head[..self.head_length]
     }
 
     /// The text taken last, `count` bytes of it: there until the next call that reads on.
@@ -172,6 +172,21 @@ impl<R: BufRead> Source<R> {
         self.buffer = buffer;
         self.take(count);
     }
+}
+
+impl<R> Source<R> {
+    /// The buffer, for another source.
+    pub(super) fn into_buffer(self) -> String {
+        self.buffer
+    }
+}
+
+/// Keeps what is still missing of the very beginning; gives how many bytes that were.
+fn keep_head(head: &mut [u8; HEAD_BYTES], length: &mut usize, bytes: &[u8]) -> usize {
+    let taken = bytes.len().min(HEAD_BYTES - *length);
+    head[*length..*length + taken].copy_from_slice(&bytes[..taken]);
+    *length += taken;
+    taken
 }
 
 /// Appends `bytes` to the text; of a character that they end in the middle of, `cut` keeps the

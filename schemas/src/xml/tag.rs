@@ -6,6 +6,7 @@ use super::error::{Refused, XmlError, XmlErrorKind as Kind};
 use super::event::{Attribute, NamespaceDeclaration, NodeNumber, Position, StartTag};
 use super::limits::{Limit, Limits};
 use super::namespaces::{Namespaces, same};
+use super::reader::wipe;
 use super::{XML_NAMESPACE, XMLNS_NAMESPACE, reference};
 
 /// Memory of earlier tags, kept so that reading a tag needs none of its own.
@@ -13,6 +14,31 @@ use super::{XML_NAMESPACE, XMLNS_NAMESPACE, reference};
 pub(super) struct Spare {
     attributes: Vec<Attribute>,
     declarations: Vec<NamespaceDeclaration>,
+}
+
+impl Spare {
+    /// Forgets the contents; gives the bytes of memory that remain.
+    pub(super) fn forget(&mut self) -> usize {
+        forget(&mut self.attributes, &self.declarations)
+    }
+
+    /// The values kept.
+    #[cfg(test)]
+    pub(super) fn values(&mut self) -> impl Iterator<Item = &mut String> {
+        self.attributes.iter_mut().map(|attribute| &mut attribute.value)
+    }
+}
+
+/// Forgets the contents of attributes; gives the bytes of memory that remain.
+pub(super) fn forget(attributes: &mut [Attribute], declarations: &[NamespaceDeclaration]) -> usize {
+    let mut bytes = size_of_val(attributes);
+    for attribute in attributes {
+        wipe(&mut attribute.value);
+        bytes += attribute.prefix.capacity() + attribute.local.capacity();
+        bytes += attribute.namespace.capacity() + attribute.value.capacity();
+    }
+    let declared = declarations.iter().map(|one| one.prefix.capacity() + one.uri.capacity());
+    bytes + declared.sum::<usize>()
 }
 
 /// Reads `content`, what stands between `<` and `>` (or `/>`) and begins with `name`, into `tag`:
@@ -210,7 +236,7 @@ impl<'a> Scan<'a> {
             _ => return Err(self.error(Kind::UnquotedValue, self.at)),
         };
         self.at += 1;
-        let Some(length) = self.rest().iter().position(|b| *b == quote) else {
+        let Some(length) = chars::find(self.rest(), quote) else {
             return Err(self.error(Kind::UnclosedTag, self.at));
         };
         let raw = &self.text[self.at..self.at + length];

@@ -13,14 +13,13 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 use openssl::x509::X509;
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 
 use self::document::Identity;
 use self::ours::{Floor, Verifier, Way};
 use self::peer::{Program, Trust};
 use super::machine::Machine;
-use super::median;
+use super::{median, own_peak_kib, processor_seconds};
 use crate::outcome::{Exit, Outcome};
 use crate::ui::Ui;
 
@@ -52,12 +51,6 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What this thread has used so far.
-fn processor_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
 /// Measures every size with every algorithm.
 pub(crate) fn run(ui: &Ui, rounds: u32, sizes: &[usize]) -> Outcome {
     let scratch = tempfile::tempdir().context("scratch folder")?;
@@ -70,7 +63,7 @@ pub(crate) fn run(ui: &Ui, rounds: u32, sizes: &[usize]) -> Outcome {
         }
     };
     let machine = Machine::look();
-    let version = program.as_ref().map(|program| program.version.as_str());
+    let version = program.as_ref().map(|program| program.version());
     if ui.is_json() {
         ui.json(&json!({ "machine": machine, "libxmlsec1": version }));
     } else {
@@ -246,10 +239,7 @@ impl PeakOf<'_> {
         let certificate = X509::from_pem(&std::fs::read(self.certificate)?)?;
         let way = if self.one_pass { Way::OnePass } else { Way::TwoPasses };
         Verifier::new(&certificate)?.verify_file(self.file, way)?;
-        let status = std::fs::read_to_string("/proc/self/status")?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = peak.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok());
-        kib.context("VmHWM in /proc/self/status")
+        own_peak_kib()
     }
 }
 

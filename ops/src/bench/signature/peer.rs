@@ -1,21 +1,19 @@
 //! libxmlsec1 in a process of its own: a small C program of ours, built when the bench runs.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+
+use crate::bench::built::Built;
 
 const SOURCE: &str = include_str!("xmlsec_loop.c");
 /// The Debian package `libxmlsec1-dev` brings it.
 const PACKAGE: &str = "xmlsec1-openssl";
 
 /// The program, once it is built.
-pub(super) struct Program {
-    path: PathBuf,
-    /// The version of the library.
-    pub(super) version: String,
-}
+pub(super) struct Program(Built);
 
 /// How the key comes to the peer.
 #[derive(Clone, Copy, Debug)]
@@ -29,21 +27,12 @@ pub(super) enum Trust {
 impl Program {
     /// Builds it in `folder`.
     pub(super) fn build(folder: &Path) -> anyhow::Result<Self> {
-        let (source, path) = (folder.join("xmlsec_loop.c"), folder.join("xmlsec_loop"));
-        std::fs::write(&source, SOURCE)?;
-        let version = said("pkg-config", &["--modversion", PACKAGE])?;
-        let flags = said("pkg-config", &["--cflags", "--libs", PACKAGE])?;
-        let built = Command::new("cc")
-            .args(["-O2", "-o"])
-            .arg(&path)
-            .arg(&source)
-            .args(flags.split_whitespace())
-            .output()
-            .context("cc")?;
-        if !built.status.success() {
-            bail!("cc: {}", String::from_utf8_lossy(&built.stderr).lines().next().unwrap_or("?"));
-        }
-        Ok(Self { path, version: version.trim().to_owned() })
+        Built::of(folder, "xmlsec_loop", SOURCE, PACKAGE).map(Self)
+    }
+
+    /// The version of the library.
+    pub(super) fn version(&self) -> &str {
+        &self.0.version
     }
 
     /// Starts it on a document.
@@ -57,7 +46,7 @@ impl Program {
             Trust::Key => "key",
             Trust::Certificate => "certificate",
         };
-        let mut child = Command::new(&self.path)
+        let mut child = Command::new(&self.0.path)
             .arg(document)
             .arg(certificate)
             .arg(trust)
@@ -70,15 +59,6 @@ impl Program {
         };
         Ok(Peer { child, orders, answers: BufReader::new(answers) })
     }
-}
-
-/// What a program says on its standard output.
-fn said(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new(program).args(arguments).output().context(program.to_owned())?;
-    if !output.status.success() {
-        bail!("{program} {}: it says no", arguments.join(" "));
-    }
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// A running peer.

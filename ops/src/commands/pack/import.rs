@@ -127,7 +127,8 @@ fn failure(error: ImportError) -> Failure {
         | Refusal::TooLarge
         | Refusal::Document
         | Refusal::Incomplete
-        | Refusal::NoEntry => Exit::No,
+        | Refusal::NoEntry
+        | Refusal::Rules => Exit::No,
         Refusal::Ambiguous | Refusal::Exists => Exit::Usage,
         Refusal::Io | Refusal::NotLoaded => Exit::NotNow,
     };

@@ -79,6 +79,9 @@ pub(super) fn print(ui: &Ui, pack: &Value) {
     line("Nachrichten", "messages", &count("messages"));
     line("Codelisten", "code lists", &count("code_lists"));
     line("Prüfregeln", "rule checks", &word("rule_checks"));
+    let rejections = words(&pack["rejections"]).join(", ");
+    let none = ui.t("keine Vorlage; allgemeine Mitteilung", "no template; a generic notice");
+    line("Rückweisung", "rejection", if rejections.is_empty() { none } else { &rejections });
     let why = pack["by_library"].as_str();
     let judged = match why {
         Some(why) => format!("{} ({why})", ui.t("Bibliothek", "library")),

@@ -22,18 +22,22 @@ pub(super) struct Description<'a> {
     pub(super) catalog: bool,
     pub(super) left_out: Vec<String>,
     pub(super) code_lists: Vec<String>,
-    pub(super) rules: Vec<String>,
+    pub(super) rules: &'a [String],
+    /// Types of messages that each of them is for; none: for all.
+    pub(super) scopes: Vec<Vec<String>>,
     pub(super) tolerate: Vec<&'a Amendment>,
 }
 
 /// The keys that a person must fill in or confirm.
-pub(super) fn open_keys(identity: &Identity, options: &Options) -> Vec<String> {
+fn open_keys(identity: &Identity, options: &Options, scoped: bool) -> Vec<String> {
     let open = [
         ("standard", !identity.standard_known),
         ("version", !identity.version_known),
         ("valid_from", options.valid_from.is_none()),
         ("valid_until", options.valid_from.is_none()),
+        ("version_at", identity.version_at.is_some()),
         ("decided_by", true),
+        ("rules", scoped),
         ("message", true),
         ("harmless", true),
     ];
@@ -44,7 +48,8 @@ impl Description<'_> {
     /// The text of `pack.toml`.
     pub(super) fn toml(&self, options: &Options) -> String {
         let Identity { standard, version, namespace, header, messages, .. } = self.identity;
-        let open = open_keys(self.identity, options);
+        let scoped = self.scopes.iter().any(|messages| !messages.is_empty());
+        let open = open_keys(self.identity, options, scoped);
         let mark = |key: &str| {
             let open = open.iter().any(|name| name == key);
             if open { "  # CONFIRM" } else { "" }
@@ -80,8 +85,13 @@ impl Description<'_> {
             HeaderForm::None => "none",
         };
         line("header", quoted(form), "");
-        line("entry", list(&self.entry), "");
+        if !self.entry.is_empty() {
+            line("entry", list(&self.entry), "");
+        }
         line("namespace", quoted(namespace), "");
+        if let Some(place) = &self.identity.version_at {
+            line("version_at", quoted(place), mark("version_at"));
+        }
         if self.catalog {
             line("catalog", quoted(CATALOG_FILE), "");
         }
@@ -91,11 +101,16 @@ impl Description<'_> {
         if !self.code_lists.is_empty() {
             line("code_lists", list(&self.code_lists), "");
         }
-        if !self.rules.is_empty() {
-            line("# rules", list(&self.rules).replace('\n', "\n# "), "");
-        }
         line("harmless", "[]".to_owned(), mark("harmless"));
         line("unconfirmed", list(&open), "");
+        for (file, messages) in self.rules.iter().zip(&self.scopes) {
+            let _ = write!(text, "\n[[rules]]\nfile = {}\n", quoted(file));
+            if !messages.is_empty() {
+                let _ = writeln!(text, "messages = {}{}", list(messages), mark("rules"));
+            } else if scoped {
+                let _ = writeln!(text, "# messages = []  # CONFIRM: for all messages");
+            }
+        }
         for message in messages {
             let _ = write!(
                 text,
@@ -106,6 +121,12 @@ impl Description<'_> {
             );
             if let Some(namespace) = &message.namespace {
                 let _ = writeln!(text, "namespace = {}", quoted(namespace));
+            }
+            if let Some(place) = &message.known_by {
+                let _ = writeln!(text, "known_by = {}", quoted(place));
+            }
+            if !message.entry.is_empty() {
+                let _ = writeln!(text, "entry = {}", list(&message.entry));
             }
         }
         for Amendment { file, rule, reason, instead_of, read } in &self.tolerate {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Options;
 use super::fault::{ImportError, Refusal};
 use super::resolve::{Closure, Resolver};
-use super::scan::{Document, Found, Global};
+use super::scan::{Document, Found, Global, Redefined};
 use crate::pack::{HeaderForm, MessageInfo};
 
 /// What was found out about a standard.
@@ -19,6 +19,8 @@ pub(super) struct Identity {
     pub(super) namespace: String,
     pub(super) header: HeaderForm,
     pub(super) messages: Vec<MessageInfo>,
+    /// Where messages say their version, if the schemas fix it elsewhere than at the root.
+    pub(super) version_at: Option<String>,
 }
 
 /// The entry documents: as named, else those that no other leads to and that declare elements.
@@ -57,6 +59,10 @@ pub(super) fn entries(
             // Where all elements are in a document that is missing, that is what is to be said.
             entries = roots;
         }
+        let apart = apart(found, resolver, &entries);
+        if apart.len() > 1 {
+            return Ok(apart);
+        }
         one_standard(found, resolver, &entries)?;
     }
     if entries.is_empty() {
@@ -69,6 +75,97 @@ pub(super) fn entries(
         ));
     }
     Ok(entries)
+}
+
+/// Entries that redefine a document which others redefine as well. They cannot be one set: each is
+/// the schema of one message, for which the others say something else.
+pub(super) fn apart(found: &Found, resolver: &Resolver<'_>, entries: &[usize]) -> Vec<usize> {
+    let mut by: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for entry in entries {
+        for redefined in resolver.redefined(*entry) {
+            by.entry(redefined).or_default().push(*entry);
+        }
+    }
+    let several = by.values().filter(|entries| entries.len() > 1).flatten();
+    let several: BTreeSet<usize> = several.copied().collect();
+    let has_types = |index: &usize| !found.documents[*index].redefined.is_empty();
+    entries.iter().copied().filter(|index| several.contains(index) && has_types(index)).collect()
+}
+
+/// The messages of entries that cannot be one set: each has the root that they all redefine, and
+/// what tells it is an element that it demands in one of the redefined types and no other has there.
+fn messages_apart(
+    found: &Found,
+    entries: &[usize],
+    paths: &dyn Fn(usize) -> String,
+    roots: &[MessageInfo],
+) -> Result<Vec<MessageInfo>, ImportError> {
+    let document = |index: &usize| &found.documents[*index];
+    let stem = |index: &usize| {
+        let file = document(index).path.rsplit('/').next().unwrap_or_default();
+        file.strip_suffix(".xsd").unwrap_or(file).to_owned()
+    };
+    let stems: Vec<String> = entries.iter().map(stem).collect();
+    let shared = stems.iter().skip(1).fold(stems[0].len(), |length, stem| {
+        let same = stem.bytes().zip(stems[0].bytes()).take_while(|(a, b)| a == b);
+        length.min(same.count())
+    });
+    let shared = stems.iter().all(|stem| stem.is_char_boundary(shared)).then_some(shared);
+    let mut messages = Vec::new();
+    for (index, stem) in entries.iter().zip(&stems) {
+        let own = &document(index).redefined;
+        let elsewhere = |place: &Redefined| {
+            let others = entries.iter().filter(|other| *other != index);
+            others
+                .flat_map(|other| &document(other).redefined)
+                .any(|other| (&other.of, &other.element) == (&place.of, &place.element))
+        };
+        let mut places =
+            own.iter().filter(|one| one.required && !one.element.is_empty() && !elsewhere(one));
+        let root = roots.iter().find(|root| own.iter().any(|one| one.of == root.root));
+        let (Some(place), Some(root)) = (places.next(), root) else {
+            let path = &document(index).path;
+            return Err(ImportError::ambiguous(
+                format!(
+                    "{path}: Mehrere Einstiegsschemas bestimmen dieselben Typen neu, und nichts \
+                     unterscheidet die Nachrichten dieses Schemas von denen der anderen. Mit \
+                     --entry einzeln wählen."
+                ),
+                format!(
+                    "{path}: several entry schemas redefine the same types, and nothing tells the \
+                     messages of this one from those of the others. Choose one by --entry."
+                ),
+            ));
+        };
+        let kind = shared.and_then(|shared| stem.get(shared..)).filter(|rest| !rest.is_empty());
+        let kind = kind.unwrap_or(stem).to_owned();
+        messages.push(MessageInfo {
+            message_type: kind.clone(),
+            name: kind,
+            // A type of SOAP has the name of its element; a person confirms it.
+            known_by: Some(format!("{}/{}", place.of, place.element)),
+            entry: vec![paths(*index)],
+            ..root.clone()
+        });
+    }
+    Ok(messages)
+}
+
+/// The attribute that a type fixes to the version of the standard, at the element of that type; only
+/// where there is one such. The attribute `version` of the root needs no word.
+fn version_at(own: &[&Document], version: &str) -> Option<String> {
+    let fixed = own.iter().flat_map(|document| &document.fixed).filter(|(_, name, value)| {
+        let name = name.to_lowercase();
+        value == version && name.contains("version") && !name.starts_with("list")
+    });
+    let places: BTreeSet<(&String, &String)> = fixed.map(|(of, name, _)| (of, name)).collect();
+    let mut places = places.into_iter();
+    let (of, name) = places.next().filter(|_| places.next().is_none())?;
+    let typed = own.iter().flat_map(|document| &document.typed).filter(|(_, known)| known == of);
+    let elements: BTreeSet<&String> = typed.map(|(element, _)| element).collect();
+    let mut elements = elements.into_iter();
+    let element = elements.next().filter(|_| elements.next().is_none())?;
+    Some(format!("{element}/@{name}"))
 }
 
 /// Refuses what is several standards, or several versions of one.
@@ -152,6 +249,7 @@ pub(super) fn identify(
     entries: &[usize],
     closure: &Closure,
     options: &Options,
+    apart: Option<&dyn Fn(usize) -> String>,
 ) -> Result<Identity, ImportError> {
     let documents = &found.documents;
     let namespace = chief(entries.iter().map(|index| documents[*index].namespace.as_str()));
@@ -176,7 +274,7 @@ pub(super) fn identify(
     let first = entries.iter().map(|index| &documents[*index]).find(|d| d.namespace == namespace);
     let stem = first.and_then(|entry| entry.path.rsplit('/').next()).unwrap_or_default();
     let stem = stem.trim_end_matches(".xsd").split(['-', '_', '.']).next().unwrap_or_default();
-    let messages = messages(&taken, entries.iter().map(|index| &documents[*index]), namespace);
+    let mut messages = messages(&taken, entries.iter().map(|index| &documents[*index]), namespace);
     if messages.is_empty() {
         return Err(ImportError::new(
             Refusal::NoEntry,
@@ -184,7 +282,11 @@ pub(super) fn identify(
             "The entry schemas declare no element that can be a message.",
         ));
     }
+    if let Some(paths) = apart {
+        messages = messages_apart(found, entries, paths, &messages)?;
+    }
     Ok(Identity {
+        version_at: version.as_ref().and_then(|version| version_at(&own, version)),
         standard_known: standard.is_some(),
         standard: standard.unwrap_or_else(|| stem.to_owned()),
         version_known: version.is_some(),
@@ -256,6 +358,8 @@ fn messages<'a>(
             message_type: number(&element.name).unwrap_or(&element.name).to_owned(),
             name: if element.title.is_empty() { &element.name } else { &element.title }.clone(),
             namespace: (space != chief).then(|| space.to_owned()),
+            known_by: None,
+            entry: Vec::new(),
         })
         .collect();
     messages.sort_by(|a, b| (&a.message_type, &a.root).cmp(&(&b.message_type, &b.root)));

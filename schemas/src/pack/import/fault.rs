@@ -21,6 +21,8 @@ pub enum Refusal {
     Ambiguous,
     /// Nothing in the source is the schema of a message.
     NoEntry,
+    /// A rule file cannot be used as it is.
+    Rules,
     /// The pack, or one that messages could not be told apart by, is already there.
     Exists,
     /// The pack was made and does not load.

@@ -10,6 +10,7 @@ mod describe;
 mod entry;
 mod fault;
 mod resolve;
+mod rules;
 mod scan;
 mod source;
 
@@ -32,6 +33,7 @@ use super::set::{MANIFEST, clash};
 use crate::validate::Amendment;
 use describe::{CATALOG_FILE, Description};
 use resolve::{Closure, Resolver};
+use rules::Selected;
 use scan::Found;
 use source::Source;
 
@@ -76,7 +78,7 @@ pub struct Imported {
     pub resolved: usize,
     /// Namespaces that several documents claim, and which one was taken by version or place.
     pub chosen: BTreeMap<String, String>,
-    /// Rule files, copied.
+    /// Rule files that the pack asks; those that they include are copied as well.
     pub rules: Vec<String>,
     /// Files of the source that the pack does not hold.
     pub passed_over: Vec<String>,
@@ -114,15 +116,19 @@ pub fn import(source: &Path, into: &Path, options: &Options) -> Result<Imported,
     }
     let entries = entry::entries(&found, &resolver, &options.entry)?;
     let closure = resolver.closure(&entries)?;
-    let identity = entry::identify(&found, &entries, &closure, options)?;
-    let content = Content::new(&found, &closure);
-    let paths = |indexes: &[usize]| indexes.iter().map(|index| content.path(*index)).collect();
+    let rules = rules::select(&found, &entries)?;
+    let content = Content::new(&found, &closure, &rules);
+    let sets = entry::apart(&found, &resolver, &entries).len() > 1;
+    let paths = |index| content.path(index);
+    let apart: Option<&dyn Fn(usize) -> String> = if sets { Some(&paths) } else { None };
+    let identity = entry::identify(&found, &entries, &closure, options, apart)?;
     let description = Description {
-        entry: paths(&entries),
+        entry: if sets { Vec::new() } else { entries.iter().copied().map(paths).collect() },
         catalog: !closure.catalog.is_empty(),
         left_out: closure.left_out.iter().cloned().collect(),
         code_lists: content.lists.iter().map(|(path, _)| path.clone()).collect(),
-        rules: found.rules.iter().map(|rule| rule.path.clone()).collect(),
+        rules: &rules.entry,
+        scopes: rules::scopes(&rules, &found, &closure.taken, &identity.messages),
         tolerate: tolerated(options, &content, &closure),
         identity: &identity,
     };
@@ -139,8 +145,8 @@ pub fn import(source: &Path, into: &Path, options: &Options) -> Result<Imported,
         chosen: chosen
             .map(|(namespace, index)| (namespace.clone(), content.path(*index)))
             .collect(),
-        rules: description.rules,
-        passed_over: found.passed_over.clone(),
+        passed_over: found.passed_over.iter().chain(&rules.passed_over).cloned().collect(),
+        rules: rules.entry,
         pack,
     })
 }
@@ -158,13 +164,14 @@ fn tolerated<'a>(
 struct Content<'a> {
     found: &'a Found,
     closure: &'a Closure,
+    rules: &'a Selected<'a>,
     /// Path in the pack and octets.
     lists: Vec<(String, &'a [u8])>,
 }
 
 impl<'a> Content<'a> {
-    fn new(found: &'a Found, closure: &'a Closure) -> Self {
-        let mut content = Self { found, closure, lists: Vec::new() };
+    fn new(found: &'a Found, closure: &'a Closure, rules: &'a Selected<'a>) -> Self {
+        let mut content = Self { found, closure, rules, lists: Vec::new() };
         let mut known = BTreeSet::new();
         for file in &found.lists {
             // Of what the standard builds on, the lists that its schemas name.
@@ -194,8 +201,8 @@ impl<'a> Content<'a> {
         let documents =
             taken.map(|index| (self.path(*index), self.found.documents[*index].octets.as_slice()));
         let lists = self.lists.iter().map(|(path, octets)| (path.clone(), *octets));
-        let rules = self.found.rules.iter();
-        documents.chain(lists).chain(rules.map(|rule| (rule.path.clone(), rule.octets.as_slice())))
+        let rules = self.rules.files.iter();
+        documents.chain(lists).chain(rules.map(|(path, octets)| (path.clone(), *octets)))
     }
 
     fn catalog(&self) -> Option<String> {
@@ -259,8 +266,11 @@ impl Staged {
 /// Refuses a pack whose declarations lack a type that was left out: XML Schema 1.0 (Structures, 5.3)
 /// lets the set stand, and what the type would say is then checked by nobody.
 fn needed(pack: &Pack) -> Result<(), ImportError> {
-    let lacks = pack.schemas.facts().by_library.as_deref();
-    match lacks.filter(|lacks| !pack.manifest.left_out.is_empty() && lacks.contains("missing")) {
+    let mut lacks = pack.sets.iter().filter_map(|set| set.schemas.facts().by_library.as_deref());
+    match lacks
+        .next()
+        .filter(|lacks| !pack.manifest.left_out.is_empty() && lacks.contains("missing"))
+    {
         None => Ok(()),
         Some(lacks) => Err(ImportError::new(
             Refusal::NotLoaded,

@@ -72,6 +72,19 @@ impl Resolver<'_> {
         roots.filter(|index| !led_to.contains(index)).collect()
     }
 
+    /// The documents that it redefines.
+    pub(super) fn redefined(&self, entry: usize) -> Vec<usize> {
+        let directives = self.found.documents[entry].directives.iter();
+        let redefines = directives.filter(|directive| directive.kind == Kind::Redefine);
+        let targets = redefines.map(|one| self.target(entry, one, &mut Closure::default()));
+        targets
+            .filter_map(|target| match target {
+                Ok(Target::Beside(to) | Target::Mapped(to)) => Some(to),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// The document and all that it includes or redefines: what its namespace holds with it.
     pub(super) fn own(&self, entry: usize) -> BTreeSet<usize> {
         let (mut own, mut open) = (BTreeSet::from([entry]), vec![entry]);

@@ -64,6 +64,37 @@ pub(super) struct Document {
     pub(super) refers: Vec<(String, String)>,
     /// A header in the sense of XÖV is declared as a local element.
     pub(super) header_inside: bool,
+    /// Attributes with a fixed value: global type that has them, name, value.
+    pub(super) fixed: Vec<(String, String, String)>,
+    /// Elements of any depth with a named type: name, local name of the type.
+    pub(super) typed: Vec<(String, String)>,
+    /// What `xs:redefine` makes of types.
+    pub(super) redefined: Vec<Redefined>,
+}
+
+/// An element in a redefined type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Redefined {
+    /// The type.
+    pub(super) of: String,
+    /// Local name of an element inside; empty for the type itself.
+    pub(super) element: String,
+    /// It must be there.
+    pub(super) required: bool,
+}
+
+/// A Schematron file of a source.
+#[derive(Debug, Default)]
+pub(super) struct RuleSource {
+    pub(super) origin: usize,
+    pub(super) path: String,
+    pub(super) octets: Vec<u8>,
+    /// Its root is `schema`, not a part of one.
+    pub(super) whole: bool,
+    /// Namespaces that its expressions name.
+    pub(super) namespaces: Vec<String>,
+    /// Files that it includes or extends, as written.
+    pub(super) includes: Vec<String>,
 }
 
 /// An entry of an OASIS catalog of the source.
@@ -92,7 +123,7 @@ pub(super) struct Found {
     pub(super) documents: Vec<Document>,
     pub(super) mappings: Vec<Mapping>,
     pub(super) lists: Vec<ListFile>,
-    pub(super) rules: Vec<SourceFile>,
+    pub(super) rules: Vec<RuleSource>,
     pub(super) passed_over: Vec<String>,
 }
 
@@ -129,7 +160,10 @@ impl Found {
                     .map_err(|error| not_xml(&path, &error.to_string()))?;
                 self.lists.push(ListFile { origin, path, octets, list });
             }
-            (SCHEMATRON, "schema") if origin == 0 => self.rules.push(SourceFile { path, octets }),
+            (SCHEMATRON, root) => {
+                let whole = root == "schema";
+                self.rules.push(RuleSource { origin, path, octets, whole, ..sink.rules });
+            }
             (CATALOG, "catalog") => {
                 for (exact, from, to) in sink.mappings {
                     let folder = folder_of(&path).to_owned();
@@ -241,6 +275,9 @@ struct Sink {
     root: (String, String),
     document: Document,
     mappings: Vec<(bool, String, String)>,
+    rules: RuleSource,
+    /// The global type that is open.
+    global: String,
     names: Vec<String>,
     prefixes: Vec<(u32, String, String)>,
     text: String,
@@ -259,13 +296,28 @@ impl Sink {
         match self.root.0.as_str() {
             XS if tag.namespace == XS => self.schema(tag),
             CATALOG if tag.depth > 1 => self.mapping(tag),
+            SCHEMATRON if tag.namespace == SCHEMATRON => self.rule(tag),
             _ => {}
         }
     }
 
     fn schema(&mut self, tag: &StartTag) {
         let word = |name: &str| tag.attribute(name).map(str::to_owned);
+        let in_redefine = self.names.get(1).is_some_and(|name| name == "redefine");
+        if in_redefine && (tag.depth == 3 && tag.local == "complexType" || tag.local == "element") {
+            self.redefine(tag);
+            return;
+        }
+        if tag.depth == 2 && tag.local == "complexType" {
+            self.global = word("name").unwrap_or_default();
+        }
         let document = &mut self.document;
+        if tag.local == "element"
+            && let Some((name, of)) = tag.attribute("name").zip(tag.attribute("type"))
+        {
+            let of = of.rsplit(':').next().unwrap_or_default();
+            document.typed.push((name.to_owned(), of.to_owned()));
+        }
         let kind = match (tag.depth, tag.local.as_str()) {
             (1, _) => {
                 document.namespace = word("targetNamespace").unwrap_or_default();
@@ -304,6 +356,9 @@ impl Sink {
                 match tag.attribute("name") {
                     Some("standard") => document.standard = Some(fixed),
                     Some("version") => document.standard_version = Some(fixed),
+                    Some(name) if self.names[1] == "complexType" => {
+                        document.fixed.push((self.global.clone(), name.to_owned(), fixed));
+                    }
                     _ => {}
                 }
                 return;
@@ -315,6 +370,30 @@ impl Sink {
             namespace: word("namespace").unwrap_or_default(),
             location: word("schemaLocation"),
             line: tag.position.line,
+        });
+    }
+
+    fn rule(&mut self, tag: &StartTag) {
+        let (to, name) = match tag.local.as_str() {
+            "ns" => (&mut self.rules.namespaces, "uri"),
+            "include" | "extends" => (&mut self.rules.includes, "href"),
+            _ => return,
+        };
+        to.extend(tag.attribute(name).map(str::to_owned));
+    }
+
+    /// An element inside a type that is redefined, or the type itself.
+    fn redefine(&mut self, tag: &StartTag) {
+        let name = tag.attribute("ref").or_else(|| tag.attribute("name")).unwrap_or_default();
+        let local = name.rsplit(':').next().unwrap_or_default().to_owned();
+        let inside = tag.local == "element";
+        if !inside {
+            self.global.clone_from(&local);
+        }
+        self.document.redefined.push(Redefined {
+            of: self.global.clone(),
+            element: if inside { local } else { String::new() },
+            required: tag.attribute("minOccurs") != Some("0"),
         });
     }
 

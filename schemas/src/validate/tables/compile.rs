@@ -1,12 +1,12 @@
 //! From the library's components to tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use xsd_schema::arenas::ElementDeclData;
 use xsd_schema::compiler::{NfaTerm, build_substitution_group_map};
 use xsd_schema::parser::frames::{ComplexContentResult, DerivationMethod};
 use xsd_schema::schema::model::DerivationSet;
-use xsd_schema::{ComplexTypeKey, ElementKey, NameId, SchemaSet, TypeKey};
+use xsd_schema::{ComplexTypeKey, ElementKey, NameId, SchemaSet, SimpleTypeKey, TypeKey};
 
 use super::attributes;
 use super::components::{
@@ -20,6 +20,7 @@ use super::{
     ComplexId, ElementId, NotCompiled, SimpleId, Symbol, Symbols, Tables, TypeId, Wildcard,
     WildcardId,
 };
+use crate::validate::unions;
 
 /// Most types from one to its last ancestor.
 const MAX_ANCESTORS: usize = 100;
@@ -367,22 +368,33 @@ impl Compiler<'_> {
         let mut pairs = HashMap::new();
         let named = set.namespaces.values().flat_map(|table| table.types.values().copied());
         let builtin = super::builtin_types(set).map(|(_, key)| key);
-        let unions: Vec<TypeKey> = set
+        let of_union = |key| (key, unions::within(set, key).into_iter().collect::<HashSet<_>>());
+        let unions: HashMap<SimpleTypeKey, HashSet<SimpleTypeKey>> = set
             .arenas
             .simple_types
             .iter()
             .filter(|(_, one)| !one.resolved_member_types.is_empty())
-            .map(|(key, _)| TypeKey::Simple(key))
+            .map(|(key, _)| of_union(key))
             .collect();
+        let derives = |derived, base, barred| match (derived, base) {
+            (TypeKey::Simple(derived), TypeKey::Simple(base)) if unions.contains_key(&base) => {
+                unions::stands_in(set, derived, &unions[&base], barred)
+            }
+            _ => set.is_type_derived_from(derived, base, barred),
+        };
         for derived in named.chain(builtin) {
             let mut bases = ancestors(set, derived);
             if matches!(derived, TypeKey::Simple(_)) {
-                bases.extend(&unions);
+                bases.extend(unions.keys().copied().map(TypeKey::Simple));
             }
             for base in bases {
+                // What may not stand in with nothing barred may not at all.
+                if !derives(derived, base, DerivationSet::empty()) {
+                    continue;
+                }
                 let mut ways = 0;
                 for (n, barred) in subsets().enumerate() {
-                    ways |= u8::from(set.is_type_derived_from(derived, base, barred)) << n;
+                    ways |= u8::from(derives(derived, base, barred)) << n;
                 }
                 let pair = self.kind(Some(derived)).zip(self.kind(Some(base)));
                 if let Some(pair) = pair.filter(|_| ways != 0) {

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
+use xsd_schema::arenas::ComplexTypeDefData;
+use xsd_schema::schema::annotation::Annotation;
 use xsd_schema::{NameId, SchemaSet, TypeKey};
 
 use crate::codelist::CodeUse;
 
+use super::appinfo::code_column;
 use super::components::Content;
-use super::{ComplexId, SimpleId, Tables, XSD};
+use super::{ComplexId, SimpleId, Tables, TypeId, XSD};
 
 /// Most named types from one to its last ancestor.
 const MAX_ANCESTORS: usize = 100;
@@ -52,7 +55,11 @@ impl Tables {
     /// The complex types whose attributes name a code list: XÖV codes of types 1 to 4, by number.
     /// Which type a code is shows in what the schema fixes: list and version (1 and 2), the list
     /// alone (3) or neither (4).
-    pub(in crate::validate) fn codes(&self) -> Vec<Option<CodeUse>> {
+    /// `columns` is what [`Self::code_columns`] found.
+    pub(in crate::validate) fn codes(
+        &self,
+        columns: &HashMap<ComplexId, Box<str>>,
+    ) -> Vec<Option<CodeUse>> {
         let uri = self.symbols.find("", "listURI");
         let version = self.symbols.find("", "listVersionID");
         let used = |id: usize| {
@@ -63,8 +70,27 @@ impl Tables {
             let one = |name| complex.uses.iter().find(|one| Some(one.name) == name);
             let text = |name| one(name)?.value.as_ref().map(|value| value.text.trim().into());
             one(uri)?;
-            Some(CodeUse { uri: text(uri), version: text(version) })
+            let column = columns.get(&ComplexId(id as u32)).cloned();
+            Some(CodeUse { uri: text(uri), version: text(version), column })
         };
         (0..self.complex.len()).map(used).collect()
+    }
+
+    /// The column of its code list that a named complex type uses, where its annotation names one.
+    /// List and version stand there too, but are those that the attributes fix.
+    pub(in crate::validate) fn code_columns(
+        &self,
+        set: &SchemaSet,
+    ) -> HashMap<ComplexId, Box<str>> {
+        let text = |id: Option<NameId>| id.map(|id| set.name_table.resolve(id)).unwrap_or_default();
+        let column = |one: &ComplexTypeDefData| {
+            let name = (text(one.target_namespace), text(Some(one.name?)));
+            let TypeId::Complex(id) = self.global(self.symbols.find(&name.0, &name.1)).kind? else {
+                return None;
+            };
+            let said = one.annotation.as_ref().into_iter().flat_map(Annotation::appinfos);
+            Some((id, said.filter_map(|one| code_column(set, one)).next()?))
+        };
+        set.arenas.complex_types.values().filter_map(column).collect()
     }
 }

@@ -1,9 +1,11 @@
 //! A schema set compiled into flat tables, and the validator that runs on them.
 
+mod appinfo;
 mod attributes;
 mod compile;
 mod components;
 mod content;
+mod harmless;
 mod hints;
 mod identity;
 mod namespaces;
@@ -19,8 +21,10 @@ use self::content::Contents;
 use self::identity::Constraints;
 use self::simple::SimpleTypes;
 
+pub(in crate::validate) use harmless::Harmless;
+pub use harmless::NotHarmless;
 pub(in crate::validate) use hints::{Here, Name};
-pub(in crate::validate) use run::Run;
+pub(in crate::validate) use run::{Memory as RunMemory, Run};
 pub(in crate::validate) use symbols::{Symbol, Symbols};
 
 /// Namespace of the schema language.

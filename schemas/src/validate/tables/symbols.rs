@@ -97,6 +97,12 @@ impl Symbols {
         &self.names[symbol.index()].namespace
     }
 
+    /// The one with this number.
+    pub(in crate::validate) fn at(&self, index: usize) -> Option<Symbol> {
+        // As many as `add` has numbered.
+        (index < self.names.len()).then_some(Symbol(index as u32))
+    }
+
     /// How many there are.
     pub(in crate::validate) fn len(&self) -> usize {
         self.names.len()

@@ -1,7 +1,10 @@
 //! The pull reader: from bytes to events, one at a time.
 
 mod markup;
+mod memory;
 mod text;
+
+pub(crate) use memory::{Memory, wipe, wipe_octets};
 
 use std::io::BufRead;
 use std::sync::Arc;
@@ -77,27 +80,32 @@ enum Met {
 impl<R: BufRead> Reader<R> {
     /// A reader at the beginning of `input`. Nothing is read before the first [`Reader::next`].
     pub fn new(input: R, limits: Limits) -> Self {
+        Self::with(input, limits, Memory::usual())
+    }
+
+    /// The same with the memory of an earlier one.
+    pub(crate) fn with(input: R, limits: Limits, memory: Memory) -> Self {
         Self {
-            source: Source::new(input, limits.document_bytes),
+            source: Source::new(input, limits.document_bytes, memory.buffer),
             limits,
             cursor: Cursor::new(),
             stage: Stage::Unread,
-            open: Vec::with_capacity(USUAL_DEPTH),
-            open_sizes: Vec::with_capacity(USUAL_DEPTH),
-            names: String::with_capacity(USUAL_DEPTH * USUAL_NAME_BYTES),
-            name_starts: Vec::with_capacity(USUAL_DEPTH),
+            open: memory.open,
+            open_sizes: memory.open_sizes,
+            names: memory.names,
+            name_starts: memory.name_starts,
             open_bytes: 0,
             depth: 0,
             empty_end: None,
-            namespaces: Namespaces::default(),
+            namespaces: memory.namespaces,
             nodes: 0,
             text_node: None,
             brackets: 0,
-            text: String::new(),
+            text: memory.text,
             verbatim: 0,
-            target: String::new(),
-            reference: String::new(),
-            spare: Spare::default(),
+            target: memory.target,
+            reference: memory.reference,
+            spare: memory.spare,
             met: (NodeNumber(0), Position::default()),
             failed: None,
         }

@@ -83,6 +83,10 @@ impl AllGroup {
         Some(Term::Element(entry.element))
     }
 
+    pub(super) fn elements(&self) -> Vec<(Symbol, ElementId)> {
+        self.entries.iter().map(|entry| (entry.symbol, entry.element)).collect()
+    }
+
     pub(super) fn accepts(&self, run: &Run) -> bool {
         let complete = || self.required.iter().zip(&run.seen).all(|(all, seen)| all & !seen == 0);
         (self.optional && run.seen.iter().all(|seen| *seen == 0)) || complete()

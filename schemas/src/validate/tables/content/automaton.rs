@@ -5,7 +5,7 @@
 //! the time that is under way. An edge says what becomes of those numbers, see [`super::closure`];
 //! whether it may be gone depends on them.
 
-use super::super::{NamespaceSet, Symbol};
+use super::super::{ElementId, NamespaceSet, Symbol};
 use super::{Expected, Run, Term};
 
 /// Most counted groups around one element. `maxOccurs` up to 16 does not count: the library
@@ -94,6 +94,14 @@ impl Automaton {
     /// Whether it admits the empty content and nothing else.
     pub(super) fn is_empty(&self) -> bool {
         self.edges.is_empty() && self.wild.is_empty() && self.nodes[0].accepting
+    }
+
+    pub(super) fn elements(&self) -> Vec<(Symbol, ElementId)> {
+        let all = self.edges.iter().filter_map(|edge| match edge.to.term {
+            Term::Element(element) => Some((edge.symbol, element)),
+            Term::Wildcard(_) => None,
+        });
+        all.collect()
     }
 
     pub(super) fn start(&self, run: &mut Run) {

@@ -16,6 +16,9 @@ use super::labels::{Label, Namer};
 const MAX_NODES: usize = 20_000;
 /// Most edges of one content model.
 const MAX_EDGES: usize = 500_000;
+/// Most ways on that are gathered while one content model is compiled, over all nodes: small groups
+/// written out within each other reach nearly everything from everywhere.
+const MAX_GATHERED: usize = 5_000_000;
 
 /// Compiles a content model.
 pub(super) fn compile<E, W>(
@@ -47,6 +50,7 @@ where
         drafts: Vec::new(),
         by_follow: HashMap::new(),
         by_positions: HashMap::new(),
+        gathered: 0,
         graph,
     };
     let closure = builder.graph.before()?;
@@ -104,6 +108,7 @@ struct Builder<'a> {
     drafts: Vec<Draft>,
     by_follow: HashMap<Draft, u32>,
     by_positions: HashMap<Vec<StateId>, u32>,
+    gathered: usize,
     graph: Graph<'a>,
 }
 
@@ -146,6 +151,10 @@ impl Builder<'_> {
         let mut all = Closure::default();
         for &position in &positions {
             let one = self.graph.after(position)?;
+            self.gathered += one.reached.len();
+            if self.gathered > MAX_GATHERED {
+                return Err("a content model that is too large");
+            }
             all.reached.extend(one.reached);
             all.accepting |= one.accepting;
         }

@@ -67,6 +67,9 @@ enum Model {
     All(AllGroup),
 }
 
+/// Configurations, and words of members, whose memory is kept from one document to the next.
+const KEPT_CONFIGURATIONS: usize = 64;
+
 /// How far one element's content has come. Made once, used for one element after the other: it
 /// keeps its buffers, which only `xs:all` and models with unsettled counts fill.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +80,15 @@ pub(in crate::validate) struct Run {
     next: Vec<Configuration>,
     /// For `xs:all`: the members that have come, one bit each.
     seen: Vec<u64>,
+}
+
+impl Run {
+    /// Keeps little memory for another schema set.
+    pub(in crate::validate) fn shrink(&mut self) {
+        if self.all.capacity() > KEPT_CONFIGURATIONS || self.seen.capacity() > KEPT_CONFIGURATIONS {
+            *self = Self::default();
+        }
+    }
 }
 
 impl Contents {
@@ -211,6 +223,15 @@ impl Contents {
             }
         }
         each
+    }
+
+    /// The elements that a model admits at some place, by declarations and not by wildcards.
+    pub(in crate::validate) fn elements(&self, id: ContentId) -> Vec<(Symbol, ElementId)> {
+        match self.model(id) {
+            Model::Empty => Vec::new(),
+            Model::Automaton(automaton) => automaton.elements(),
+            Model::All(group) => group.elements(),
+        }
     }
 
     fn model(&self, id: ContentId) -> &Model {

@@ -1,6 +1,6 @@
 //! Attributes of an element (Structures 3.4.4, clauses 3 to 5; 3.2.4).
 
-use crate::validate::finding::{Subject, explain};
+use crate::validate::finding::{Finding, Subject, explain};
 use crate::xml::{Attribute, StartTag};
 
 use super::super::components::{ANY_TYPE, AttributeUse, Complex};
@@ -45,8 +45,8 @@ impl<'t> Run<'t> {
                     self.field(attribute, symbol, wanted, Value::NoSimpleType);
                 }
                 Some(Ok(Judge::Skipped)) => {}
-                Some(Err(rule)) => self.report_attribute(rule, attribute),
-                None => self.report_attribute("cvc-complex-type.3.2.1", attribute),
+                Some(Err(rule)) => self.unwanted(rule, attribute),
+                None => self.unwanted("cvc-complex-type.3.2.1", attribute),
             }
         }
         let Some(complex) = complex else { return Ok(()) };
@@ -106,14 +106,15 @@ impl<'t> Run<'t> {
         if let Err(broken) = checked {
             let expected = simple.expected(declared.kind, broken.rule).map(str::to_owned);
             let expected: Vec<String> = expected.into_iter().collect();
-            self.report_expecting(broken.rule, attribute, &expected);
+            self.report_value(broken.rule, attribute, symbol, &expected);
             self.field(attribute, symbol, wanted, Value::Invalid);
             return Ok(());
         }
         if let Some(fixed) = fixed
             && fixed.key.as_deref().is_some_and(|key| *key != *self.octets)
         {
-            self.report_expecting("cvc-attribute.4", attribute, &[fixed.text.to_string()]);
+            let expected = [fixed.text.to_string()];
+            self.report_value("cvc-attribute.4", attribute, symbol, &expected);
         }
         if wanted {
             let octets = Value::Octets(&self.octets);
@@ -147,7 +148,9 @@ impl<'t> Run<'t> {
             "nil" => {
                 let value = attribute.value.trim_matches([' ', '\t', '\n', '\r']);
                 if !matches!(value, "true" | "false" | "1" | "0") {
-                    self.report_attribute("cvc-datatype-valid.1.2.1", attribute);
+                    let expected = ["xs:boolean".to_owned()];
+                    let finding = self.explained("cvc-datatype-valid.1.2.1", attribute, &expected);
+                    self.add(finding);
                 }
             }
             // Hints load nothing here, so whatever they say is no reason to refuse.
@@ -201,14 +204,35 @@ impl<'t> Run<'t> {
         Ok(())
     }
 
-    fn report_attribute(&mut self, rule: &'static str, attribute: &Attribute) {
-        self.report_expecting(rule, attribute, &[]);
+    /// An attribute that nobody asked for.
+    fn unwanted(&mut self, rule: &'static str, attribute: &Attribute) {
+        let expected = match self.open[self.depth - 1].kind {
+            Some(TypeId::Complex(id)) => self.attributes_of(id),
+            _ => Vec::new(),
+        };
+        let finding = self.explained(rule, attribute, &expected);
+        self.add(if expected.is_empty() {
+            finding.expecting("kein Attribut", "no attribute")
+        } else {
+            finding
+        });
     }
 
-    fn report_expecting(&mut self, rule: &'static str, attribute: &Attribute, expected: &[String]) {
+    /// A value that is wrong.
+    fn report_value(
+        &mut self,
+        rule: &'static str,
+        attribute: &Attribute,
+        symbol: Option<Symbol>,
+        expected: &[String],
+    ) {
+        let finding = self.explained(rule, attribute, expected);
+        self.add_about_attribute(finding, attribute, symbol);
+    }
+
+    fn explained(&self, rule: &'static str, attribute: &Attribute, expected: &[String]) -> Finding {
         let subject = Subject { name: &attribute.local, attribute: true, expected, at_end: false };
         let path = format!("{}/@{}", self.way.path(), attribute.local);
-        let finding = explain(rule, &subject).at(attribute.position, &path);
-        self.add(finding);
+        explain(rule, &subject).at(attribute.position, &path)
     }
 }

@@ -4,16 +4,18 @@ use crate::validate::finding::{Subject, explain};
 use crate::xml::{Position, StartTag};
 
 use super::super::components::{Content, Derivation};
-use super::super::content::{Expected, Term};
+use super::super::content::Term;
 use super::super::identity::Value;
 use super::super::{ElementId, Process, Symbol, TypeId, XSI};
-use super::{GaveUp, MAX_EXPECTED, Run, Within};
+use super::{GaveUp, Run, Within};
 
 /// How a child is to be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Child {
-    /// By this declaration.
+    /// By this declaration, which the parent has at this place.
     Declared(ElementId),
+    /// By this declaration of another place: of the root, or further on or back in the parent.
+    Strayed(ElementId),
     /// There is no declaration, and there need not be one.
     Free,
     /// There is no declaration, but there should be.
@@ -29,10 +31,10 @@ impl Run<'_> {
     pub(super) fn admit(&mut self, tag: &StartTag, symbol: Option<Symbol>) -> Child {
         let tables = self.tables;
         let global = tables.global(symbol).element;
-        let strictly = global.map_or(Child::Undeclared, Child::Declared);
-        let laxly = global.map_or(Child::Free, Child::Declared);
+        let strictly = global.map_or(Child::Undeclared, Child::Strayed);
+        let laxly = global.map_or(Child::Free, Child::Strayed);
         let Some(parent) = self.depth.checked_sub(1).map(|n| &mut self.open[n]) else {
-            return strictly;
+            return global.map_or(Child::Undeclared, Child::Declared);
         };
         parent.has_children = true;
         let content = match parent.content {
@@ -59,8 +61,8 @@ impl Run<'_> {
                 Process::Strict => strictly,
             },
             None => match self.misplaced(tag, content, symbol) {
-                Some(Term::Element(id)) => Child::Declared(id),
-                _ => global.map_or(Child::Misplaced, Child::Declared),
+                Some(Term::Element(id)) => Child::Strayed(id),
+                _ => global.map_or(Child::Misplaced, Child::Strayed),
             },
         }
     }
@@ -77,6 +79,8 @@ impl Run<'_> {
         let tables = self.tables;
         let expected = self.expected(content);
         let parent = &mut self.open[self.depth - 1];
+        // Nor do those that come later in it stand where they should.
+        parent.in_place = false;
         let elsewhere = match (content, symbol) {
             (Content::Elements(model) | Content::Mixed(model), Some(symbol)) => {
                 tables.contents.resume(model, &mut parent.progress, symbol)
@@ -86,23 +90,17 @@ impl Run<'_> {
         let late = parent.skipped && matches!(elsewhere, Some((_, false)));
         parent.skipped |= matches!(elsewhere, Some((_, true)));
         if !parent.broken && !late {
-            self.report("cvc-complex-type.2.4", tag.position, &expected);
+            let name = self.way.name();
+            let subject = Subject { name, attribute: false, expected: &expected, at_end: false };
+            let finding =
+                explain("cvc-complex-type.2.4", &subject).at(tag.position, &self.way.path());
+            self.add(match (content, expected.is_empty()) {
+                (_, false) => finding,
+                (Content::Simple(_), true) => finding.expecting("nur Text", "text only"),
+                (_, true) => finding.expecting("kein weiteres Element", "no further element"),
+            });
         }
         elsewhere.map(|(term, _)| term)
-    }
-
-    /// What may stand where the innermost open element's content has come to.
-    fn expected(&self, content: Content) -> Vec<String> {
-        let (Content::Elements(model) | Content::Mixed(model)) = content else {
-            return Vec::new();
-        };
-        let tables = self.tables;
-        let expected = tables.contents.expected(model, &self.open[self.depth - 1].progress);
-        let names = expected.iter().filter_map(|one| match one {
-            Expected::Element(symbol) => Some(tables.symbols.local(*symbol).to_owned()),
-            Expected::Wildcard(_) => None,
-        });
-        names.take(MAX_EXPECTED).collect()
     }
 
     fn report_above(&mut self, rule: &'static str, position: Position) {
@@ -115,14 +113,14 @@ impl Run<'_> {
             at_end: false,
         };
         let finding = explain(rule, &subject).at(position, &path);
-        self.add(finding);
+        self.add(finding.expecting("ein leeres Element", "an empty element"));
     }
 
     /// Begins an element: its type, and whether it is nilled.
     pub(super) fn begin(&mut self, tag: &StartTag, child: Child) {
         let tables = self.tables;
         let declared = match child {
-            Child::Declared(id) => Some(id),
+            Child::Declared(id) | Child::Strayed(id) => Some(id),
             _ => None,
         };
         let place = self.depth - 1;
@@ -134,6 +132,7 @@ impl Run<'_> {
         open.instance_type = false;
         open.nilled = false;
         open.broken = misplaced;
+        open.in_place = false;
         open.skipped = false;
         open.has_children = false;
         open.has_text = false;
@@ -157,7 +156,9 @@ impl Run<'_> {
                 self.report("cvc-elt.1", tag.position, &[]);
             }
         }
+        let in_place = self.is_in_place(child);
         let open = &mut self.open[place];
+        open.in_place = in_place;
         open.content = match open.kind {
             None => Within::Lax,
             Some(TypeId::Simple(simple)) => Within::Typed(Content::Simple(simple)),
@@ -175,7 +176,8 @@ impl Run<'_> {
         let named = self.scope.name(value);
         let named = named.and_then(|(namespace, local)| tables.symbols.find(namespace, local));
         let Some(kind) = named.and_then(|symbol| tables.global(Some(symbol)).kind) else {
-            self.unsuitable("cvc-elt.4.1", position);
+            let base = self.open[place].kind;
+            self.unsuitable("cvc-elt.4.1", position, base);
             return false;
         };
         let open = &mut self.open[place];
@@ -188,11 +190,11 @@ impl Run<'_> {
             match tables.derivations.of(kind, base, barred.and(by_type)) {
                 Derivation::Allowed => {}
                 Derivation::Barred => {
-                    self.unsuitable("cvc-elt.4.3", position);
+                    self.unsuitable("cvc-elt.4.3", position, Some(base));
                     return false;
                 }
                 Derivation::None => {
-                    self.unsuitable("cvc-elt.4.2", position);
+                    self.unsuitable("cvc-elt.4.2", position, Some(base));
                     return false;
                 }
             }
@@ -203,9 +205,10 @@ impl Run<'_> {
     }
 
     /// Without its type nobody knows what belongs inside.
-    fn unsuitable(&mut self, rule: &'static str, position: Position) {
+    fn unsuitable(&mut self, rule: &'static str, position: Position, base: Option<TypeId>) {
         self.open[self.depth - 1].broken = true;
-        self.report(rule, position, &[]);
+        let expected = self.types_for(base);
+        self.report(rule, position, &expected);
     }
 
     /// What a declaration demands of the start tag. `named`: no unsuitable `xsi:type` was there.
@@ -220,7 +223,7 @@ impl Run<'_> {
             && let Some(TypeId::Complex(kind)) = self.open[place].kind
             && tables.complex(kind).is_abstract
         {
-            self.unsuitable("cvc-type.2", position);
+            self.unsuitable("cvc-type.2", position, Some(TypeId::Complex(kind)));
         }
         let Some(nil) = nil else { return };
         if !element.nillable {
@@ -248,6 +251,10 @@ impl Run<'_> {
                 self.fixed_text(tag.position);
             }
             Within::Typed(Content::Any) if !open.nilled => self.fixed_text(tag.position),
+            // Elements inside were reported; what text is around them is no value.
+            Within::Typed(Content::Simple(_)) if !open.nilled && open.has_children => {
+                value = Some(false);
+            }
             Within::Typed(Content::Simple(simple)) if !open.nilled => {
                 value = Some(self.simple_content(simple, tag.position)?);
             }

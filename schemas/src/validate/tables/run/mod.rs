@@ -2,9 +2,13 @@
 
 mod attributes;
 mod element;
+mod expecting;
+mod found;
+mod memory;
 mod names;
 mod value;
 
+pub(in crate::validate) use memory::Memory;
 pub(in crate::validate) use names::Scope;
 
 use crate::validate::finding::{Finding, Subject, explain};
@@ -15,13 +19,10 @@ use self::names::Way;
 use super::components::Content;
 use super::content::Run as Progress;
 use super::identity::{self, Ids, Keys};
-use super::{ElementId, Here, Symbol, Tables, TypeId};
+use super::{ElementId, Harmless, Here, Symbol, Tables, TypeId};
 
 /// Longest text of one element in bytes, where its value counts: it is kept until the element ends.
 const MAX_TEXT_BYTES: usize = 64 << 20;
-/// So deep are most messages, and so long their texts in bytes: room for that is made at once.
-const USUAL_DEPTH: usize = 12;
-const USUAL_TEXT_BYTES: usize = 128;
 /// Most names listed as expected.
 const MAX_EXPECTED: usize = 12;
 /// Bytes of the paths of references whose goal has not come yet. Beyond them a reference that leads
@@ -41,6 +42,8 @@ impl From<identity::GaveUp> for GaveUp {
 /// A run through one document. It is fed with the events of our reader.
 pub(in crate::validate) struct Run<'t> {
     tables: &'t Tables,
+    /// Whose values may be told.
+    harmless: &'t Harmless,
     /// The open elements; those from `depth` on keep their buffers for later.
     open: Vec<Open>,
     depth: usize,
@@ -73,6 +76,8 @@ struct Open {
     nilled: bool,
     /// What does not fit was reported; what follows from it is not.
     broken: bool,
+    /// It stands where the schemas have it: see [`found`].
+    in_place: bool,
     /// Something was missing among the children and was reported.
     skipped: bool,
     has_children: bool,
@@ -103,20 +108,26 @@ struct Place {
 }
 
 impl<'t> Run<'t> {
-    pub(in crate::validate) fn new(tables: &'t Tables) -> Self {
+    /// A run with the memory of an earlier one.
+    pub(in crate::validate) fn new(
+        tables: &'t Tables,
+        harmless: &'t Harmless,
+        memory: Memory,
+    ) -> Self {
         Self {
             tables,
-            open: Vec::with_capacity(USUAL_DEPTH),
+            harmless,
+            open: memory.open,
             depth: 0,
-            way: Way::default(),
+            way: memory.way,
             scope: Scope::default(),
-            text: String::with_capacity(USUAL_TEXT_BYTES),
+            text: memory.text,
             node: None,
             keys: Keys::new(&tables.constraints),
             ids: Ids::default(),
             broken_keys: Vec::new(),
             paths: String::new(),
-            octets: Vec::new(),
+            octets: memory.octets,
             findings: Vec::new(),
         }
     }
@@ -176,15 +187,18 @@ impl<'t> Run<'t> {
         self.way.path()
     }
 
-    /// What was found, in the order of the document as far as it was met.
-    pub(in crate::validate) fn into_findings(self) -> Vec<Finding> {
-        self.findings
+    /// What was found, in the order of the document as far as it was met, and the memory for
+    /// another run.
+    pub(in crate::validate) fn into_findings(self) -> (Vec<Finding>, Memory) {
+        (self.findings, Memory::of(self.open, self.way, self.text, self.octets))
     }
 
     fn start(&mut self, tag: &StartTag) -> Result<(), GaveUp> {
         self.node = None;
         let tables = self.tables;
         let symbol = tables.symbols.find(&tag.namespace, &tag.local);
+        // What stood before a child is no part of the child's value.
+        self.text.clear();
         self.scope.enter(tag);
         self.way.enter(tag, symbol);
         let child = self.admit(tag, symbol);

@@ -9,6 +9,10 @@ use super::super::{Symbol, simple};
 /// shown without their place among their siblings. So wide content costs no time (P8).
 const MAX_COUNTED_NAMES: usize = 64;
 
+/// A way with longer names, in bytes, or with more names counted, does not keep its memory.
+const KEPT_NAME_BYTES: usize = 8 * 1024;
+const KEPT_COUNTED: usize = 1024;
+
 /// The way from the root to where the run is. One buffer for all names: nothing is allocated for an
 /// element once the buffer is as long as the deepest way.
 #[derive(Debug)]
@@ -41,6 +45,16 @@ struct Step {
 }
 
 impl Way {
+    /// Forgets the way; one that was very long is given back.
+    pub(super) fn forget(&mut self) {
+        if self.names.capacity() > KEPT_NAME_BYTES || self.counted.capacity() > KEPT_COUNTED {
+            *self = Self::default();
+        }
+        self.names.clear();
+        self.steps.clear();
+        self.counted.clear();
+    }
+
     /// Steps into an element.
     pub(super) fn enter(&mut self, tag: &StartTag, symbol: Option<Symbol>) {
         let place = match self.steps.last() {
@@ -62,6 +76,12 @@ impl Way {
     /// The local name of the innermost element.
     pub(super) fn name(&self) -> &str {
         self.steps.last().map_or("", |step| &self.names[step.name..])
+    }
+
+    /// The local names from the root to the innermost element.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let ends = self.steps.iter().skip(1).map(|next| next.name).chain([self.names.len()]);
+        self.steps.iter().zip(ends).map(|(step, end)| &self.names[step.name..end]).collect()
     }
 
     /// The path of the innermost element: `/a/b[2]`.
@@ -200,6 +220,7 @@ mod tests {
         assert_eq!(way.path(), "/r/a[3]/c");
         assert_eq!(way.path_to(1), "/r");
         assert_eq!(way.name(), "c");
+        assert_eq!(way.names(), ["r", "a", "c"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Values of elements: simple content, defaults and fixed values, IDs.
 
+use crate::validate::finding::{Subject, explain};
 use crate::xml::Position;
 
 use super::super::components::Content;
@@ -48,7 +49,10 @@ impl Run<'_> {
                 false => tables.simple.expected(simple, rule),
             };
             let expected: Vec<String> = expected.map(str::to_owned).into_iter().collect();
-            self.report(rule, position, &expected);
+            let name = self.way.name();
+            let subject = Subject { name, attribute: false, expected: &expected, at_end: false };
+            let finding = explain(rule, &subject).at(position, &self.way.path());
+            self.add_about_value(finding);
         }
         if valid && tables.simple.identifies(simple) {
             let text = takes.map(|value| value.text.clone());
@@ -70,9 +74,9 @@ impl Run<'_> {
             return;
         }
         if open.has_children {
-            self.report("cvc-elt.5.2.2.1", position, &[]);
+            self.report("cvc-elt.5.2.2.1", position, &[value.text.to_string()]);
         } else if open.has_text && self.text != *value.text {
-            self.report("cvc-elt.5.2.2.2", position, &[]);
+            self.report("cvc-elt.5.2.2.2", position, &[value.text.to_string()]);
         }
     }
 

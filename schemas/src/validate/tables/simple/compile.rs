@@ -17,6 +17,7 @@ use super::names::Form;
 use super::pattern::Patterns;
 use super::space::Space;
 use super::{Identity, Nowhere, Scope, Simple, SimpleTypes, Variety, moment};
+use crate::validate::unions;
 
 /// Longest chain of types, one made of the other.
 const MAX_CHAIN: usize = 100;
@@ -98,11 +99,11 @@ impl Compiler<'_> {
             },
             SimpleTypeVariety::Union => {
                 let mut members = Vec::new();
-                for member in &data.resolved_member_types {
+                for member in unions::members(set, key) {
                     let TypeKey::Simple(member) = member else {
                         return Err(refuse("a union with a complex type"));
                     };
-                    members.push(self.simple(*member, depth + 1)?);
+                    members.push(self.simple(member, depth + 1)?);
                 }
                 Variety::Union(members.into())
             }
@@ -242,7 +243,8 @@ impl Compiler<'_> {
         let space = space(kind, facets.whitespace.as_ref().map(|facet| facet.value), exact_text);
         let id = u32::try_from(self.types.types.len()).map_err(|_| refuse("very many types"))?;
         let id = SimpleId(id);
-        let expected = Expected::of(form, &facets);
+        let list = matches!(variety, Variety::List(_));
+        let expected = Expected::of(form, &facets, list);
         self.types.types.push(Simple { variety, space, facets: compiled, identifies, expected });
         if facets.enumeration.is_some() {
             let enumeration = self.enumeration(id, &facets);

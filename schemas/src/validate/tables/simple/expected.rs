@@ -2,6 +2,8 @@
 
 use xsd_schema::types::facets::FacetSet;
 
+use crate::validate::finding::UNITS;
+
 /// Most listed values that are named; the others are counted.
 const MAX_LISTED: usize = 12;
 /// Longest pattern or value that is shown, in characters.
@@ -20,8 +22,14 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Of a type made of this form, with these facets.
-    pub(super) fn of(form: &str, facets: &FacetSet) -> Self {
+    /// Of a type made of this form, with these facets; `list`: its values are lists.
+    pub(super) fn of(form: &str, facets: &FacetSet, list: bool) -> Self {
+        // Datatypes 4.3.1.3: what a length counts.
+        let unit = match form {
+            _ if list => UNITS[2],
+            "xs:hexBinary" | "xs:base64Binary" => UNITS[1],
+            _ => UNITS[0],
+        };
         let steps = facets.patterns.iter().filter(|step| !step.is_empty()).map(|step| {
             let texts = step.iter().map(|pattern| pattern.value.as_str());
             texts.collect::<Vec<_>>().join(" | ")
@@ -39,7 +47,8 @@ impl Expected {
         ];
         let digits = digits.iter().flatten().map(|(name, value)| format!("{name} ≤ {value}"));
         let length = |sign: &str, value: Option<u64>| {
-            value.map(|value| format!("{sign} {value}")).unwrap_or_default().into_boxed_str()
+            let text = value.map(|value| format!("{sign} {value} {unit}"));
+            text.unwrap_or_default().into_boxed_str()
         };
         Self {
             form: form.into(),

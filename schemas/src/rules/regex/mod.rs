@@ -1,0 +1,259 @@
+//! `matches`, `replace` and `tokenize` (XPath 2.0 functions, 7.6) in time that grows with the text
+//! and not with what a pattern could try: the engine's own search goes back and forth and can be
+//! led to take for ever. Patterns are rewritten for `regex-automata`; the engine only says whether
+//! it finds a pattern well-formed.
+//!
+//! References back to a group (`\1`) and blocks (`\p{IsGreek}`) cannot be searched for like this:
+//! such a pattern is FORX0002, a dynamic error.
+
+mod pattern;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use regex_automata::Input;
+use regex_automata::meta;
+use xsd_schema::types::value::{XmlAtomicValue, XmlValue, XmlValueKind};
+use xsd_schema::xpath::functions::{
+    BuiltinEvaluator, FunctionEvaluator, FunctionHandle, FunctionId, XPathValue,
+};
+use xsd_schema::xpath::{DomNavigator, DynamicContext, XPathError, XmlItem};
+
+use super::meter::MAX_STRING;
+use super::navigator::{Budget, Nav};
+use super::run::Value;
+
+pub(super) use pattern::refers_back;
+
+/// Bytes of the automaton of one pattern. 2 MiB.
+const MAX_AUTOMATON: usize = 2 << 20;
+/// Bytes of one pattern. 16 KiB.
+const MAX_PATTERN: usize = 16 << 10;
+/// Compiled patterns kept.
+const MAX_KEPT: usize = 500;
+/// Bytes of text that are searched for one move.
+const SEARCHED_PER_MOVE: usize = 32;
+
+/// Compiled patterns with their flags; `None`: not well-formed.
+#[derive(Default)]
+pub(super) struct Patterns(RefCell<HashMap<(String, String), Option<meta::Regex>>>);
+
+impl Patterns {
+    fn get<'d>(
+        &self,
+        text: &str,
+        flags: &str,
+        ctx: &mut DynamicContext<'_, Nav<'d>>,
+    ) -> Result<meta::Regex, XPathError> {
+        if !flags.chars().all(|c| "smix".contains(c)) {
+            return Err(XPathError::invalid_regex_flags(flags));
+        }
+        let key = (text.to_owned(), flags.to_owned());
+        let known = self.0.borrow().get(&key).cloned();
+        let regex = known.unwrap_or_else(|| {
+            let regex = compile(text, flags).filter(|_| engine_agrees(text, flags, ctx));
+            let mut all = self.0.borrow_mut();
+            if all.len() >= MAX_KEPT {
+                all.clear();
+            }
+            all.insert(key, regex.clone());
+            regex
+        });
+        regex.ok_or_else(|| XPathError::invalid_regex_pattern(text))
+    }
+}
+
+fn compile(text: &str, flags: &str) -> Option<meta::Regex> {
+    if text.len() > MAX_PATTERN {
+        return None;
+    }
+    let config = meta::Config::new()
+        .nfa_size_limit(Some(MAX_AUTOMATON))
+        .onepass(false)
+        .dfa(false)
+        .hybrid_cache_capacity(MAX_AUTOMATON);
+    meta::Builder::new().configure(config).build(&pattern::rewritten(text, flags)?).ok()
+}
+
+/// Whether the engine takes the pattern: asked with no text to search.
+fn engine_agrees<'d>(text: &str, flags: &str, ctx: &mut DynamicContext<'_, Nav<'d>>) -> bool {
+    let args: Vec<Value<'d>> = ["", text, flags].map(XPathValue::string).into();
+    BuiltinEvaluator.eval(FunctionId::Matches.into(), ctx, args).is_ok()
+}
+
+/// The function, if it is one of the three.
+pub(super) fn function(handle: FunctionHandle) -> Option<FunctionId> {
+    let all = [FunctionId::Matches, FunctionId::Replace, FunctionId::Tokenize];
+    all.into_iter().find(|id| FunctionHandle::from(*id) == handle)
+}
+
+/// Calls it.
+pub(super) fn call<'d>(
+    function: FunctionId,
+    args: &[Value<'d>],
+    patterns: &Patterns,
+    budget: &Budget<'_>,
+    ctx: &mut DynamicContext<'_, Nav<'d>>,
+) -> Result<Value<'d>, XPathError> {
+    let text = |at: usize| args.get(at).map_or(Ok(None), string);
+    let needed = |at: usize| {
+        text(at)?.ok_or_else(|| XPathError::type_mismatch("xs:string", "an empty sequence"))
+    };
+    let replaces = function == FunctionId::Replace;
+    let flags = text(if replaces { 3 } else { 2 })?.unwrap_or_default();
+    let pattern = needed(1)?;
+    let replacement = if replaces { needed(2)? } else { String::new() };
+    let input = text(0)?.unwrap_or_default();
+    let regex = patterns.get(&pattern, &flags, ctx)?;
+    budget.take(1 + (input.len() / SEARCHED_PER_MOVE) as u64);
+    if function == FunctionId::Matches {
+        return Ok(XPathValue::boolean(regex.is_match(&input)));
+    }
+    if regex.is_match("") {
+        return Err(XPathError::regex_matches_zero_length(&pattern));
+    }
+    let search =
+        Search { regex: &regex, input: &input, short: pattern::is_short(&pattern), budget };
+    if replaces {
+        let parts = parts(&replacement, regex.captures_len() - 1)
+            .ok_or_else(|| XPathError::invalid_replacement_string(&replacement))?;
+        return Ok(XPathValue::string(search.replaced(&parts)));
+    }
+    Ok(search.tokens())
+}
+
+/// A text, converted as 3.1.5 has it.
+fn string(value: &Value<'_>) -> Result<Option<String>, XPathError> {
+    match value.as_slice() {
+        [] => Ok(None),
+        [XmlItem::Node(node)] => Ok(Some(node.value())),
+        [
+            XmlItem::Atomic(XmlValue {
+                value:
+                    XmlValueKind::UntypedAtomic(text)
+                    | XmlValueKind::Atomic(XmlAtomicValue::String(text) | XmlAtomicValue::AnyUri(text)),
+                ..
+            }),
+        ] => Ok(Some(text.clone())),
+        [_] => Err(XPathError::type_mismatch("xs:string?", "another type")),
+        _ => Err(XPathError::type_mismatch("xs:string?", "a sequence")),
+    }
+}
+
+struct Search<'s> {
+    regex: &'s meta::Regex,
+    input: &'s str,
+    /// A search looks no further than a few characters beyond what it finds.
+    short: bool,
+    budget: &'s Budget<'s>,
+}
+
+impl Search<'_> {
+    /// Takes for one search from here on: it may look at all that is left.
+    fn pay(&self, from: usize) {
+        let left = if self.short { 0 } else { self.input.len().saturating_sub(from) };
+        self.budget.take(1 + (left / SEARCHED_PER_MOVE) as u64);
+    }
+
+    fn tokens<'d>(&self) -> Value<'d> {
+        let mut items = Vec::new();
+        if self.input.is_empty() {
+            return XPathValue::Empty;
+        }
+        let mut from = 0;
+        for found in self.regex.find_iter(self.input) {
+            self.pay(found.end());
+            self.budget.take(8);
+            items.push(XmlItem::Atomic(XmlValue::string(&self.input[from..found.start()])));
+            from = found.end();
+        }
+        items.push(XmlItem::Atomic(XmlValue::string(&self.input[from..])));
+        XPathValue::from_sequence(items)
+    }
+
+    fn replaced(&self, parts: &[Part]) -> String {
+        let (mut out, mut from) = (String::new(), 0);
+        let mut groups = self.regex.create_captures();
+        loop {
+            self.pay(from);
+            let input = Input::new(self.input).range(from..);
+            self.regex.search_captures(&input, &mut groups);
+            let Some(found) = groups.get_match() else { break };
+            out.push_str(&self.input[from..found.start()]);
+            for part in parts {
+                match part {
+                    Part::Text(text) => out.push_str(text),
+                    Part::Group(number) => {
+                        if let Some(span) = groups.get_group(*number) {
+                            out.push_str(&self.input[span.start..span.end]);
+                        }
+                    }
+                }
+                if out.len() > MAX_STRING {
+                    self.budget.spend();
+                }
+            }
+            self.budget.take(parts.len() as u64);
+            from = found.end();
+            if found.is_empty() {
+                break;
+            }
+        }
+        out.push_str(&self.input[from..]);
+        out
+    }
+}
+
+/// A part of a replacement.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Group(usize),
+}
+
+/// Reads a replacement (7.6.3). `None`: FORX0004.
+fn parts(text: &str, groups: usize) -> Option<Vec<Part>> {
+    let mut parts = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => plain.push(rest.next().filter(|c| matches!(c, '\\' | '$'))?),
+            '$' => {
+                let mut number = rest.next()?.to_digit(10)? as usize;
+                while let Some(digit) = rest.peek().and_then(|c| c.to_digit(10)) {
+                    let longer = number * 10 + digit as usize;
+                    if longer > groups {
+                        break;
+                    }
+                    number = longer;
+                    rest.next();
+                }
+                parts.push(Part::Text(std::mem::take(&mut plain)));
+                parts.push(Part::Group(number));
+            }
+            c => plain.push(c),
+        }
+    }
+    parts.push(Part::Text(plain));
+    parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+    Some(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replacements_name_groups() {
+        let text = |t: &str| Part::Text(t.to_owned());
+        assert_eq!(
+            parts("a$1\\$b$12", 2),
+            Some(vec![text("a"), Part::Group(1), text("$b"), Part::Group(1), text("2")])
+        );
+        assert_eq!(parts("$12", 12), Some(vec![Part::Group(12)]));
+        for bad in ["$", "$a", "\\", "\\n"] {
+            assert_eq!(parts(bad, 1), None, "{bad}");
+        }
+    }
+}
