@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use xsd_schema::SchemaSet;
+use xsd_schema::ids::TypeKey;
 use xsd_schema::namespace::context::NamespaceContextSnapshot;
 use xsd_schema::parser::location::SourceLocation;
 use xsd_schema::validation::{
@@ -55,6 +56,8 @@ pub(super) struct Engine<'b> {
 /// An element that has not ended.
 struct Open {
     content: Option<ContentType>,
+    /// Its type is a simple one.
+    is_simple: bool,
     /// A child did not fit; what follows from it is not reported again.
     broken: bool,
     /// The finding about this element not fitting, until the parent can say what would have.
@@ -99,13 +102,19 @@ impl<'b> Engine<'b> {
         let none = NamespaceContextSnapshot::default();
         let scope = self.scopes.last().map_or(&none, |(_, scope)| scope);
         let runtime = &mut self.runtime;
-        let content = guarded(|| {
+        let info = guarded(|| {
             let kind = tag.attribute_ns(XSI, "type");
             let nil = tag.attribute_ns(XSI, "nil");
-            runtime.validate_element(&tag.local, &tag.namespace, kind, nil, scope).content_type
+            runtime.validate_element(&tag.local, &tag.namespace, kind, nil, scope)
         })?;
-        let name = tag.local.clone();
-        self.open.push(Open { content, broken: false, misplaced: None, text_bytes: 0, name });
+        self.open.push(Open {
+            content: info.content_type,
+            is_simple: matches!(info.schema_type, Some(TypeKey::Simple(_))),
+            broken: false,
+            misplaced: None,
+            text_bytes: 0,
+            name: tag.local.clone(),
+        });
         self.settle(&At::Start(tag), &[])?;
         for attribute in &tag.attributes {
             self.attribute(attribute)?;
@@ -190,6 +199,14 @@ impl<'b> Engine<'b> {
             return Ok(());
         }
         self.place(attribute.position);
+        // The engine takes any other of this namespace where the type is simple (cvc-type, 3.1.1).
+        let strange = attribute.namespace == XSI
+            && !matches!(attribute.local.as_str(), "type" | "nil")
+            && self.open.last().is_some_and(|open| open.is_simple && !open.broken);
+        if strange {
+            self.strange_attribute(attribute);
+            return Ok(());
+        }
         let runtime = &mut self.runtime;
         guarded(|| {
             let Attribute { local, namespace, value, .. } = attribute;
@@ -347,11 +364,24 @@ impl<'b> Engine<'b> {
     }
 
     /// Characters that Unicode takes for white space and XML does not, where no text may stand.
-    fn odd_space(&mut self) {
+    fn strange_attribute(&mut self, attribute: &Attribute) {
+        let path = format!("{}/@{}", self.way(), attribute.local);
+        let subject = Subject { attribute: true, ..subject(&attribute.local) };
+        let finding = explain("cvc-complex-type.3.2.1", &subject).at(attribute.position, &path);
+        self.add(finding);
+    }
+
+    /// Names from the root to the innermost element, without positions among equal ones.
+    fn way(&self) -> String {
         let names: Vec<&str> = self.open.iter().map(|open| open.name.as_str()).collect();
-        let subject = subject(names.last().copied().unwrap_or_default());
+        format!("/{}", names.join("/"))
+    }
+
+    fn odd_space(&mut self) {
+        let name = self.open.last().map(|open| open.name.clone()).unwrap_or_default();
+        let subject = subject(&name);
         let position = self.text.map(|(_, position)| position).unwrap_or_default();
-        let path = format!("/{}", names.join("/"));
+        let path = self.way();
         let finding = explain("cvc-complex-type.2.3", &subject).at(position, &path);
         self.add(finding);
     }

@@ -39,8 +39,6 @@ pub(crate) struct Known {
 
 const LIBXML2: &[Judge] = &[Judge::Libxml2];
 const LIBRARY: &[Judge] = &[Judge::Library];
-const ENGINE: &[Judge] = &[Judge::Engine];
-const PACKS: &[Over] = &[Over::Packs];
 const CORPUS: &[Over] = &[Over::Corpus];
 const BOTH: &[Over] = &[Over::Corpus, Over::Packs];
 
@@ -139,15 +137,6 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         judges: LIBRARY,
         seen: BOTH,
-        does: Does::Overlooks("cvc-complex-type.3.2.1", |finding, text| {
-            finding.path.ends_with("/@other") && text.contains(" i9:other=")
-        }),
-        why: "an element of simple type may have no attribute but four of xsi (Structures 3.3.4, \
-              cvc-type, clause 3.1.1)",
-    },
-    Known {
-        judges: ENGINE,
-        seen: PACKS,
         does: Does::Overlooks("cvc-complex-type.3.2.1", |finding, text| {
             finding.path.ends_with("/@other") && text.contains(" i9:other=")
         }),
