@@ -5,6 +5,7 @@
 //! OUT/<name>/order.json and the files it names                an order
 //! OUT/.sent/<name>/..., receipt.json                          the hub has it
 //! OUT/.refused/<name>/..., problem.json                       the hub does not want it
+//! OUT/.refused/<name>/..., business-rejection.xml             the answer in the standard, if any
 //! ```
 //!
 //! A folder appears under its name only when it is whole. The system does the same with orders: it
@@ -254,6 +255,17 @@ impl Outbound for FolderOutbox {
     }
 
     fn abort(&mut self, order: &Outgoing, problem: &Problem) -> Result<(), GatewayError> {
+        let folder = self.folder.join(&order.name);
+        let target = folder.join("business-rejection.xml");
+        // Whoever finds the order refused finds all of the answer; a file of the order's own stays.
+        if let Some(rejection) = &problem.business_rejection
+            && folder.is_dir()
+            && !target.exists()
+        {
+            let half = folder.join(".business-rejection");
+            write_new(&half, rejection.content.as_bytes())?;
+            fs::rename(half, target)?;
+        }
         Ok(self.finish(&order.name, REFUSED, "problem.json", &problem.to_bytes())?)
     }
 }

@@ -357,12 +357,35 @@ pub struct Fault {
     pub findings: Vec<Finding>,
     /// For `retry: later`: after how many seconds.
     pub retry_after: Option<u32>,
+    /// The answer in the Author's standard, where it has one.
+    pub rejection: Option<Box<BusinessRejection>>,
+}
+
+/// A standard's own rejection of a message (Rückweisung), for the system of its Author.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusinessRejection {
+    /// The standard.
+    pub standard: String,
+    /// Its version: the Author's.
+    pub version: String,
+    /// The type of the rejection in the standard.
+    #[serde(rename = "type")]
+    pub message_type: String,
+    /// The message, XML in UTF-8, valid against its standard.
+    pub content: String,
 }
 
 impl Fault {
     /// The bare refusal.
     pub fn new(code: Code) -> Self {
-        Self { code, place: None, detail: None, findings: Vec::new(), retry_after: None }
+        Self {
+            code,
+            place: None,
+            detail: None,
+            findings: Vec::new(),
+            retry_after: None,
+            rejection: None,
+        }
     }
 
     /// Names the place.
@@ -380,6 +403,12 @@ impl Fault {
     /// Adds what validation found.
     pub fn with(mut self, findings: Vec<Finding>) -> Self {
         self.findings = findings;
+        self
+    }
+
+    /// Adds the answer in the Author's standard.
+    pub fn rejecting(mut self, rejection: Option<BusinessRejection>) -> Self {
+        self.rejection = rejection.map(Box::new);
         self
     }
 

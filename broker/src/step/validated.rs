@@ -3,13 +3,16 @@
 use std::io::BufReader;
 use std::time::Duration;
 
-use amtsbote_domain::fault::{Code, Fault, Finding};
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::fault::{BusinessRejection, Code, Fault, Finding};
 use amtsbote_domain::identity::MessageUuid;
 use amtsbote_domain::message::{ContentVerdict, OpaqueReason};
 use amtsbote_domain::party::PartyId;
+use amtsbote_schemas::pack::{Cause, PackSet, Rejection};
 use amtsbote_schemas::validate::{self, Checked as PackVerdict, Verdict};
 use amtsbote_schemas::xml;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::hub::Hub;
 use crate::step::authenticated::Authenticated;
@@ -67,14 +70,15 @@ pub(crate) async fn validate(hub: &Hub, message: Authenticated) -> Result<Conten
     if !is_xml(&message.parts[0].media_type) {
         return Ok(opaque(message));
     }
-    let (message, checked) = check(hub, message).await?;
+    let (message, checked, rejection) = check(hub, message).await?;
+    let refusal = |code, checked| Err(refusal(code, checked).rejecting(rejection));
     let facts = match checked.verdict {
         Verdict::Valid => agree(&message, &checked)?,
         Verdict::UnknownStandard => return Ok(opaque(message)),
-        Verdict::NotWellFormed => return Err(refusal(unreadable(&checked), checked)),
-        Verdict::Invalid => return Err(refusal(Code::ContentInvalid, checked)),
-        Verdict::NotInForce => return Err(refusal(Code::StandardNotInForce, checked)),
-        Verdict::Error => return Err(refusal(Code::ValidationGaveUp, checked)),
+        Verdict::NotWellFormed => return refusal(unreadable(&checked), checked),
+        Verdict::Invalid => return refusal(Code::ContentInvalid, checked),
+        Verdict::NotInForce => return refusal(Code::StandardNotInForce, checked),
+        Verdict::Error => return refusal(Code::ValidationGaveUp, checked),
     };
     let verdict = ContentVerdict::Valid {
         standard: checked.standard.unwrap_or_default(),
@@ -90,8 +94,12 @@ fn is_xml(media_type: &str) -> bool {
     essence == "application/xml" || essence == "text/xml" || essence.ends_with("+xml")
 }
 
+/// A message, what was found, and the rejection in its Author's standard where it is refused and
+/// there is one.
+type Judged = (Authenticated, PackVerdict, Option<BusinessRejection>);
+
 /// One pass over the payload on a thread that may block, within `validation_ms`.
-async fn check(hub: &Hub, message: Authenticated) -> Result<(Authenticated, PackVerdict), Fault> {
+async fn check(hub: &Hub, message: Authenticated) -> Result<Judged, Fault> {
     let packs = hub.tables().packs.clone();
     let limits = xml::Limits { document_bytes: hub.limits.payload_bytes, ..xml::Limits::default() };
     let time = Duration::from_millis(hub.limits.validation_ms);
@@ -109,12 +117,34 @@ async fn check(hub: &Hub, message: Authenticated) -> Result<(Authenticated, Pack
                 &expired,
             )
         });
-        (message, checked)
+        let rejection = checked.as_ref().ok().and_then(|one| reject(&packs, one, message.arrival));
+        (message, checked, rejection)
     });
     // A panic inside validation is caught there; one here is a fault of the program.
-    let (message, checked) = work.await.map_err(|_| Fault::new(Code::Internal))?;
+    let (message, checked, rejection) = work.await.map_err(|_| Fault::new(Code::Internal))?;
     let checked = checked.map_err(|error| store_fault(&error))?;
-    Ok((message, checked))
+    Ok((message, checked, rejection))
+}
+
+/// Longest rejection in bytes that fits into the answer to a refused message.
+const MAX_REJECTION_BYTES: usize = 256 * 1024;
+
+/// The rejection of the standard, in the version of the Author: also where that came too late. A
+/// standard without one, or a message that says too little of itself, gets the generic answer alone.
+fn reject(packs: &PackSet, checked: &PackVerdict, at: Timestamp) -> Option<BusinessRejection> {
+    let cause = Cause::of(checked)?;
+    let id = Uuid::new_v4().to_string();
+    match packs.rejection(checked, cause, &id, at) {
+        Ok(Rejection { standard, version, message_type, xml }) => {
+            let content = String::from_utf8(xml).ok();
+            let content = content.filter(|content| content.len() <= MAX_REJECTION_BYTES)?;
+            Some(BusinessRejection { standard, version, message_type, content })
+        }
+        Err(why) => {
+            tracing::debug!(code = why.code(), "no business rejection");
+            None
+        }
+    }
 }
 
 /// A limit or a DTD is no mistake of grammar; whoever reads the code must look elsewhere.

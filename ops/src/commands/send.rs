@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use amtsbote_adapters::ClientError;
 use amtsbote_adapters::submit::{Content, Source, Submission, SubmitOutcome};
 use amtsbote_domain::Timestamp;
+use amtsbote_domain::fault::BusinessRejection;
 use amtsbote_domain::identity::{MessageType, MessageUuid, ServiceUri, TransportId};
 use amtsbote_domain::message::Metadata;
 use amtsbote_domain::party::PartyId;
@@ -67,6 +68,9 @@ pub(crate) struct Send {
     /// Keep the receipt in this file
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
+    /// Keep the standard's own rejection in this file, where a refused message gets one
+    #[arg(long, value_name = "FILE")]
+    rejection: Option<PathBuf>,
 }
 
 impl Send {
@@ -93,6 +97,11 @@ impl Send {
             }
             Err(ClientError::Refused(problem)) => {
                 let exit = ClientError::Refused(problem.clone()).exit_code();
+                if let (Some(path), Some(rejection)) =
+                    (&self.rejection, &problem.business_rejection)
+                {
+                    fs::write(path, &rejection.content).or_not_now_at(path)?;
+                }
                 print_refusal(ui, id, &problem);
                 Ok(exit_of(exit))
             }
@@ -219,6 +228,7 @@ fn print_refusal(ui: &Ui, id: &TransportId, problem: &Problem) {
             "detail": problem.detail, "place": problem.place, "rule": problem.rule,
             "advice": problem.advice, "findings": problem.findings,
             "error_id": problem.error_id, "retry": problem.retry,
+            "business_rejection": problem.business_rejection,
         }));
         return;
     }
@@ -229,6 +239,12 @@ fn print_refusal(ui: &Ui, id: &TransportId, problem: &Problem) {
         ui.line(ui.tint(Tone::Dim, &format!("      {} {}", finding.code, finding.path)));
     }
     ui.line(format!("  {}", problem.advice));
+    if let Some(BusinessRejection { standard, version, message_type, .. }) =
+        &problem.business_rejection
+    {
+        let what = ui.t("Rückweisung im Standard", "rejection in the standard");
+        ui.line(format!("  {what}: {standard} {version}, {message_type} (--rejection FILE)"));
+    }
     ui.line(format!("  {} {}", ui.t("Fehlernummer", "error id"), problem.error_id));
 }
 

@@ -1,7 +1,7 @@
 //! Refusals on the wire: `application/problem+json` (RFC 9457) in one language, written by the hub
 //! and read by its clients.
 
-use amtsbote_domain::fault::{Code, Fault, Finding, Retry};
+use amtsbote_domain::fault::{BusinessRejection, Code, Fault, Finding, Retry};
 use amtsbote_domain::text::Language;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,9 @@ pub struct Problem {
     /// For `retry: later`: after how many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
+    /// The answer in the Author's standard, where it has one: for the system that made the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business_rejection: Option<BusinessRejection>,
 }
 
 /// One finding, in the language of the document.
@@ -100,6 +103,7 @@ impl Problem {
             error_id: error_id.to_owned(),
             retry: fault.code.retry(),
             retry_after: fault.retry_after,
+            business_rejection: fault.rejection.as_deref().cloned(),
         }
     }
 

@@ -62,6 +62,14 @@ async fn flawed(world: &World, flaw: Flaw) -> Result<String> {
         let finding = refused.findings.first().context("no finding")?;
         ensure!(finding.line > 0 && finding.column > 0, "a finding without a place");
     }
+    if code == Code::ContentInvalid {
+        let rejection = refused.business_rejection.as_ref().context("no business rejection")?;
+        ensure!((&*rejection.standard, &*rejection.message_type) == ("XUmmeldung", "0199"));
+        let (_, reader) = rejection.content.split_once("<leser>").context("no reader")?;
+        let author = world.lemgo.party.as_str();
+        let first = reader.find(author).context("it is not for the Author")?;
+        ensure!(reader.find("</leser>").is_some_and(|end| first < end), "it is not for the Author");
+    }
     // A refusal uses up no id (P3): the good message goes through under the same one.
     let mut metadata = world.lemgo.metadata(&world.detmold.party);
     metadata.transport_id = id;
