@@ -173,15 +173,28 @@ impl Field {
 impl HeaderSink {
     /// Looks at one event. Most of a document is outside the header, and nothing is done there.
     #[inline]
+    #[inline]
     pub fn take(&mut self, event: &Event<'_>) {
+        // Behind the header hardly anything concerns it.
+        let concerns = match event {
+            Event::Start(tag) => self.in_header || tag.depth <= 2,
+            Event::Comment(..) | Event::ProcessingInstruction(..) => true,
+            _ => self.in_header,
+        };
+        if concerns {
+            self.take_in(event);
+        }
+    }
+
+    fn take_in(&mut self, event: &Event<'_>) {
         match event {
-            Event::Start(tag) if self.in_header || tag.depth <= 2 => self.start(tag),
-            Event::End(tag, _) if self.in_header => self.end(tag),
-            Event::Text(node, piece, _) if self.in_header => self.text(*node, piece),
+            Event::Start(tag) => self.start(tag),
+            Event::End(tag, _) => self.end(tag),
+            Event::Text(node, piece, _) => self.text(*node, piece),
             Event::Comment(node, ..) | Event::ProcessingInstruction(node, ..) => {
                 self.last_node = *node;
             }
-            _ => {}
+            Event::EndOfDocument => {}
         }
     }
 
