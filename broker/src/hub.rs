@@ -152,6 +152,12 @@ impl Mail {
         }
     }
 
+    /// Something new may lie in any inbox.
+    pub(crate) fn ring_all(&self) {
+        let bells = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        bells.values().for_each(|bell| bell.notify_waiters());
+    }
+
     /// Returns when something new lies in this inbox. Counts from the call, not from the first
     /// poll.
     pub(crate) fn sign(&self, reader: &PartyId) -> impl Future<Output = ()> + Send + use<> {

@@ -4,6 +4,7 @@
 //! `amtsbote-domain`, durability in `amtsbote-store`, protocols without sockets in
 //! `amtsbote-wire`; what owns a socket is in [`transport`].
 
+mod clearing;
 pub mod clock;
 pub mod config;
 mod doors;

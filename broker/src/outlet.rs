@@ -16,6 +16,7 @@ use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::{Delivery, Lease, Pending, Store, StoreError};
 use amtsbote_domain::state::Event;
 
+use crate::clearing::may_go_by_hand;
 use crate::config::{DeliveryPolicy, PeerConfig};
 use crate::hub::Hub;
 use crate::transport::native::peer::NativePeer;
@@ -89,21 +90,16 @@ pub(crate) struct Ready {
 
 /// Judges the way again at delivery time (P10).
 pub(crate) async fn prepare(hub: &Hub, lease: &Lease) -> Result<Option<Ready>, StoreError> {
-    let record = hub.store.delivery(&lease.hub_id).await?.record;
+    let Delivery { record, by_hand, .. } = hub.store.delivery(&lease.hub_id).await?;
     let tables = hub.tables();
-    let way = tables.directory.way_to(
-        &record.metadata.reader,
-        &record.metadata.service,
-        record.test,
-        hub.clock.now(),
-    );
-    let outlet = match way {
-        Ok(way) => match &way.channel {
-            Channel::Peer(name) if *name == lease.peer => tables.outlets.get(name).cloned(),
-            Channel::Peer(_) | Channel::Inbox => None,
-        },
-        Err(_) => None,
+    let (reader, service) = (&record.metadata.reader, &record.metadata.service);
+    let way = tables.directory.way_to(reader, service, record.test, hub.clock.now());
+    // A way that people named, by two, need not be the directory's; test and production stay apart.
+    let open = match by_hand {
+        true => may_go_by_hand(record.test, &way),
+        false => way.is_ok_and(|way| way.channel == Channel::Peer(lease.peer.clone())),
     };
+    let outlet = tables.outlets.get(&lease.peer).filter(|_| open).cloned();
     let Some(outlet) = outlet else {
         hub.store.give_back(lease, Some(Event::WayLost)).await?;
         return Ok(None);
@@ -168,7 +164,7 @@ pub(crate) fn resolve(
     now: Timestamp,
 ) -> Event {
     let record = &delivery.record;
-    let peer = record.channel.strip_prefix("peer:").and_then(|name| outlets.get(name));
+    let peer = delivery.channel.strip_prefix("peer:").and_then(|name| outlets.get(name));
     let idempotent = peer.is_some_and(|outlet| outlet.is_idempotent());
     let retry_at = retry_at(policy, &record.hub_id, delivery.attempts.max(1), None, now);
     if idempotent && delivery.attempts < policy.max_attempts {
@@ -277,6 +273,8 @@ mod tests {
             record.metadata.expires = expires;
             let (state, since) = (State::Uncertain, at(0));
             let delivery = Delivery {
+                channel: record.channel.clone(),
+                by_hand: false,
                 record,
                 accepted_at: since,
                 state,

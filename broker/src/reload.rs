@@ -146,7 +146,8 @@ impl Hub {
             None => format!("{by}: refused, the tables in force stay"),
         };
         tracing::info!(%certificate, act);
-        let record = Evidence::Operator { certificate, act, hub_id: None };
+        let record =
+            Evidence::Operator { certificate, name: None, act, hub_id: None, reason: None };
         self.store.record(record).await.map(drop).map_err(|error| NotReread {
             de: format!("Das erneute Lesen ließ sich nicht aufzeichnen: {error}"),
             en: format!("Reading again could not be recorded: {error}"),

@@ -144,8 +144,14 @@ fn report(ended: Ended) {
 async fn mend(hub: &Hub) -> Result<bool, StoreError> {
     let tables = hub.tables();
     let swept = hub.store.sweep(SWEEP).await?;
+    // What two people decided goes on, also after a crash in the middle of it.
+    let granted = hub.store.carry_out().await.unwrap_or_else(|error| {
+        // One proposal that cannot be carried out must not stop the traffic.
+        tracing::error!(%error, "what was granted could not be carried out; it is tried again");
+        false
+    });
     let uncertain = hub.store.uncertain(SWEEP).await?;
-    let more = swept >= SWEEP || uncertain.len() >= SWEEP as usize;
+    let more = granted || swept >= SWEEP || uncertain.len() >= SWEEP as usize;
     stream::iter(uncertain)
         .map(Ok)
         .try_for_each_concurrent(TOGETHER, |delivery| settle_doubt(hub, &tables.outlets, delivery))
@@ -168,7 +174,9 @@ async fn settle_doubt(hub: &Hub, outlets: &Outlets, delivery: Delivery) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use amtsbote_domain::identity::HubId;
+    use amtsbote_domain::clearing::{Act, Decision, Person, Reason, Target};
+    use amtsbote_domain::digest::Digest;
+    use amtsbote_domain::identity::{HubId, ProposalId};
     use amtsbote_domain::ports::Pending;
     use amtsbote_domain::state::State;
     use tempfile::tempdir;
@@ -300,6 +308,32 @@ mod tests {
         // Not idempotent, and nobody can be asked: a person decides.
         assert!(!mend(&hub).await.expect("mends"));
         assert!(matches!(state(&hub, &hub_id).await, State::InClearing { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_proposal_that_cannot_be_carried_out_does_not_stop_the_traffic() {
+        let dir = tempdir().expect("a folder");
+        let (hub, _stopper) = testing::hub(dir.path(), DeliveryPolicy::default(), Outlets::new());
+        let hub_id = testing::accepted(&hub).await;
+        let person =
+            |name: &str, octet| Person { name: name.to_owned(), certificate: Digest([octet; 32]) };
+        let reason = Reason::parse("TEST").expect("a reason");
+        let revision = hub.store.delivery(&hub_id).await.expect("is there").revision;
+        // Nobody can make one like this: it names no way.
+        let target = Target { hub_id, revision, channel: None };
+        let decision = Decision {
+            act: Act::Resubmit,
+            by: person("anna", 1),
+            reason: reason.clone(),
+            targets: vec![target],
+        };
+        let id = ProposalId::parse("0197a2c4-0000-7000-8000-00000000000a").expect("an id");
+        let digest = Digest([7; 32]);
+        hub.store.propose(id.clone(), decision, digest).await.expect("proposes");
+        let berta = person("berta", 2);
+        hub.store.judge(&id, &berta, true, digest, &reason).await.expect("grants");
+        assert!(hub.store.carry_out().await.is_err(), "the test needs one that fails");
+        assert!(!mend(&hub).await.expect("mends what else there is"));
     }
 
     #[tokio::test]

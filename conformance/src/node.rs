@@ -154,6 +154,11 @@ impl Folder {
 impl Node {
     /// Ends the process at once, as a power cut would end it for the process (SIGKILL).
     pub(crate) fn kill(mut self) -> Result<()> {
+        self.end()
+    }
+
+    /// The same, where another one will take its place.
+    pub(crate) fn end(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())

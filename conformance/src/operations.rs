@@ -20,7 +20,12 @@ pub(crate) struct Operator {
 impl Operator {
     /// The operator whose client configuration `init --dev` wrote.
     pub(crate) fn load(folder: &Path, operations: &str) -> Result<Self> {
-        let client = ClientFile::load(folder, "operator")?.http()?;
+        Self::named(folder, "operator", operations)
+    }
+
+    /// One with a client configuration of another name.
+    pub(crate) fn named(folder: &Path, name: &str, operations: &str) -> Result<Self> {
+        let client = ClientFile::load(folder, name)?.http()?;
         Ok(Self { client, url: operations.to_owned() })
     }
 

@@ -72,6 +72,12 @@ pub(crate) enum Command {
     /// Search and show messages
     #[command(subcommand)]
     Message(commands::message::Message),
+    /// See what waits for a person, and decide
+    #[command(subcommand)]
+    Clearing(commands::clearing::Clearing),
+    /// See and grant what two people must decide
+    #[command(subcommand)]
+    Approval(commands::approval::Approval),
     /// Check documents against their standard; needs no hub
     #[command(subcommand)]
     Schema(commands::schema::Schema),

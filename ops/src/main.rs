@@ -58,6 +58,8 @@ fn run(ui: &Ui, cli: Cli) -> Outcome {
         Command::Inbox(command) => command.run(ui, config),
         Command::Why(command) => command.run(ui, config),
         Command::Message(command) => command.run(ui, config),
+        Command::Clearing(command) => command.run(ui, config),
+        Command::Approval(command) => command.run(ui, config),
         Command::Schema(command) => command.run(ui),
         Command::Pack(command) => command.run(ui, config),
         Command::Signature(command) => command.run(ui),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::text::Language;
 use amtsbote_wire::native::problem::Problem;
-use reqwest::{Certificate, Identity, Method, Response, Url};
+use reqwest::{Certificate, Identity, Method, RequestBuilder, Response, Url};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::client::ClientConfig;
@@ -66,6 +67,17 @@ impl Operations {
         self.document(Method::POST, path, &[]).await
     }
 
+    /// Has something done that needs words.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let body = serde_json::to_vec(body).map_err(anyhow::Error::from)?;
+        let request = self.http.post(self.url(path, &[])?).body(body);
+        read(self.answer(request).await?).await
+    }
+
     /// Asks for octets and writes them as they come; says how many.
     pub(crate) async fn copy(
         &self,
@@ -87,12 +99,7 @@ impl Operations {
         path: &[&str],
         query: Query<'_>,
     ) -> Result<T, Failure> {
-        let response = self.ask(method, path, query).await?;
-        let octets = limited(response).await?;
-        serde_json::from_slice(&octets).or_not_now(
-            "Die Antwort des Knotens ist nicht lesbar",
-            "The answer of the hub cannot be read",
-        )
+        read(self.ask(method, path, query).await?).await
     }
 
     async fn ask(
@@ -101,8 +108,11 @@ impl Operations {
         path: &[&str],
         query: Query<'_>,
     ) -> Result<Response, Failure> {
-        let url = self.url(path, query)?;
-        let response = self.http.request(method, url).send().await.map_err(|error| {
+        self.answer(self.http.request(method, self.url(path, query)?)).await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let response = request.send().await.map_err(|error| {
             let base = &self.base;
             let cause = anyhow::Error::from(error.without_url());
             Failure::not_now(
@@ -129,6 +139,13 @@ impl Operations {
         }
         Ok(url)
     }
+}
+
+async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
+    serde_json::from_slice(&limited(response).await?).or_not_now(
+        "Die Antwort des Knotens ist nicht lesbar",
+        "The answer of the hub cannot be read",
+    )
 }
 
 const BROKEN: (&str, &str) =
@@ -160,7 +177,13 @@ async fn refused(response: Response) -> Failure {
     match problem {
         Some(problem) => match problem.code() {
             Some(code) => {
-                Failure::new(exit, explained(code, Language::De), explained(code, Language::En))
+                let more = [problem.place, problem.rule].into_iter().flatten().collect::<Vec<_>>();
+                let more = match more.is_empty() {
+                    true => String::new(),
+                    false => format!(" [{}]", more.join(", ")),
+                };
+                let text = |language| format!("{}{more}", explained(code, language));
+                Failure::new(exit, text(Language::De), text(Language::En))
             }
             None => {
                 let text = format!("{}: {} {}", problem.code, problem.title, problem.advice);

@@ -28,9 +28,34 @@ pub(crate) fn now() -> Timestamp {
     SystemClock.now()
 }
 
+/// How long something takes or waits, in its largest unit.
+pub(crate) fn span(span: jiff::SignedDuration) -> String {
+    let seconds = span.as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_is_told_in_its_largest_unit() {
+        for (seconds, told) in [
+            (-5, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3_599, "59 min"),
+            (47 * 3_600, "47 h"),
+            (48 * 3_600, "2 d"),
+        ] {
+            assert_eq!(span(jiff::SignedDuration::from_secs(seconds)), told);
+        }
+    }
 
     #[test]
     fn the_last_day_is_the_one_before_the_end() {

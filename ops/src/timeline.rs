@@ -1,5 +1,6 @@
 //! The history of a message in words: every decision, rule, certificate, attempt.
 
+use amtsbote_domain::clearing::Grounds;
 use amtsbote_domain::evidence::{Accepted, Evidence, Refused};
 use amtsbote_domain::message::{ContentVerdict, OpaqueReason};
 use amtsbote_domain::state::{Event, State};
@@ -23,7 +24,16 @@ pub(crate) fn state(ui: &Ui, state: &str, detail: Option<&str>) -> String {
         "cancelled" => ui.t("zurückgezogen", "cancelled"),
         other => other,
     };
-    let detail = detail.map(|detail| match detail {
+    match detail.map(|word| detail_text(ui, word)) {
+        Some(detail) if state == "waiting" => format!("{word} {detail}"),
+        Some(detail) => format!("{word} ({detail})"),
+        None => word.to_owned(),
+    }
+}
+
+/// What a state waits for, or why it is in clearing, in words.
+fn detail_text<'a>(ui: &Ui, detail: &'a str) -> &'a str {
+    match detail {
         "turn" => ui.t("auf Zustellung", "for delivery"),
         "repeat" => ui.t("auf Wiederholung der Zustellung", "for a repeated delivery"),
         "collection" => ui.t("auf Abholung", "for collection"),
@@ -39,20 +49,54 @@ pub(crate) fn state(ui: &Ui, state: &str, detail: Option<&str>) -> String {
         "digest-mismatch" => ui.t("Inhalt verändert", "content changed"),
         "no-way" => ui.t("kein Weg mehr", "no way any more"),
         other => other,
-    });
-    match detail {
-        Some(detail) if state == "waiting" => format!("{word} {detail}"),
-        Some(detail) => format!("{word} ({detail})"),
-        None => word.to_owned(),
     }
 }
 
-fn state_text(ui: &Ui, value: &State) -> String {
+/// A state of the table, in words.
+pub(crate) fn state_text(ui: &Ui, value: &State) -> String {
     state(ui, value.as_str(), state_detail(value))
+}
+
+/// A state in a table: for what is in clearing, why.
+pub(crate) fn brief(ui: &Ui, status: &MessageStatus) -> String {
+    match (status.state.as_str(), status.state_detail.as_deref()) {
+        ("in-clearing", Some(cause)) => detail_text(ui, cause).to_owned(),
+        (word, detail) => state(ui, word, detail),
+    }
+}
+
+/// What somebody said, in the quotation marks of the language.
+pub(crate) fn quoted(ui: &Ui, words: impl std::fmt::Display) -> String {
+    let (open, close) = (ui.t("„", "“"), ui.t("“", "”"));
+    format!("{open}{words}{close}")
+}
+
+/// Columns of a terminal that prose keeps to.
+const COLUMNS: usize = 96;
+
+/// Prose, broken between words.
+pub(crate) fn print_prose(ui: &Ui, tone: Tone, text: &str) {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+            ui.line(format!("  {}", ui.tint(tone, &line)));
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    ui.line(format!("  {}", ui.tint(tone, &line)));
 }
 
 /// Who, to whom, what, and the state.
 pub(crate) fn print_status(ui: &Ui, status: &MessageStatus) {
+    print_status_and(ui, status, Vec::new());
+}
+
+/// The same, and more.
+pub(crate) fn print_status_and(ui: &Ui, status: &MessageStatus, more: Vec<(&str, String)>) {
     let head = format!("{} → {}", status.author, status.reader);
     ui.line(format!("{}  {head}", ui.tint(Tone::Strong, status.id.as_str())));
     let mut facts = vec![(ui.t("Dienst", "service"), status.service.to_string())];
@@ -75,6 +119,7 @@ pub(crate) fn print_status(ui: &Ui, status: &MessageStatus) {
             ui.time(status.since)
         ),
     ));
+    facts.extend(more);
     let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in facts {
         ui.line(format!("  {name:width$}  {value}"));
@@ -108,7 +153,7 @@ fn describe(ui: &Ui, evidence: &Evidence) -> (String, Vec<String>) {
             };
             (format!("{} {attempt}: {peer}{again}", ui.t("Versuch", "attempt")), vec![])
         }
-        Evidence::Changed { from, event, to, by, code, digest, .. } => {
+        Evidence::Changed { from, event, to, by, code, digest, grounds, .. } => {
             let mut details = vec![format!("{} → {}", state_text(ui, from), state_text(ui, to))];
             if let Some(by) = by {
                 details.push(format!("{} {by}", ui.t("durch", "by")));
@@ -119,21 +164,60 @@ fn describe(ui: &Ui, evidence: &Evidence) -> (String, Vec<String>) {
             if let Some(digest) = digest {
                 details.push(format!("SHA-256 {digest}"));
             }
+            if let Some(grounds) = grounds {
+                details.extend(grounds_of(ui, grounds));
+            }
             (event_text(event).get(ui.language).to_owned(), details)
         }
         Evidence::HandedOut { account, .. } => (
             format!("{} {account}", ui.t("ausgehändigt an Konto", "handed out to account")),
             vec![],
         ),
-        Evidence::Operator { certificate, act, .. } => (
-            format!("{}: {act}", ui.t("Betreiber", "operator")),
-            vec![format!("{} {certificate}", ui.t("Zertifikat", "certificate"))],
+        Evidence::Operator { certificate, name, act, reason, .. } => {
+            let mut details: Vec<String> = reason.iter().map(|reason| quoted(ui, reason)).collect();
+            details.push(format!("{} {certificate}", ui.t("Zertifikat", "certificate")));
+            let name = name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+            (format!("{}{name}: {act}", ui.t("Betreiber", "operator")), details)
+        }
+        Evidence::Proposed { proposal, act, count, by, reason, .. } => (
+            format!("{} {proposal}: {act}, {count}", ui.t("Vorschlag", "proposal")),
+            vec![format!("{} {}: {}", ui.t("von", "by"), by.name, quoted(ui, reason))],
         ),
+        Evidence::Judged { proposal, granted, by, reason, .. } => {
+            let word = match granted {
+                true => ui.t("freigegeben", "granted"),
+                false => ui.t("abgelehnt", "denied"),
+            };
+            (
+                format!("{} {proposal} {word}", ui.t("Vorschlag", "proposal")),
+                vec![format!("{} {}: {}", ui.t("von", "by"), by.name, quoted(ui, reason))],
+            )
+        }
         Evidence::Started { version, open_attempts } => (
             format!("{} {version}", ui.t("Knoten gestartet, Version", "hub started, version")),
             vec![format!("{open_attempts} {}", ui.t("offene Versuche", "open attempts"))],
         ),
     }
+}
+
+/// Who decided, why, and who granted it.
+fn grounds_of(ui: &Ui, grounds: &Grounds) -> Vec<String> {
+    let Grounds { act, by, reason, granted, channel } = grounds;
+    let reason = quoted(ui, reason);
+    let mut details = vec![format!("{} {} ({act}): {reason}", ui.t("durch", "by"), by.name)];
+    if let Some(granted) = granted {
+        details.push(format!(
+            "{} {} ({} {})",
+            ui.t("freigegeben von", "granted by"),
+            granted.by.name,
+            ui.t("Vorschlag", "proposal"),
+            granted.proposal
+        ));
+    }
+    if let Some(channel) = channel {
+        details.push(format!("{} {channel}", ui.t("Weg:", "way:")));
+    }
+    details
 }
 
 fn acceptance(ui: &Ui, accepted: &Accepted) -> Vec<String> {

@@ -173,7 +173,6 @@ impl Field {
 impl HeaderSink {
     /// Looks at one event. Most of a document is outside the header, and nothing is done there.
     #[inline]
-    #[inline]
     pub fn take(&mut self, event: &Event<'_>) {
         // Behind the header hardly anything concerns it.
         let concerns = match event {

@@ -2,6 +2,7 @@
 //! formats are the business of whoever builds it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -26,6 +27,26 @@ impl Channel {
         match self {
             Self::Inbox => "inbox",
             Self::Peer(_) => "peer",
+        }
+    }
+}
+
+impl Channel {
+    /// Reads what `Display` writes: `inbox`, or `peer:` and a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            None if text == "inbox" => Some(Self::Inbox),
+            Some(("peer", name)) if !name.is_empty() => Some(Self::Peer(name.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inbox => f.write_str("inbox"),
+            Self::Peer(name) => write!(f, "peer:{name}"),
         }
     }
 }

@@ -3,11 +3,13 @@
 //! The store adds hub, epoch, time and index; the archive makes the leaf. Records hold keys,
 //! digests, codes and certificates, never a value from a message (P7).
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clearing::{Act, Grounds, Person, Reason};
 use crate::digest::Digest;
 use crate::fault::Code;
-use crate::identity::{AccountId, BusinessId, HubId, TransportId};
+use crate::identity::{AccountId, BusinessId, HubId, ProposalId, TransportId};
 use crate::message::{ContentVerdict, Metadata, Part, SignatureFacts, UnderGrace};
 use crate::party::PartyId;
 use crate::state::{Event, State};
@@ -50,6 +52,9 @@ pub enum Evidence {
         /// Digest confirmed by the Reader, of the peer's receipt, or the like.
         #[serde(skip_serializing_if = "Option::is_none")]
         digest: Option<Digest>,
+        /// On which grounds people decided it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grounds: Option<Box<Grounds>>,
     },
     /// Octets of a message were handed to the Reader's account.
     HandedOut {
@@ -63,11 +68,47 @@ pub enum Evidence {
         /// SHA-256 of the personal certificate; of the node's own where a signal had the tables
         /// read again.
         certificate: Digest,
+        /// Their name as the node's configuration had it; none for a signal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
         /// What: a word of the operations API.
         act: String,
         /// About which message, if one.
         #[serde(skip_serializing_if = "Option::is_none")]
         hub_id: Option<HubId>,
+        /// Why, in the operator's words, where the act asks for a reason.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
+    /// A person proposed an act that another person must grant.
+    Proposed {
+        /// Which proposal.
+        proposal: ProposalId,
+        /// What is to be done.
+        act: Act,
+        /// To how many deliveries.
+        count: u32,
+        /// Over act and deliveries; see `Decision::canonical`.
+        digest: Digest,
+        /// Who proposes it.
+        by: Person,
+        /// Why.
+        reason: Reason,
+        /// Until when it can be granted.
+        expires: Timestamp,
+    },
+    /// Another person granted or denied a proposal.
+    Judged {
+        /// Which proposal.
+        proposal: ProposalId,
+        /// Its digest, as the person named it.
+        digest: Digest,
+        /// Granted, or else denied.
+        granted: bool,
+        /// Who.
+        by: Person,
+        /// Why.
+        reason: Reason,
     },
     /// The hub started; says what it found.
     Started {

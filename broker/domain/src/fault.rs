@@ -202,6 +202,11 @@ codes! {
            "Kennzeichnung als Test und Empfänger in Übereinstimmung bringen."
         en "Test messages go to test systems only, real ones to real ones only."
            "Make the test mark and the recipient agree.";
+    NoSuchWay "AB3006" 422 AfterFix
+        de "Diesen Weg gibt es hier nicht."
+           "Gegenstellen stehen in amtsbote.toml ([[peer]]); über das Postfach geht es nur, wenn ein Konto für den Leser abholt."
+        en "There is no such way here."
+           "Peers are in amtsbote.toml ([[peer]]); the inbox is one only where an account collects for the Reader.";
 
     ContentNotWellFormed "AB4001" 422 Never
         de "Der Inhalt ist kein wohlgeformtes XML."
@@ -259,6 +264,37 @@ codes! {
            "'amtsbote why' zeigt den Zustand und die erlaubten Schritte."
         en "The state of the delivery does not allow this."
            "'amtsbote why' shows the state and the steps allowed.";
+
+    CaseTaken "AB5006" 409 AfterFix
+        de "Jemand anders bearbeitet diesen Klärungsfall."
+           "Absprechen; mit 'clearing take --over' und einem Grund lässt er sich übernehmen."
+        en "Somebody else has taken this case."
+           "Talk to them; 'clearing take --over' takes it over, with a reason.";
+    CaseNotTaken "AB5007" 409 AfterFix
+        de "Dieser Klärungsfall ist nicht von Ihnen übernommen."
+           "Zuerst 'clearing take'."
+        en "This case is not taken by you."
+           "'clearing take' first.";
+    NotInClearing "AB5008" 409 Never
+        de "Diese Zustellung ist nicht in der Klärung."
+           "'amtsbote why' zeigt, was aus ihr wurde."
+        en "This delivery is not in clearing."
+           "'amtsbote why' shows what became of it.";
+    SamePerson "AB5009" 403 AfterFix
+        de "Wer eine Handlung vorschlägt, kann sie nicht selbst freigeben."
+           "Eine zweite Person mit eigenem Zertifikat um die Freigabe bitten."
+        en "Who proposes an act cannot grant it."
+           "Ask a second person with a certificate of their own.";
+    ProposalNotOpen "AB5010" 409 Never
+        de "Über diesen Vorschlag ist schon entschieden, oder seine Frist ist abgelaufen."
+           "'approval list --all' zeigt die Entscheidung; sonst neu vorschlagen."
+        en "This proposal was decided already, or its time has run out."
+           "'approval list --all' shows the decision; else propose anew.";
+    OtherSelection "AB5011" 409 AfterFix
+        de "Die Auswahl ist nicht mehr die, die gezeigt wurde."
+           "Auswahl neu ansehen (--dry-run) und dann entscheiden."
+        en "The selection is not the one that was shown."
+           "Look at the selection again (--dry-run), then decide.";
 
     TooLarge "AB6001" 413 AfterFix
         de "Die Nachricht oder ein Teil ist größer als zugelassen."

@@ -125,6 +125,15 @@ text_identity!(
     |c| c.is_ascii_alphanumeric() || "-._:".contains(c)
 );
 
+text_identity!(
+    /// A proposal that waits for, or had, a second person.
+    ProposalId,
+    "proposal",
+    36,
+    "letters, digits and -",
+    |c| c.is_ascii_alphanumeric() || c == '-'
+);
+
 /// The business id: the author and the id its message carries in the standard's own header. A
 /// pure re-send keeps it, a correction gets a new one; repeats are flagged, never dropped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 //! No input, no output, no clock and no randomness in here; every function is a function of its
 //! arguments. Protocol words stay in `wire` and `broker/transport`, tables in `store`.
 
+pub mod clearing;
 pub mod digest;
 pub mod directory;
 pub mod evidence;

@@ -1,5 +1,7 @@
 //! The ports of the hub: what it needs from the world, in its own words.
 
+mod clearing;
+
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -9,12 +11,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::clearing::Objection;
 use crate::digest::Digest;
 use crate::evidence::{Accepted, Evidence};
 use crate::identity::{AccountId, HubId, Transport, TransportId};
 use crate::message::{Metadata, Part};
 use crate::party::PartyId;
 use crate::state::{Event, NotApplicable, State};
+
+pub use self::clearing::{Case, CasePage, CaseQuery, Clearing, MAX_AT_ONCE, ProposedTarget, Taken};
 
 /// An answer that is still on its way; keeps the traits usable behind `dyn`.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -43,6 +48,9 @@ pub enum StoreError {
     /// The lease has ended or belongs to somebody else; nothing was written.
     #[error("the lease is over")]
     LeaseLost,
+    /// A person's act was not taken; nothing was written.
+    #[error(transparent)]
+    Objection(#[from] Objection),
     /// The digest confirmed is not that of the payload; nothing was written.
     #[error("the digest does not agree")]
     DigestMismatch,
@@ -175,6 +183,11 @@ pub struct Delivery {
     pub revision: u64,
     /// Attempts so far.
     pub attempts: u32,
+    /// The way it is on: `inbox`, or `peer:` and a name. Where people decided otherwise it is not
+    /// that of the record.
+    pub channel: String,
+    /// A person named that way: the directory is not asked again.
+    pub by_hand: bool,
 }
 
 /// One line of a timeline: a record of the evidence log, with its place in the log.
@@ -240,7 +253,7 @@ pub struct Figures {
 ///
 /// Leaves, heads and receipts are made in the same transaction as what they prove; nothing signed
 /// is released before the commit. Concurrent writers share a commit (group commit).
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Clearing {
     /// Begins to take a message in. Refuses with [`StoreError::Full`] below the reserve.
     fn intake(&self) -> Result<Box<dyn Intake>, StoreError>;
 

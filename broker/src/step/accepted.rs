@@ -76,9 +76,9 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
     let Routed { message, facts, verdict, way, test } = routed;
     let uuid: Option<MessageUuid> = facts.uuid.or_else(|| message.metadata.business_id.clone());
     let business_id = uuid.map(|uuid| BusinessId { author: message.metadata.author.clone(), uuid });
-    let (state, channel) = match &way.channel {
-        Channel::Inbox => (WaitingFor::Collection, way.channel.as_str().to_owned()),
-        Channel::Peer(name) => (WaitingFor::Turn, format!("{}:{name}", way.channel.as_str())),
+    let state = match &way.channel {
+        Channel::Inbox => WaitingFor::Collection,
+        Channel::Peer(_) => WaitingFor::Turn,
     };
     Acceptance {
         transport: message.transport,
@@ -96,7 +96,7 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
             signature: message.signature,
             verdict,
             rule: message.permit.rule().to_owned(),
-            channel,
+            channel: way.channel.to_string(),
             test,
             under_grace: message.under_grace,
             same_business_id: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use amtsbote_domain::clearing::Objection;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::{self, Evidence};
 use amtsbote_domain::fault::{Code, Fault, Retry};
@@ -121,8 +122,24 @@ pub(crate) fn store_fault(error: &StoreError) -> Fault {
         StoreError::OtherContent => Fault::new(Code::SameIdOtherContent),
         StoreError::NotFound => Fault::new(Code::NotFound),
         StoreError::NotApplicable(_) | StoreError::LeaseLost => Fault::new(Code::StateForbids),
+        StoreError::Objection(objection) => objected(objection),
         StoreError::DigestMismatch => Fault::new(Code::DigestMismatch),
         StoreError::Unavailable(_) => Fault::new(Code::Unavailable).after(5),
         StoreError::Corrupt(_) | StoreError::OutcomeUnknown(_) => Fault::new(Code::Internal),
+    }
+}
+
+/// What a person is told whose act was not taken.
+fn objected(objection: &Objection) -> Fault {
+    match objection {
+        Objection::TakenBy(name) => Fault::new(Code::CaseTaken).because(name),
+        Objection::NotTaken => Fault::new(Code::CaseNotTaken),
+        Objection::NoCase => Fault::new(Code::NotInClearing),
+        Objection::SamePerson => Fault::new(Code::SamePerson),
+        Objection::NotOpen(standing) => {
+            Fault::new(Code::ProposalNotOpen).because(standing.as_str())
+        }
+        Objection::OtherDigest => Fault::new(Code::OtherSelection),
+        Objection::TooManyOpen => Fault::new(Code::TooMany).because("proposals").after(600),
     }
 }

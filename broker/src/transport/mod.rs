@@ -1,6 +1,7 @@
 //! Sockets, TLS, time-outs and sizes. What the octets mean is said in `wire`; what happens with a
 //! message, in the pipeline.
 
+mod linger;
 pub(crate) mod listener;
 pub(crate) mod native;
 mod octets;

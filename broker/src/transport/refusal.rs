@@ -1,18 +1,22 @@
 //! Refusals of requests over HTTP. A handler returns one; the door, which knows who asked and in
 //! which language, makes it evidence where it must be and a problem document (RFC 9457) always.
 
+use std::time::Duration;
+
 use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::text::Language;
 use amtsbote_wire::native::problem;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
+use super::linger::linger;
 use crate::step::refused::{Refused, store_fault};
 
 /// Why a request is not answered as its sender wished.
@@ -124,6 +128,51 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
             Err(_) => Err(Code::NotFound.into()),
         }
     }
+}
+
+/// Octets of a JSON document that an operator sends: ten thousand ids have room.
+const DOCUMENT_BYTES: usize = 1 << 20;
+/// Time in which it must have come.
+const DOCUMENT_TIME: Duration = Duration::from_secs(30);
+
+/// The JSON document in a request; an empty body says what an empty document says.
+pub(crate) struct Told<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Told<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let mut body = request.into_body();
+        let octets = tokio::time::timeout(DOCUMENT_TIME, document(&mut body)).await;
+        let octets = match octets.map_err(|_| Refusal::from(Code::TooSlow))? {
+            Ok(octets) => octets,
+            Err(fault) => {
+                // Whoever is still writing shall read why.
+                linger(body).await;
+                return Err(fault.into());
+            }
+        };
+        let body = if octets.is_empty() { b"{}".to_vec() } else { octets };
+        // What the parser says may quote what was sent: only where it stopped is told.
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            let place = format!("body:{}:{}", error.line(), error.column());
+            Fault::new(Code::MalformedRequest).at(place).into()
+        })
+    }
+}
+
+async fn document(body: &mut Body) -> Result<Vec<u8>, Fault> {
+    let mut octets = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Fault::new(Code::MalformedRequest).at("body"))?;
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        if octets.len() + data.len() > DOCUMENT_BYTES {
+            let limit = format_args!("at most {DOCUMENT_BYTES} octets");
+            return Err(Fault::new(Code::TooLarge).at("body").because(limit));
+        }
+        octets.extend_from_slice(data);
+    }
+    Ok(octets)
 }
 
 /// What every answer says: what it holds is for the caller alone, and is what it says it is.

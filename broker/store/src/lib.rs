@@ -7,6 +7,7 @@
 //! own (`reader.rs`). Nothing here knows a protocol; the tree and its proofs are the archive's,
 //! the states the domain's.
 
+mod clearing;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod error;

@@ -16,8 +16,11 @@ use crate::options::OpenError;
 use crate::writer::Fault;
 
 /// Every migration, in order; the first has number 1.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_keys_leave.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_keys_leave.sql"),
+    include_str!("migrations/0003_clearing.sql"),
+];
 /// The number of the migration before which the keys leave the database.
 const KEYS_LEAVE: usize = 2;
 

@@ -13,7 +13,7 @@ use crate::error::{database_error, unreadable};
 /// The columns of [`RawDelivery`], from `message m`, `delivery d` and `leaf l`.
 pub(crate) const DELIVERY: &str =
     "SELECT m.seq, m.accepted_at, d.state, d.since, d.due, d.revision,
-        d.attempts, l.record
+        d.attempts, l.record, coalesce(d.channel, m.channel), d.by_hand
     FROM delivery d JOIN message m ON m.seq = d.seq JOIN leaf l ON l.idx = m.leaf";
 
 /// A delivery with its place in the order of acceptance.
@@ -31,6 +31,8 @@ struct RawDelivery {
     revision: i64,
     attempts: u32,
     record: Vec<u8>,
+    channel: String,
+    by_hand: bool,
 }
 
 /// Deliveries that `rest` selects and orders: what follows [`DELIVERY`].
@@ -54,6 +56,8 @@ fn raw_delivery(row: &Row<'_>) -> rusqlite::Result<RawDelivery> {
         revision: row.get(5)?,
         attempts: row.get(6)?,
         record: row.get(7)?,
+        channel: row.get(8)?,
+        by_hand: row.get(9)?,
     })
 }
 
@@ -66,6 +70,8 @@ fn placed(raw: RawDelivery) -> Result<Placed, StoreError> {
         due: raw.due.map(read_time).transpose()?,
         revision: raw.revision.unsigned_abs(),
         attempts: raw.attempts,
+        channel: raw.channel,
+        by_hand: raw.by_hand,
     };
     Ok(Placed { seq: raw.seq, delivery })
 }

@@ -8,20 +8,23 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use amtsbote_archive::note::VerifierKey;
+use amtsbote_domain::clearing::{Decided, Decision, Person, Proposal, Reason};
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::fault::Code;
-use amtsbote_domain::identity::{AccountId, HubId, Transport, TransportId};
+use amtsbote_domain::identity::{AccountId, HubId, ProposalId, Transport, TransportId};
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{
-    Acceptance, AcceptedReceipt, Clock, Delivery, Entry, Figures, InboxPage, Intake, Lease,
-    NamingPage, Pending, Prior, Query, Slots, Store, StoreError,
+    Acceptance, AcceptedReceipt, Case, CasePage, CaseQuery, Clearing, Clock, Delivery, Entry,
+    Figures, InboxPage, Intake, Lease, NamingPage, Pending, Prior, ProposedTarget, Query, Slots,
+    Store, StoreError,
 };
 use amtsbote_domain::state::{Event, State};
 use amtsbote_domain::wrapping::{KeyId, WrappingKeys};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use crate::clearing::{cases, decide, proposals};
 use crate::error::file_error;
 use crate::files::Files;
 use crate::group::{Group, ReceiptOf};
@@ -349,5 +352,88 @@ impl Store for SqliteStore {
 
     fn figures(&self) -> Pending<'_, Result<Figures, StoreError>> {
         Box::pin(self.readers.read(reader::figures))
+    }
+}
+
+impl Clearing for SqliteStore {
+    fn cases(&self, query: CaseQuery) -> Pending<'_, Result<CasePage, StoreError>> {
+        Box::pin(self.readers.read(move |db| cases::cases(db, &query)))
+    }
+
+    fn case<'a>(&'a self, hub_id: &'a HubId) -> Pending<'a, Result<Case, StoreError>> {
+        let hub_id = hub_id.clone();
+        Box::pin(self.readers.read(move |db| cases::case(db, &hub_id)))
+    }
+
+    fn take<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        person: &'a Person,
+        over: Option<&'a Reason>,
+    ) -> Pending<'a, Result<Case, StoreError>> {
+        let (hub_id, person, over) = (hub_id.clone(), person.clone(), over.cloned());
+        Box::pin(self.write(true, move |group| {
+            cases::take(group, &hub_id, &person, over.as_ref()).map(Answer::Now)
+        }))
+    }
+
+    fn hand_back<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        person: &'a Person,
+    ) -> Pending<'a, Result<Case, StoreError>> {
+        let (hub_id, person) = (hub_id.clone(), person.clone());
+        Box::pin(
+            self.write(true, move |group| {
+                cases::hand_back(group, &hub_id, &person).map(Answer::Now)
+            }),
+        )
+    }
+
+    fn decide(&self, decision: Decision) -> Pending<'_, Result<Vec<Decided>, StoreError>> {
+        Box::pin(self.write(true, move |group| decide::decide(group, &decision).map(Answer::Now)))
+    }
+
+    fn propose(
+        &self,
+        id: ProposalId,
+        decision: Decision,
+        digest: Digest,
+    ) -> Pending<'_, Result<Proposal, StoreError>> {
+        Box::pin(self.write(true, move |group| {
+            proposals::propose(group, &id, &decision, digest).map(Answer::Now)
+        }))
+    }
+
+    fn judge<'a>(
+        &'a self,
+        id: &'a ProposalId,
+        person: &'a Person,
+        granted: bool,
+        digest: Digest,
+        reason: &'a Reason,
+    ) -> Pending<'a, Result<Proposal, StoreError>> {
+        let (id, person, reason) = (id.clone(), person.clone(), reason.clone());
+        Box::pin(self.write(true, move |group| {
+            proposals::judge(group, &id, &person, granted, digest, &reason).map(Answer::Now)
+        }))
+    }
+
+    fn carry_out(&self) -> Pending<'_, Result<bool, StoreError>> {
+        Box::pin(self.write(true, move |group| proposals::carry_out(group).map(Answer::Now)))
+    }
+
+    fn proposals(&self, open: bool, limit: u32) -> Pending<'_, Result<Vec<Proposal>, StoreError>> {
+        Box::pin(self.readers.read(move |db| proposals::list(db, open, limit)))
+    }
+
+    fn proposal<'a>(
+        &'a self,
+        id: &'a ProposalId,
+        from: u32,
+        limit: u32,
+    ) -> Pending<'a, Result<(Proposal, Vec<ProposedTarget>), StoreError>> {
+        let id = id.clone();
+        Box::pin(self.readers.read(move |db| proposals::show(db, &id, from, limit)))
     }
 }

@@ -1,6 +1,7 @@
 //! The suites.
 
 mod certificates;
+mod clearing;
 mod corpus;
 mod crash;
 mod disk;
@@ -69,6 +70,8 @@ pub(crate) enum Suite {
     X509,
     /// Certificates that change and are revoked.
     Certificates,
+    /// What people decide.
+    Clearing,
 }
 
 impl Suite {
@@ -88,6 +91,7 @@ impl Suite {
         Self::Xmlenc,
         Self::X509,
         Self::Certificates,
+        Self::Clearing,
     ];
 
     /// Its name.
@@ -107,6 +111,7 @@ impl Suite {
             Self::Xmlenc => "xmlenc",
             Self::X509 => "x509",
             Self::Certificates => "certificates",
+            Self::Clearing => "clearing",
         }
     }
 
@@ -139,6 +144,9 @@ impl Suite {
             Self::Certificates => {
                 "certificates overlap, change and are revoked while the hub works; sources go away"
             }
+            Self::Clearing => {
+                "every cause of clearing, and what clerks decide alone, by two, at the same time"
+            }
         }
     }
 
@@ -162,6 +170,7 @@ impl Suite {
                 Self::Xmlenc => xmlenc::run(settings, &mut report).await,
                 Self::X509 => x509::run(settings, &mut report).await,
                 Self::Certificates => certificates::run(settings, &mut report).await,
+                Self::Clearing => clearing::run(settings, &mut report).await,
             }
         })?;
         report.finish(settings.report.as_deref())

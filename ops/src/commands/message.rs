@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use amtsbote_domain::Timestamp;
+use amtsbote_domain::clearing::Act;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::party::PartyId;
 use amtsbote_wire::native::status::MessageStatus;
@@ -10,6 +11,7 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::commands::act::Wish;
 use crate::outcome::{Exit, Failure, Outcome};
 use crate::timeline;
 use crate::ui::Ui;
@@ -21,6 +23,21 @@ pub(crate) enum Message {
     List(List),
     /// Show what was recorded about a message; takes hub id, transport id or business id
     Show(Show),
+    /// Stop messages before anything leaves
+    #[command(
+        after_help = "Example:\n  amtsbote message hold 0197a2c4-0000-7000-8000-000000000001 --reason 'Anruf der Stadt Lage'"
+    )]
+    Hold(Wish),
+    /// Let messages on hold go on
+    #[command(
+        after_help = "Example:\n  amtsbote message release 0197a2c4-0000-7000-8000-000000000001 --reason 'geklärt'"
+    )]
+    Release(Wish),
+    /// Withdraw messages for their Author before anything leaves
+    #[command(
+        after_help = "Example:\n  amtsbote message cancel 0197a2c4-0000-7000-8000-000000000001 --reason 'auf Bitte des Autors'"
+    )]
+    Cancel(Wish),
 }
 
 /// List messages, newest first
@@ -81,6 +98,9 @@ impl Message {
         match self {
             Self::List(list) => list.run(ui, config),
             Self::Show(show) => show.run(ui, config),
+            Self::Hold(wish) => wish.run(ui, config, Act::Hold),
+            Self::Release(wish) => wish.run(ui, config, Act::Release),
+            Self::Cancel(wish) => wish.run(ui, config, Act::Cancel),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The commands, one file each.
 
+pub(crate) mod act;
+pub(crate) mod approval;
 pub(crate) mod archive;
 pub(crate) mod bench;
 pub(crate) mod cert;
+pub(crate) mod clearing;
 pub(crate) mod completion;
 pub(crate) mod conformance;
 pub(crate) mod demo;

@@ -1,7 +1,6 @@
 //! The native transport: HTTP with mutual TLS (CONTRACT.md, "HTTP, native transport").
 
 mod inbox;
-mod linger;
 mod log;
 mod messages;
 pub(crate) mod peer;
@@ -26,6 +25,7 @@ use axum::{Extension, Router};
 use crate::hub::Hub;
 use crate::step::refused::{Refused, Seen, refuse};
 use crate::tables::InForce;
+use crate::transport::linger;
 use crate::transport::listener::Visitor;
 use crate::transport::refusal::{Refusal, keep_private};
 

@@ -9,11 +9,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::Caller;
-use super::linger::{linger, unread_body};
 use super::stream::BodyMessage;
 use crate::hub::Hub;
 use crate::pipeline;
 use crate::step::received::Door;
+use crate::transport::linger::{linger, unread_body};
 use crate::transport::refusal::Refusal;
 
 /// Takes a message in. 201 with the receipt, 200 with the same receipt for an identical repeat.

@@ -120,8 +120,8 @@ pub(super) async fn route(
     steps.push(match &way {
         Ok(way) => Step {
             ok: true,
-            text_de: format!("Weg zum Leser {}: {}", asked.to, channel(&way.channel)),
-            text_en: format!("way to Reader {}: {}", asked.to, channel(&way.channel)),
+            text_de: format!("Weg zum Leser {}: {}", asked.to, way.channel),
+            text_en: format!("way to Reader {}: {}", asked.to, way.channel),
         },
         Err(reason) => refused(no_way(*reason).code),
     });
@@ -129,16 +129,9 @@ pub(super) async fn route(
         "schema_version": 1,
         "permitted": permit.is_some() && way.is_ok() && author_known,
         "rule": permit.as_ref().map(|permit| permit.rule()),
-        "channel": way.as_ref().ok().map(|way| channel(&way.channel)),
+        "channel": way.as_ref().ok().map(|way| way.channel.to_string()),
         "steps": steps,
     }))
-}
-
-fn channel(channel: &amtsbote_domain::directory::Channel) -> String {
-    match channel {
-        amtsbote_domain::directory::Channel::Inbox => "inbox".to_owned(),
-        amtsbote_domain::directory::Channel::Peer(name) => format!("peer:{name}"),
-    }
 }
 
 fn is_de(yes: bool) -> &'static str {

@@ -2,6 +2,8 @@
 //! certificate. Looking at a message is evidence, as every operator act (P5).
 
 mod affected;
+mod approvals;
+mod clearing;
 mod explain;
 mod health;
 mod revocation;
@@ -36,6 +38,15 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
         .route("/messages/{id}", get(view::show))
         .route("/messages/{id}/dossier", get(view::dossier))
         .route("/why/{id}", get(view::why))
+        .route("/clearing", get(clearing::list))
+        .route("/clearing/acts", post(clearing::act))
+        .route("/clearing/{id}", get(clearing::show))
+        .route("/clearing/{id}/take", post(clearing::take))
+        .route("/clearing/{id}/release", post(clearing::release))
+        .route("/clearing/{id}/note", post(clearing::note))
+        .route("/approvals", get(approvals::list))
+        .route("/approvals/{id}", get(approvals::show))
+        .route("/approvals/{id}/{word}", post(approvals::judge))
         .route("/directory", get(explain::directory))
         .route("/directory/{party}", get(explain::party))
         .route("/route", get(explain::route))
@@ -174,8 +185,10 @@ pub(super) async fn note(
     tracing::info!(operator = operator.name, act, hub_id = hub_id.as_ref().map(HubId::as_str));
     let record = Evidence::Operator {
         certificate: operator.certificate.fingerprint,
+        name: Some(operator.name.clone()),
         act: act.to_owned(),
         hub_id,
+        reason: None,
     };
     hub.store.record(record).await.map(|_| ())
 }

@@ -151,8 +151,10 @@ pub async fn acts_without_a_delivery_are_recorded<S: Subject>(dir: &Path) {
     };
     let operator = |hub_id: Option<HubId>| Evidence::Operator {
         certificate: Digest([9; 32]),
+        name: None,
         act: "message-show".to_owned(),
         hub_id,
+        reason: None,
     };
     let about = operator(Some(draft.hub_id()));
     let refused_about = refused(Some(draft.hub_id()));

@@ -5,6 +5,7 @@
 //! hand; nothing depends on the time of day or on how long anything takes.
 
 pub mod accepting;
+pub mod clearing;
 pub mod collecting;
 pub mod delivering;
 pub mod evidence;
@@ -314,6 +315,13 @@ macro_rules! store_contract {
             delivering: cancelling_ends_only_what_has_not_left;
             delivering: what_is_held_and_released_is_still_not_early;
             delivering: events_of_the_worker_need_its_lease;
+            clearing: cases_are_found_oldest_first;
+            clearing: two_people_cannot_act_on_one_case;
+            clearing: a_decision_leaves_alone_what_has_changed;
+            clearing: a_way_that_people_name_is_kept;
+            clearing: a_proposal_needs_another_person;
+            clearing: a_proposal_is_judged_once_and_in_time;
+            clearing: a_grant_is_carried_out_piece_by_piece;
             evidence: receipts_verify_and_stay_the_same;
             evidence: every_leaf_can_be_proven;
             evidence: tiles_hold_the_hashes_of_the_tree;

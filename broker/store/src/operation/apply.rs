@@ -37,7 +37,7 @@ pub(crate) fn apply(
             return Err(StoreError::NotFound);
         }
     }
-    let leaf = row.change_and_record(group, event, Why { by, code: None, digest })?;
+    let leaf = row.change_and_record(group, event, Why { by, digest, ..Why::default() })?;
     Ok((row.state, ReceiptOf::Leaf(leaf)))
 }
 

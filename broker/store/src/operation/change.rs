@@ -1,6 +1,7 @@
 //! The row of a delivery while an operation works on it. State changes only here, and only as
 //! [`next`] says.
 
+use amtsbote_domain::clearing::Grounds;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::StoreError;
@@ -8,6 +9,7 @@ use amtsbote_domain::state::{Event, NotApplicable, State, WaitingFor, next};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use crate::clearing::cases;
 use crate::error::database_error;
 use crate::group::Group;
 use crate::rows::{micros_up, read_digest, read_state, read_time, write_state};
@@ -27,11 +29,13 @@ pub(crate) struct DeliveryRow {
     pub(crate) lease: u64,
     pub(crate) lease_until: Option<i64>,
     pub(crate) open_attempt: bool,
+    pub(crate) revision: u64,
+    pub(crate) by_hand: bool,
 }
 
-const COLUMNS: &str = "SELECT m.seq, m.hub_id, m.reader, m.channel, m.payload_digest,
-        m.not_before, m.expires, d.state, d.due, d.attempts, d.lease, d.lease_until,
-        d.open_attempt
+const COLUMNS: &str = "SELECT m.seq, m.hub_id, m.reader, coalesce(d.channel, m.channel),
+        m.payload_digest, m.not_before, m.expires, d.state, d.due, d.attempts, d.lease,
+        d.lease_until, d.open_attempt, d.revision, d.by_hand
     FROM message m JOIN delivery d ON d.seq = m.seq";
 
 impl DeliveryRow {
@@ -73,6 +77,14 @@ impl DeliveryRow {
         self.state == State::Waiting { on: WaitingFor::Repeat }
     }
 
+    /// Goes this way from its next change on, with all its attempts before it: those of before were
+    /// another decision's.
+    pub(crate) fn go_by(&mut self, channel: &str, by_hand: bool) {
+        self.channel = channel.to_owned();
+        self.by_hand = by_hand;
+        self.attempts = 0;
+    }
+
     /// Changes the state as the table says and writes the row; a lease that is not needed by the
     /// new state ends. Says the state before. The caller appends the evidence.
     pub(crate) fn change(
@@ -97,6 +109,9 @@ impl DeliveryRow {
             self.lease_until = None;
         }
         self.write(group.db, now)?;
+        if matches!(from, State::InClearing { .. }) {
+            cases::forget(group, self.seq)?;
+        }
         group.touch();
         Ok(from)
     }
@@ -111,8 +126,8 @@ impl DeliveryRow {
         let from = self.change(group, event)?;
         let hub_id = self.hub_id()?;
         let to = self.state;
-        let Why { by, code, digest } = why;
-        let evidence = Evidence::Changed { hub_id, from, event, to, by, code, digest };
+        let Why { by, code, digest, grounds } = why;
+        let evidence = Evidence::Changed { hub_id, from, event, to, by, code, digest, grounds };
         group.append_stored(&evidence, self.seq, to.as_str())
     }
 
@@ -120,11 +135,16 @@ impl DeliveryRow {
     fn write(&self, db: &Connection, now: Timestamp) -> Result<(), StoreError> {
         let state = write_state(self.state)?;
         let lists = Lists::of(self.state, self, now);
+        let cause = match self.state {
+            State::InClearing { cause } => Some(cause.as_str()),
+            _ => None,
+        };
         db.prepare_cached(
             "UPDATE delivery SET state = ?2, word = ?3,
                 since = CASE WHEN state = ?2 THEN since ELSE ?4 END, due = ?5,
                 revision = revision + 1, attempts = ?6, inbox = ?7, ready = ?8, ends = ?9,
-                lease_until = ?10, open_attempt = ?11
+                lease_until = ?10, open_attempt = ?11, cause = ?12, peer = ?13, channel = ?14,
+                by_hand = ?15
              WHERE seq = ?1",
         )
         .and_then(|mut sql| {
@@ -140,6 +160,10 @@ impl DeliveryRow {
                 lists.ends,
                 self.lease_until,
                 self.open_attempt,
+                cause,
+                self.peer(),
+                self.channel,
+                self.by_hand,
             ])
         })
         .map(drop)
@@ -153,6 +177,7 @@ pub(crate) struct Why {
     pub(crate) by: Option<String>,
     pub(crate) code: Option<amtsbote_domain::fault::Code>,
     pub(crate) digest: Option<amtsbote_domain::digest::Digest>,
+    pub(crate) grounds: Option<Box<Grounds>>,
 }
 
 /// In which lists a delivery stands.
@@ -206,6 +231,8 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Result<DeliveryRow, StoreError>> {
             lease: row.get::<_, i64>(10)?.unsigned_abs(),
             lease_until: row.get(11)?,
             open_attempt: row.get(12)?,
+            revision: row.get::<_, i64>(13)?.unsigned_abs(),
+            by_hand: row.get(14)?,
         })
     };
     let digest = digest.map(|octets| read_digest(&octets).map(|digest| digest.0)).transpose();

@@ -133,7 +133,7 @@ pub(crate) fn settle(
     if row.lease != lease.number || !row.open_attempt {
         return Err(StoreError::LeaseLost);
     }
-    row.change_and_record(group, event, Why { by: None, code, digest })?;
+    row.change_and_record(group, event, Why { code, digest, ..Why::default() })?;
     Ok(row.state)
 }
 

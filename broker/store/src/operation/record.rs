@@ -15,6 +15,8 @@ pub(crate) fn record(group: &mut Group<'_>, evidence: &Evidence) -> Result<u64, 
         Evidence::Refused(refused) => about(group, refused.hub_id.as_ref())?,
         Evidence::Operator { hub_id, .. } => about(group, hub_id.as_ref())?,
         Evidence::Accepted(_)
+        | Evidence::Proposed { .. }
+        | Evidence::Judged { .. }
         | Evidence::Attempt { .. }
         | Evidence::Changed { .. }
         | Evidence::HandedOut { .. } => {

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tempfile::tempdir;
 
 use super::{log_key, options};
+use crate::clearing::proposals::{COLUMNS, GOING_ON};
 use crate::contract::keys::DerivedKeys;
 use crate::contract::{Draft, ManualClock, account, after, octets};
 use crate::naming::{IN_STATE, RECORD};
@@ -225,6 +226,7 @@ async fn hot_questions_use_their_index() {
         (EXPIRED.to_owned(), "delivery_ends", 0),
         (IN_STATE.to_owned(), "COVERING INDEX delivery_word", 0),
         (RECORD.to_owned(), "PRIMARY KEY", 0),
+        (format!("{COLUMNS} {GOING_ON}"), "proposal_going_on", 0),
     ];
     for (question, index, sorts) in questions {
         let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {question}")).expect("a plan");

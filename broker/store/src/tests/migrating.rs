@@ -46,7 +46,11 @@ async fn old_store(dir: &Path) -> Vec<Vec<u8>> {
     let db = Connection::open(database_path(dir)).expect("opens");
     db.execute_batch(
         "ALTER TABLE wrapping_key ADD COLUMN wrapped BLOB NOT NULL DEFAULT x'';
-         DELETE FROM migration WHERE version = 2;
+         DROP TABLE proposal_target; DROP TABLE proposal; DROP TABLE taken_case;
+         DROP INDEX delivery_cause; DROP INDEX delivery_clearing;
+         ALTER TABLE delivery DROP COLUMN cause; ALTER TABLE delivery DROP COLUMN by_hand;
+         ALTER TABLE delivery DROP COLUMN channel;
+         DELETE FROM migration WHERE version > 1;
          INSERT INTO meta VALUES ('master-key-check', zeroblob(60));",
     )
     .expect("goes back");

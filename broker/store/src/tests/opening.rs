@@ -155,13 +155,13 @@ async fn a_newer_schema_is_refused() {
     let dir = tempdir().expect("a folder");
     drop(open(dir.path()).expect("opens"));
     let db = Connection::open(database_path(dir.path())).expect("opens");
-    db.execute("INSERT INTO migration VALUES (3, zeroblob(32), 0)", []).expect("changes");
+    db.execute("INSERT INTO migration VALUES (4, zeroblob(32), 0)", []).expect("changes");
     drop(db);
     let refused = open(dir.path()).err().expect("is refused");
-    assert!(matches!(refused, OpenError::NewerSchema { found: 3, known: 2 }), "{refused}");
+    assert!(matches!(refused, OpenError::NewerSchema { found: 4, known: 3 }), "{refused}");
     let log_key = log_key();
     let refused = crate::verify_offline(dir.path(), log_key.verifier(), None).err();
-    assert!(refused.expect("is refused").to_string().contains("schema 3"));
+    assert!(refused.expect("is refused").to_string().contains("schema 4"));
 }
 
 #[tokio::test]

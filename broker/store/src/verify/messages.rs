@@ -105,15 +105,17 @@ fn receipt_is_there(db: &Connection, seq: i64) -> rusqlite::Result<bool> {
 
 /// Replays the records of a message from its first state and compares where they lead.
 fn state_agrees(db: &Connection, seq: i64, hub_id: &HubId, first: &str) -> rusqlite::Result<bool> {
-    let stored: Option<(String, String, u32)> = db
-        .prepare_cached("SELECT state, word, attempts FROM delivery WHERE seq = ?1")?
-        .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    type Stored = (String, String, u32, Option<String>);
+    let stored: Option<Stored> = db
+        .prepare_cached("SELECT state, word, attempts, channel FROM delivery WHERE seq = ?1")?
+        .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
-    let Some((state, word, attempts)) = stored else { return Ok(false) };
+    let Some((state, word, attempts, channel)) = stored else { return Ok(false) };
     let (Ok(state), Ok(first)) = (read_state(&state), read_state(first)) else {
         return Ok(false);
     };
-    let mut history = History { hub_id, state: first, attempts: 0, accepted: 0 };
+    let mut history =
+        History { hub_id, state: first, attempts: 0, accepted: 0, channel: String::new() };
     let mut records =
         db.prepare_cached("SELECT record FROM leaf WHERE message = ?1 ORDER BY idx")?;
     let mut rows = records.query([seq])?;
@@ -126,6 +128,7 @@ fn state_agrees(db: &Connection, seq: i64, hub_id: &HubId, first: &str) -> rusql
     }
     Ok(history.accepted == 1
         && (history.state, history.attempts) == (state, attempts)
+        && channel.is_none_or(|channel| channel == history.channel)
         && state.as_str() == word)
 }
 
@@ -135,6 +138,7 @@ struct History<'m> {
     state: State,
     attempts: u32,
     accepted: u32,
+    channel: String,
 }
 
 impl History<'_> {
@@ -143,6 +147,7 @@ impl History<'_> {
         match evidence {
             Evidence::Accepted(record) => {
                 self.accepted += 1;
+                self.channel.clone_from(&record.channel);
                 record.hub_id == *self.hub_id
             }
             Evidence::Attempt { hub_id, attempt, repeated, .. } => {
@@ -157,7 +162,13 @@ impl History<'_> {
                 hub_id == self.hub_id
                     && (self.state == State::Acknowledged || self.apply(Event::CollectionBegun))
             }
-            Evidence::Changed { hub_id, from, event, to, .. } => {
+            Evidence::Changed { hub_id, from, event, to, grounds, .. } => {
+                if let Some(channel) = grounds.as_ref().and_then(|grounds| grounds.channel.clone())
+                {
+                    self.channel = channel;
+                    // Whoever names a way begins anew.
+                    self.attempts = 0;
+                }
                 hub_id == self.hub_id
                     && *from == self.state
                     && self.apply(*event)
@@ -165,7 +176,7 @@ impl History<'_> {
             }
             Evidence::Operator { hub_id, .. } => hub_id.as_ref() == Some(self.hub_id),
             Evidence::Refused(refused) => refused.hub_id.as_ref() == Some(self.hub_id),
-            Evidence::Started { .. } => false,
+            Evidence::Started { .. } | Evidence::Proposed { .. } | Evidence::Judged { .. } => false,
         }
     }
 
@@ -254,7 +265,11 @@ fn find_strays(db: &Connection, report: &mut VerifyReport) -> rusqlite::Result<(
         let (index, record): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
         let free = matches!(
             read_evidence(&record),
-            Ok(Evidence::Refused(_) | Evidence::Operator { .. } | Evidence::Started { .. })
+            Ok(Evidence::Refused(_)
+                | Evidence::Operator { .. }
+                | Evidence::Proposed { .. }
+                | Evidence::Judged { .. }
+                | Evidence::Started { .. })
         );
         if !free {
             report.add(ProblemKind::Stray, format!("leaf {index}"));
