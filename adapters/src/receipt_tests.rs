@@ -46,6 +46,7 @@ fn accepted() -> Evidence {
         rule: "permissions.toml:1".to_owned(),
         channel: "inbox".to_owned(),
         test: true,
+        applied: vec![],
         under_grace: vec![],
         same_business_id: vec![],
     }))
@@ -60,6 +61,7 @@ fn acknowledged() -> Evidence {
         by: Some("herford".to_owned()),
         code: None,
         digest: Some(Digest([7; 32])),
+        grounds: None,
     }
 }
 

@@ -167,7 +167,7 @@ fn way(
     }
     let record = &delivery.record;
     let (reader, service) = (&record.metadata.reader, &record.metadata.service);
-    let by_directory = tables.directory.way_to(reader, service, record.test, now);
+    let by_directory = tables.way_to(reader, service, record.test, now).map(|(way, _)| way);
     let by_hand = wish.channel.clone().filter(|_| may_go_by_hand(record.test, &by_directory));
     let channel = match (by_hand, by_directory) {
         (Some(channel), _) => channel,

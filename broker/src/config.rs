@@ -33,7 +33,7 @@ pub struct NodeConfig {
     pub key_store: PathBuf,
     /// Bounds.
     pub limits: Limits,
-    /// How deliveries to other hubs are tried.
+    /// How the worker works.
     pub delivery: DeliveryPolicy,
 }
 
@@ -145,15 +145,9 @@ pub enum Contradiction {
     LeaseWithinAttempt,
 }
 
-/// How deliveries to other hubs are tried.
+/// How the worker works. How a message is treated is a matter of the tables.
 #[derive(Clone, Copy, Debug)]
 pub struct DeliveryPolicy {
-    /// Attempts before a person must decide.
-    pub max_attempts: u32,
-    /// Wait after the first failed attempt; doubles with every further one.
-    pub first_wait: Duration,
-    /// Longest wait between two attempts.
-    pub longest_wait: Duration,
     /// How long a worker may hold a delivery; longer than any attempt may take.
     pub lease: Duration,
     /// How long one attempt may take.
@@ -167,9 +161,6 @@ pub struct DeliveryPolicy {
 impl Default for DeliveryPolicy {
     fn default() -> Self {
         Self {
-            max_attempts: 12,
-            first_wait: Duration::from_secs(5),
-            longest_wait: Duration::from_secs(3_600),
             lease: Duration::from_secs(300),
             attempt: Duration::from_secs(240),
             parallel: 16,
@@ -182,9 +173,6 @@ impl DeliveryPolicy {
     /// What of it cannot work.
     pub(crate) fn contradiction(&self) -> Option<Contradiction> {
         let zero = [
-            ("delivery.max_attempts", self.max_attempts == 0),
-            ("delivery.first_wait_ms", self.first_wait.is_zero()),
-            ("delivery.longest_wait_ms", self.longest_wait.is_zero()),
             ("delivery.attempt_ms", self.attempt.is_zero()),
             ("delivery.parallel", self.parallel == 0),
             ("delivery.idle_ms", self.idle.is_zero()),

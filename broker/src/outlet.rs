@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amtsbote_domain::Timestamp;
+use amtsbote_domain::delivery::breaker;
+use amtsbote_domain::delivery::policy::Policy;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::Channel;
 use amtsbote_domain::evidence::Accepted;
 use amtsbote_domain::fault::Code;
-use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::{Delivery, Lease, Pending, Store, StoreError};
 use amtsbote_domain::state::Event;
 
 use crate::clearing::may_go_by_hand;
-use crate::config::{DeliveryPolicy, PeerConfig};
+use crate::config::PeerConfig;
 use crate::hub::Hub;
 use crate::transport::native::peer::NativePeer;
 
@@ -47,6 +48,20 @@ pub(crate) enum Outcome {
     Corrupt,
 }
 
+impl Outcome {
+    /// What it says about the peer.
+    pub(crate) fn about_peer(&self) -> breaker::Outcome {
+        match self {
+            Self::Confirmed(_) => breaker::Outcome::Confirmed,
+            Self::NotNow(None) => breaker::Outcome::NothingLeft,
+            Self::NotNow(Some(seconds)) => breaker::Outcome::Overloaded(*seconds),
+            Self::Refused(_) => breaker::Outcome::Refused,
+            Self::Lost => breaker::Outcome::Lost,
+            Self::Corrupt => breaker::Outcome::OwnFault,
+        }
+    }
+}
+
 /// A way out of the hub.
 pub(crate) trait Outlet: Send + Sync {
     /// Sends it. The caller bounds the time; a call that is dropped counts as [`Outcome::Lost`].
@@ -56,9 +71,6 @@ pub(crate) trait Outlet: Send + Sync {
     /// delivery may be sent again (P2).
     fn is_idempotent(&self) -> bool;
 }
-
-/// Longest wait that a peer may ask for: one that is mistaken must not park a message for years.
-const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3_600);
 
 /// All ways out, by the name of the peer.
 pub(crate) type Outlets = HashMap<String, Arc<dyn Outlet>>;
@@ -93,7 +105,8 @@ pub(crate) async fn prepare(hub: &Hub, lease: &Lease) -> Result<Option<Ready>, S
     let Delivery { record, by_hand, .. } = hub.store.delivery(&lease.hub_id).await?;
     let tables = hub.tables();
     let (reader, service) = (&record.metadata.reader, &record.metadata.service);
-    let way = tables.directory.way_to(reader, service, record.test, hub.clock.now());
+    let now = hub.clock.now();
+    let way = tables.way_to(reader, service, record.test, now).map(|(way, _)| way);
     // A way that people named, by two, need not be the directory's; test and production stay apart.
     let open = match by_hand {
         true => may_go_by_hand(record.test, &way),
@@ -133,8 +146,10 @@ pub(crate) async fn settle(
     let (event, code, proof) = match outcome {
         Outcome::Confirmed(proof) => (Event::AttemptConfirmed, None, Some(proof)),
         Outcome::NotNow(after) => {
-            let retry_at = retry_at(&hub.delivery, &lease.hub_id, attempt, after, now);
-            (not_now(&hub.delivery, lease.repeated, attempt, retry_at), None, None)
+            let (tables, about) = (hub.tables(), &lease.metadata);
+            let policy = tables.delivery.policy(&about.service, &about.reader, now).policy;
+            let retry_at = policy.waits.retry_at(&lease.hub_id, attempt, after, now);
+            (not_now(policy, lease.repeated, attempt, retry_at), None, None)
         }
         Outcome::Refused(code) => (Event::AttemptRefused, code, None),
         Outcome::Lost => (Event::AttemptLost, None, None),
@@ -146,8 +161,8 @@ pub(crate) async fn settle(
 
 /// That this attempt did not arrive says nothing about an earlier one that may have (P2): when no
 /// further one can follow, such a delivery is as uncertain as before.
-fn not_now(policy: &DeliveryPolicy, repeated: bool, attempt: u32, retry_at: Timestamp) -> Event {
-    match (attempt >= policy.max_attempts, repeated) {
+fn not_now(policy: &Policy, repeated: bool, attempt: u32, retry_at: Timestamp) -> Event {
+    match (attempt >= policy.attempts, repeated) {
         (true, true) => Event::AttemptLost,
         (true, false) => Event::AttemptsExhausted,
         (false, _) => Event::AttemptFailed { retry_at },
@@ -158,7 +173,7 @@ fn not_now(policy: &DeliveryPolicy, repeated: bool, attempt: u32, retry_at: Time
 /// there is an attempt left for it; else a person decides. Its expiry does not count: a peer that
 /// has the message answers with its receipt even then.
 pub(crate) fn resolve(
-    policy: &DeliveryPolicy,
+    policy: &Policy,
     outlets: &Outlets,
     delivery: &Delivery,
     now: Timestamp,
@@ -166,33 +181,12 @@ pub(crate) fn resolve(
     let record = &delivery.record;
     let peer = delivery.channel.strip_prefix("peer:").and_then(|name| outlets.get(name));
     let idempotent = peer.is_some_and(|outlet| outlet.is_idempotent());
-    let retry_at = retry_at(policy, &record.hub_id, delivery.attempts.max(1), None, now);
-    if idempotent && delivery.attempts < policy.max_attempts {
+    let retry_at = policy.waits.retry_at(&record.hub_id, delivery.attempts.max(1), None, now);
+    if idempotent && delivery.attempts < policy.attempts {
         Event::ResendAllowed { retry_at }
     } else {
         Event::OutcomeUnknowable
     }
-}
-
-/// Doubling waits with up to a quarter of jitter, so that what failed together does not return
-/// together; never before the peer asked for it. The jitter comes from the id: no randomness.
-pub(crate) fn retry_at(
-    policy: &DeliveryPolicy,
-    hub_id: &HubId,
-    attempt: u32,
-    after: Option<u32>,
-    now: Timestamp,
-) -> Timestamp {
-    let doubled = policy.first_wait.saturating_mul(1 << attempt.saturating_sub(1).min(20));
-    let wait = doubled.min(policy.longest_wait);
-    let spread = hub_id
-        .as_str()
-        .bytes()
-        .fold(attempt, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
-        % 256;
-    let wait = wait + wait / 4 * spread / 256;
-    let asked = Duration::from_secs(after.unwrap_or(0).into()).min(LONGEST_ASKED);
-    now.checked_add(wait.max(asked)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -201,18 +195,6 @@ mod tests {
     use amtsbote_domain::state::State;
 
     use crate::testing::{self, PEER};
-
-    fn lease() -> Lease {
-        Lease {
-            hub_id: HubId::parse("0197a2c4-0000-7000-8000-000000000001").expect("an id"),
-            number: 1,
-            until: Timestamp::MAX,
-            attempts: 0,
-            repeated: false,
-            peer: PEER.to_owned(),
-            metadata: testing::metadata(),
-        }
-    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("an instant")
@@ -233,27 +215,8 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_the_longest_and_respect_the_peer() {
-        let policy = DeliveryPolicy {
-            first_wait: Duration::from_secs(4),
-            longest_wait: Duration::from_secs(60),
-            ..DeliveryPolicy::default()
-        };
-        let id = lease().hub_id;
-        let wait = |attempt, after| {
-            retry_at(&policy, &id, attempt, after, Timestamp::UNIX_EPOCH).as_second()
-        };
-        assert!((4..=5).contains(&wait(1, None)));
-        assert!((8..=10).contains(&wait(2, None)));
-        assert!((60..=75).contains(&wait(9, None)));
-        assert!((60..=75).contains(&wait(u32::MAX, None)));
-        assert_eq!(wait(1, Some(90)), 90);
-        assert_eq!(wait(1, Some(u32::MAX)), 24 * 3_600, "nobody may ask for ever");
-    }
-
-    #[test]
     fn what_may_have_arrived_is_never_called_exhausted() {
-        let policy = DeliveryPolicy { max_attempts: 3, ..DeliveryPolicy::default() };
+        let policy = Policy { attempts: 3, ..Policy::default() };
         let event = |repeated, attempt| not_now(&policy, repeated, attempt, at(10));
         assert_eq!(event(false, 2), Event::AttemptFailed { retry_at: at(10) });
         assert_eq!(event(false, 3), Event::AttemptsExhausted);
@@ -263,7 +226,7 @@ mod tests {
 
     #[test]
     fn doubt_is_resolved_by_capability_while_attempts_are_left() {
-        let policy = DeliveryPolicy { max_attempts: 3, ..DeliveryPolicy::default() };
+        let policy = Policy { attempts: 3, ..Policy::default() };
         let outlets = |idempotent| -> Outlets {
             let peer: Arc<dyn Outlet> = Arc::new(Peer { idempotent });
             [(PEER.to_owned(), peer)].into()

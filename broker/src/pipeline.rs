@@ -9,6 +9,7 @@
 //! consumes: an [`Answer`] can be had from an acceptance that is durable and from nothing else, so
 //! answering before storing does not compile. After acceptance there are only stored states.
 
+use amtsbote_domain::delivery::breaker::Outcome as About;
 use amtsbote_domain::fault::Fault;
 use amtsbote_domain::ports::{Lease, StoreError};
 
@@ -48,15 +49,18 @@ async fn take_in(hub: &Hub, door: Door<'_>, seen: &mut Seen) -> Result<Answer, F
     Ok(accepted.into_answer())
 }
 
-/// Delivers one leased message to its next node and records what became of it (P2).
-pub(crate) async fn dispatch(hub: &Hub, lease: Lease) -> Result<(), StoreError> {
+/// Delivers one leased message to its next node and records what became of it (P2). Says what was
+/// learnt about that node; nothing where there was no attempt.
+pub(crate) async fn dispatch(hub: &Hub, lease: Lease) -> Result<Option<About>, StoreError> {
     // The way is judged again, now; without one the lease goes back and a person decides.
     let Ready { parcel, outlet } = match prepare(hub, &lease).await? {
         Some(ready) => ready,
-        None => return Ok(()),
+        None => return Ok(None),
     };
     // Durable before the first byte leaves.
     let attempt = hub.store.begin_attempt(&lease).await?;
     let outcome = deliver(hub, &lease, outlet.as_ref(), parcel).await;
-    settle(hub, &lease, attempt, outcome).await
+    let about = outcome.about_peer();
+    settle(hub, &lease, attempt, outcome).await?;
+    Ok(Some(about))
 }

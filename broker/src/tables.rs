@@ -5,8 +5,13 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::delivery::Rules;
+use amtsbote_domain::delivery::successor::Successor;
 use amtsbote_domain::digest::Digest;
-use amtsbote_domain::directory::Directory;
+use amtsbote_domain::directory::{Channel, Directory, NoWay, Way};
+use amtsbote_domain::identity::ServiceUri;
+use amtsbote_domain::party::PartyId;
 use amtsbote_domain::policy::Permissions;
 use amtsbote_schemas::pack::PackSet;
 use amtsbote_trust::keystore::Identity;
@@ -34,6 +39,8 @@ pub struct Tables {
     pub directory: Directory,
     /// Who may send what to whom.
     pub permissions: Permissions,
+    /// How deliveries are treated.
+    pub delivery: Arc<Rules>,
     /// The standards.
     pub packs: Arc<PackSet>,
     /// People who may use the operations API.
@@ -82,6 +89,8 @@ pub struct InForce {
     pub directory: Directory,
     /// Who may send what to whom.
     pub permissions: Permissions,
+    /// How deliveries are treated.
+    pub delivery: Arc<Rules>,
     /// The standards.
     pub packs: Arc<PackSet>,
     /// People who may use the operations API.
@@ -101,14 +110,38 @@ impl InForce {
     pub(crate) fn new(tables: Tables, outlets: Outlets, book: Arc<Book>) -> Self {
         let standings = Standings::new(tables.trust.clone(), tables.policy.clone(), book);
         let own = tables.identity.chain().to_vec();
-        let Tables { directory, permissions, packs, operators, policy, .. } = tables;
-        Self { directory, permissions, packs, operators, outlets, policy, standings, own }
+        let Tables { directory, permissions, delivery, packs, operators, policy, .. } = tables;
+        Self { directory, permissions, delivery, packs, operators, outlets, policy, standings, own }
+    }
+
+    /// The way to `reader` at `at`, or to whoever has taken their place, with the lines that say so.
+    /// An inbox keeps what it holds under the key that the message names: an account must collect
+    /// for that one.
+    pub(crate) fn way_to(
+        &self,
+        reader: &PartyId,
+        service: &ServiceUri,
+        test: bool,
+        at: Timestamp,
+    ) -> Result<(Way, Vec<Successor>), NoWay> {
+        let reached = self.delivery.successors.reader_at(reader, at);
+        let way = self.directory.way_to(reached.reader, service, test, at)?;
+        if !reached.by.is_empty() && !is_collected(&self.directory, &way, reader) {
+            return Err(NoWay::UnknownReader);
+        }
+        Ok((way, reached.by.into_iter().cloned().collect()))
     }
 
     /// The operator with this certificate.
     pub(crate) fn operator(&self, certificate: &Digest) -> Option<&Operator> {
         self.operators.iter().find(|operator| operator.certificate.fingerprint == *certificate)
     }
+}
+
+/// Whether what takes this way for `reader` is collected by somebody, or need not be.
+fn is_collected(directory: &Directory, way: &Way, reader: &PartyId) -> bool {
+    way.channel != Channel::Inbox
+        || directory.accounts().iter().any(|account| account.may_collect_for(reader))
 }
 
 /// Holds what is in force; replaced as a whole.
@@ -127,5 +160,71 @@ impl<T> Current<T> {
 
     pub(crate) fn replace(&self, value: T) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amtsbote_domain::delivery::successor::Successors;
+    use amtsbote_domain::directory::Account;
+    use amtsbote_domain::identity::AccountId;
+    use tempfile::tempdir;
+
+    use crate::config::DeliveryPolicy;
+    use crate::testing;
+
+    fn party(text: &str) -> PartyId {
+        PartyId::parse(text).expect("a party")
+    }
+
+    #[tokio::test]
+    async fn a_merged_town_is_reached_from_its_day_on() {
+        let about = testing::metadata();
+        let old = party("ags:05766099");
+        let change: Timestamp = "2026-01-01T00:00:00Z".parse().expect("an instant");
+        let line = Successor {
+            name: "test:1".to_owned(),
+            old: old.clone(),
+            new: about.reader.clone(),
+            from: change,
+            note: "TEST".to_owned(),
+        };
+        let successors = Successors::new(vec![line.clone()]).expect("it leads somewhere");
+        let rules = Rules { successors, ..Rules::default() };
+        let dir = tempdir().expect("a folder");
+        let policy = DeliveryPolicy::default();
+        let (hub, _stopper) = testing::hub_with(dir.path(), policy, rules, Outlets::new());
+        let way = |reader, at| {
+            let found = hub.tables().way_to(reader, &about.service, false, at);
+            found.map(|(way, by)| (way.channel.to_string(), by))
+        };
+        let far = format!("peer:{}", testing::PEER);
+        assert_eq!(way(&about.reader, change), Ok((far.clone(), vec![])));
+        assert_eq!(way(&old, change), Ok((far, vec![line])));
+        let before = change - std::time::Duration::from_secs(1);
+        assert_eq!(way(&old, before), Err(NoWay::UnknownReader));
+    }
+
+    #[test]
+    fn an_inbox_that_nobody_collects_from_is_no_way() {
+        let account = Account {
+            id: AccountId::parse("lemgo").expect("an account"),
+            certificates: vec![],
+            parties: vec![party("ags:1")],
+            relay: false,
+            legacy: None,
+            grace: None,
+        };
+        let directory = Directory::new(vec![], vec![account]).expect("consistent");
+        let way = |channel| Way { channel, opaque: false };
+        let peer = Channel::Peer("far".to_owned());
+        for (channel, reader, collected) in [
+            (Channel::Inbox, "ags:1", true),
+            (Channel::Inbox, "ags:2", false),
+            (peer, "ags:2", true),
+        ] {
+            assert_eq!(is_collected(&directory, &way(channel), &party(reader)), collected);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use amtsbote_archive::note::LogKey;
 use amtsbote_domain::Timestamp;
+use amtsbote_domain::delivery::Rules;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::{Channel, Directory, Party, Service};
 use amtsbote_domain::evidence::Accepted;
@@ -80,6 +81,7 @@ pub(crate) fn record(parts: Vec<Part>, envelope_sha256: Digest) -> Accepted {
         rule: "permissions.toml:1".to_owned(),
         channel: format!("peer:{PEER}"),
         test: false,
+        applied: vec![],
         under_grace: vec![],
         same_business_id: vec![],
     }
@@ -118,6 +120,16 @@ fn identity() -> Identity {
 
 /// A hub whose directory has two readers, behind [`PEER`] and [`OTHER_PEER`].
 pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy, outlets: Outlets) -> (Arc<Hub>, Stopper) {
+    hub_with(dir, delivery, Rules::default(), outlets)
+}
+
+/// The same with rules about deliveries.
+pub(crate) fn hub_with(
+    dir: &Path,
+    delivery: DeliveryPolicy,
+    rules: Rules,
+    outlets: Outlets,
+) -> (Arc<Hub>, Stopper) {
     let readers = vec![reader(READER, PEER), reader(OTHER_READER, OTHER_PEER)];
     let directory = Directory::new(readers, vec![]).expect("consistent");
     let identity = identity();
@@ -135,6 +147,7 @@ pub(crate) fn hub(dir: &Path, delivery: DeliveryPolicy, outlets: Outlets) -> (Ar
         policy: Arc::new(AlgorithmPolicy::built_in()),
         directory,
         permissions: Permissions::default(),
+        delivery: Arc::new(rules),
         packs: Arc::default(),
         operators: vec![],
         peers: vec![],
@@ -189,6 +202,11 @@ pub(crate) async fn accepted(hub: &Hub) -> HubId {
 pub(crate) async fn accepted_for(hub: &Hub, number: u32, peer: &str) -> HubId {
     let reader = if peer == OTHER_PEER { OTHER_READER } else { READER };
     accept(hub, number, reader, format!("peer:{peer}"), WaitingFor::Turn).await
+}
+
+/// Message `number` for another reader, which goes to [`PEER`], accepted.
+pub(crate) async fn accepted_to(hub: &Hub, number: u32, reader: &str) -> HubId {
+    accept(hub, number, reader, format!("peer:{PEER}"), WaitingFor::Turn).await
 }
 
 /// Message `number` for an inbox, accepted.

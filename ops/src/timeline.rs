@@ -256,6 +256,9 @@ fn acceptance(ui: &Ui, accepted: &Accepted) -> Vec<String> {
         let by = ui.t("verbunden mit Zertifikat", "connected by certificate");
         details.insert(1, format!("{by} {certificate}"));
     }
+    for rule in &accepted.applied {
+        details.push(format!("{} {rule}", ui.t("Zustellregel", "rule of delivery")));
+    }
     for grace in &accepted.under_grace {
         details.push(format!(
             "{} {}: {} {}, {} {}",

@@ -147,6 +147,10 @@ pub struct Accepted {
     pub verdict: ContentVerdict,
     /// The permission rule that allowed it.
     pub rule: String,
+    /// Rules of delivery that made a difference, each with what it did: successors of the Reader, a
+    /// shorter time to live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applied: Vec<String>,
     /// The way: the word of the channel and, for a peer, its name.
     pub channel: String,
     /// Marked as test in the metadata or in the content (P11).

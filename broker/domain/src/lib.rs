@@ -4,6 +4,7 @@
 //! arguments. Protocol words stay in `wire` and `broker/transport`, tables in `store`.
 
 pub mod clearing;
+pub mod delivery;
 pub mod digest;
 pub mod directory;
 pub mod evidence;

@@ -41,6 +41,7 @@ fn tables(revocation: Settings) -> Tables {
         policy: Arc::new(AlgorithmPolicy::built_in()),
         directory: Directory::default(),
         permissions: Permissions::default(),
+        delivery: Arc::default(),
         packs: Arc::default(),
         operators: vec![],
         peers: vec![],

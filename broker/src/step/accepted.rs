@@ -2,10 +2,15 @@
 
 use std::sync::atomic::Ordering;
 
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::delivery::Rules;
+use amtsbote_domain::delivery::lifetime::Bound;
+use amtsbote_domain::delivery::successor::Successor;
 use amtsbote_domain::directory::Channel;
 use amtsbote_domain::evidence;
 use amtsbote_domain::fault::Fault;
 use amtsbote_domain::identity::{BusinessId, HubId, MessageUuid};
+use amtsbote_domain::message::Metadata;
 use amtsbote_domain::ports::{Acceptance, AcceptedReceipt};
 use amtsbote_domain::state::{State, WaitingFor};
 
@@ -73,9 +78,11 @@ pub(crate) async fn accept(hub: &Hub, routed: Routed) -> Result<Accepted, Fault>
 }
 
 fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
-    let Routed { message, facts, verdict, way, test } = routed;
-    let uuid: Option<MessageUuid> = facts.uuid.or_else(|| message.metadata.business_id.clone());
-    let business_id = uuid.map(|uuid| BusinessId { author: message.metadata.author.clone(), uuid });
+    let Routed { message, facts, verdict, way, successors, test } = routed;
+    let rules = &hub.tables().delivery;
+    let (metadata, shortened_by) = in_force(rules, message.metadata, message.arrival);
+    let uuid: Option<MessageUuid> = facts.uuid.or_else(|| metadata.business_id.clone());
+    let business_id = uuid.map(|uuid| BusinessId { author: metadata.author.clone(), uuid });
     let state = match &way.channel {
         Channel::Inbox => WaitingFor::Collection,
         Channel::Peer(_) => WaitingFor::Turn,
@@ -83,7 +90,7 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
     Acceptance {
         transport: message.transport,
         state: State::Waiting { on: state },
-        due: message.metadata.not_before,
+        due: metadata.not_before,
         intake: message.intake,
         record: evidence::Accepted {
             hub_id: hub.new_id(),
@@ -96,11 +103,101 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
             signature: message.signature,
             verdict,
             rule: message.permit.rule().to_owned(),
+            applied: applied(&successors, shortened_by),
             channel: way.channel.to_string(),
             test,
             under_grace: message.under_grace,
             same_business_id: Vec::new(),
-            metadata: message.metadata,
+            metadata,
         },
+    }
+}
+
+/// The metadata with the expiry that holds, and the rule that says so where it is not the Author. The
+/// record says what holds; what the Author said is in the envelope, which is kept as it came.
+fn in_force(rules: &Rules, metadata: Metadata, arrival: Timestamp) -> (Metadata, Option<String>) {
+    match rules.lifetime(&metadata, arrival) {
+        Ok((Some(life), rule)) if life.by != Bound::Author => {
+            let by = format!("{rule} ({})", life.by.as_str());
+            (Metadata { expires: Some(life.ends), ..metadata }, Some(by))
+        }
+        Ok(_) => (metadata, None),
+        Err(error) => {
+            tracing::error!(%error, "a deadline in working days could not be found; none holds");
+            (metadata, None)
+        }
+    }
+}
+
+/// The rules of delivery that made a difference, as evidence names them, each with what it did.
+fn applied(successors: &[Successor], shortened_by: Option<String>) -> Vec<String> {
+    let line =
+        |line: &Successor| format!("{} ({} -> {}: {})", line.name, line.old, line.new, line.note);
+    successors.iter().map(line).chain(shortened_by).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use amtsbote_domain::delivery::policy::{Policies, Policy};
+    use amtsbote_domain::party::PartyId;
+
+    use crate::testing;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("an instant")
+    }
+
+    #[test]
+    fn a_rule_may_end_a_message_earlier_and_never_later() {
+        let arrival = at("2026-05-08T08:00:00Z");
+        let day = Duration::from_secs(24 * 3_600);
+        let policy = |time_to_live, working_days| {
+            let policy = Policy { time_to_live, working_days, ..Policy::default() };
+            let policies = Policies::new(vec![], policy).expect("it can work");
+            Rules { policies, ..Rules::default() }
+        };
+        let (none, life, days) =
+            (policy(None, None), policy(Some(day), None), policy(None, Some(1)));
+        let by = |bound: &str| Some(format!("default ({bound})"));
+        for (rules, own, expires, rule) in [
+            (&none, None, None, None),
+            (&none, Some("2026-06-01T00:00:00Z"), Some("2026-06-01T00:00:00Z"), None),
+            (&life, None, Some("2026-05-09T08:00:00Z"), by("time-to-live")),
+            (&life, Some("2026-06-01T00:00:00Z"), Some("2026-05-09T08:00:00Z"), by("time-to-live")),
+            (&life, Some("2026-05-08T09:00:00Z"), Some("2026-05-08T09:00:00Z"), None),
+            (&days, None, Some("2026-05-11T22:00:00Z"), by("working-days")),
+        ] {
+            let metadata = Metadata { expires: own.map(at), ..testing::metadata() };
+            let wanted = Metadata { expires: expires.map(at), ..metadata.clone() };
+            assert_eq!(in_force(rules, metadata, arrival), (wanted, rule), "{own:?}");
+        }
+        // Beyond the calendar nothing is guessed, and nothing is refused.
+        let own = Some(Timestamp::MAX);
+        let metadata = Metadata { expires: own, ..testing::metadata() };
+        let late = at("2101-01-01T00:00:00Z");
+        assert_eq!(in_force(&days, metadata.clone(), late), (metadata, None));
+    }
+
+    #[test]
+    fn evidence_names_every_rule_that_made_a_difference() {
+        assert!(applied(&[], None).is_empty());
+        let party = |text| PartyId::parse(text).expect("a party");
+        let merged = Successor {
+            name: "delivery.toml:9".to_owned(),
+            old: party("ags:05766000"),
+            new: party("ags:05766044"),
+            from: Timestamp::UNIX_EPOCH,
+            note: "Eingemeindung".to_owned(),
+        };
+        assert_eq!(
+            applied(&[merged], Some("delivery.toml:4 (working-days)".to_owned())),
+            [
+                "delivery.toml:9 (ags:05766000 -> ags:05766044: Eingemeindung)",
+                "delivery.toml:4 (working-days)"
+            ]
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Step four: where it goes.
 
+use amtsbote_domain::delivery::successor::Successor;
 use amtsbote_domain::directory::{NoWay, Way};
 use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::message::{ContentVerdict, OpaqueReason};
@@ -14,10 +15,13 @@ pub(crate) struct Routed {
     pub(super) facts: ContentFacts,
     pub(super) verdict: ContentVerdict,
     pub(super) way: Way,
+    /// Why it goes to another authority than the one that it names.
+    pub(super) successors: Vec<Successor>,
     pub(super) test: bool,
 }
 
-/// Finds the way in the directory at the time of arrival (P10). A message marked as test, outside
+/// Finds the way in the directory at the time of arrival (P10), to whoever has taken the Reader's
+/// place by then; permission was judged for the Reader that the message names. A message marked as test, outside
 /// or inside, goes to test readers only (P11).
 pub(crate) fn route(hub: &Hub, content: Content) -> Result<Routed, Fault> {
     let (message, verdict, facts) = match content {
@@ -31,9 +35,8 @@ pub(crate) fn route(hub: &Hub, content: Content) -> Result<Routed, Fault> {
         }
     };
     let test = message.metadata.test || facts.test;
-    let way = hub
+    let (way, successors) = hub
         .tables()
-        .directory
         .way_to(&message.metadata.reader, &message.metadata.service, test, message.arrival)
         .map_err(no_way)?;
     if let ContentVerdict::Opaque { reason } = &verdict
@@ -43,7 +46,7 @@ pub(crate) fn route(hub: &Hub, content: Content) -> Result<Routed, Fault> {
             OpaqueReason::NoStandard | OpaqueReason::Encrypted => Fault::new(Code::UnknownStandard),
         });
     }
-    Ok(Routed { message, facts, verdict, way, test })
+    Ok(Routed { message, facts, verdict, way, successors, test })
 }
 
 /// What a partner is told when there is no way.

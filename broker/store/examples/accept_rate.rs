@@ -130,6 +130,7 @@ async fn accept(store: &SqliteStore, number: u64) -> Result<(), Failed> {
         rule: "1".to_owned(),
         channel: "inbox".to_owned(),
         test: false,
+        applied: vec![],
         under_grace: vec![],
         same_business_id: Vec::new(),
     };

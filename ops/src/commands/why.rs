@@ -34,6 +34,17 @@ pub(crate) struct Story {
     pub(crate) timeline: Vec<TimelineEntry>,
     /// What comes next, or who must do something.
     pub(crate) next_step: NextStep,
+    /// How it is treated, by the rules in force now; none from a hub that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delivery_rule: Option<Treatment>,
+}
+
+/// A rule, and what it says in both languages.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Treatment {
+    rule: String,
+    de: String,
+    en: String,
 }
 
 /// In both languages.
@@ -65,6 +76,9 @@ pub(crate) fn print(ui: &Ui, story: &Story) {
     ui.line("");
     story.timeline.iter().for_each(|entry| timeline::print_entry(ui, entry));
     ui.line("");
+    if let Some(treatment) = &story.delivery_rule {
+        ui.line(format!("  {}", ui.t(&treatment.de, &treatment.en)));
+    }
     let next = ui.t(&story.next_step.de, &story.next_step.en);
     ui.line(format!("  {} {next}", ui.tint(Tone::Strong, ui.t("Nächster Schritt:", "Next step:"))));
 }

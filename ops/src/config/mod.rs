@@ -3,6 +3,7 @@
 
 pub(crate) mod certificate;
 pub(crate) mod client;
+pub(crate) mod delivery;
 pub(crate) mod directory;
 pub(crate) mod fleet;
 pub(crate) mod node;
@@ -15,6 +16,7 @@ pub(crate) mod trust;
 use std::path::{Path, PathBuf};
 
 use amtsbote_domain::validity::Validity;
+use jiff::civil::Date;
 use toml::Spanned;
 use toml::value::Datetime;
 
@@ -66,26 +68,7 @@ fn validity(
     from: Option<&Spanned<Datetime>>,
     until: Option<&Spanned<Datetime>>,
 ) -> Result<Validity, Failure> {
-    let day = |value: Option<&Spanned<Datetime>>| {
-        value
-            .map(|value| match (value.get_ref().date, value.get_ref().time) {
-                (Some(date), None) => jiff::civil::Date::new(
-                    i16::try_from(date.year).unwrap_or(i16::MAX),
-                    i8::try_from(date.month).unwrap_or(0),
-                    i8::try_from(date.day).unwrap_or(0),
-                )
-                .map_err(|_| value.span()),
-                _ => Err(value.span()),
-            })
-            .transpose()
-            .map_err(|span| {
-                source.wrong(
-                    &span,
-                    "hier steht ein Tag, ohne Uhrzeit und ohne Anführungszeichen: 2026-05-01",
-                    "a day belongs here, without time and without quotes: 2026-05-01",
-                )
-            })
-    };
+    let day = |value: Option<&Spanned<Datetime>>| value.map(|value| day(source, value)).transpose();
     let (first, last) = (day(from)?, day(until)?);
     if let (Some(first), Some(last), Some(until)) = (first, last, until)
         && last < first
@@ -100,6 +83,24 @@ fn validity(
         let span = from.or(until).map(Spanned::span).unwrap_or_default();
         source.wrong(&span, &error, &error)
     })
+}
+
+/// A day, without a time.
+fn day(source: &Source, value: &Spanned<Datetime>) -> Result<Date, Failure> {
+    let written = value.get_ref();
+    let bare = written.date.filter(|_| written.time.is_none());
+    bare.and_then(civil_date).ok_or_else(|| {
+        source.wrong(
+            &value.span(),
+            "hier steht ein Tag, ohne Uhrzeit und ohne Anführungszeichen: 2026-05-01",
+            "a day belongs here, without time and without quotes: 2026-05-01",
+        )
+    })
+}
+
+fn civil_date(date: toml::value::Date) -> Option<Date> {
+    let (month, day) = (i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?);
+    Date::new(i16::try_from(date.year).ok()?, month, day).ok()
 }
 
 /// Reads a value of its own type; says what would be allowed, at its line.

@@ -24,7 +24,7 @@ use toml::Spanned;
 
 use super::raw::{RawDelivery, RawLimits, RawNode, RawPeer};
 use super::table::Source;
-use super::{certificate, directory, parsed, permissions, policy, trust};
+use super::{certificate, delivery as rules, directory, parsed, permissions, policy, trust};
 use crate::outcome::{Context, Failure};
 
 /// The name of the TLS identity in the key store, unless tls.identity says another.
@@ -124,6 +124,12 @@ impl NodeFile {
         file.map(|file| Source::read(&self.source.resolve(file.get_ref()))).transpose()
     }
 
+    /// The file of the rules about deliveries, where there is one.
+    fn rules_source(&self) -> Result<Option<Source>, Failure> {
+        let file = self.raw.delivery.rules.as_ref();
+        file.map(|file| Source::read(&self.source.resolve(file.get_ref()))).transpose()
+    }
+
     /// The log's key under the log's name.
     pub(crate) fn log_key(&self) -> Result<LogKey, Failure> {
         let span = self.raw.name.span();
@@ -188,6 +194,12 @@ impl NodeFile {
         let permissions_source = Source::read(&source.resolve(&raw.permissions))?;
         let policy_source = self.policy_source()?;
         let policy = read_policy(policy_source.as_ref())?;
+        let rules_source = self.rules_source()?;
+        let base = rules::base(&raw.delivery, delivery(&raw.delivery).lease);
+        let delivery = match &rules_source {
+            Some(rules) => rules::read(rules, source, base, &peer_names)?,
+            None => rules::without_file(source, base)?,
+        };
         let (trust, anchors) = trust::rules(source, &raw.trust)?;
         let mut tables = Tables {
             trust,
@@ -198,12 +210,13 @@ impl NodeFile {
             client_authorities: self.client_authorities()?,
             operators: self.operators()?,
             permissions: permissions::read(&permissions_source)?,
+            delivery: Arc::new(delivery),
             packs: Arc::new(load_packs(&self.packs_dir())?),
             peers: raw.peer.iter().map(|peer| self.peer(peer)).collect::<Result<_, _>>()?,
             digest: Digest([0; 32]),
         };
         let files = [Some(source), Some(&directory_source), Some(&permissions_source)];
-        let files = files.into_iter().chain([policy_source.as_ref()]);
+        let files = files.into_iter().chain([policy_source.as_ref(), rules_source.as_ref()]);
         tables.digest = digest(files.map(|file| file.map_or("", Source::text)), &anchors, &tables);
         Ok(tables)
     }
@@ -371,9 +384,6 @@ fn delivery(raw: &RawDelivery) -> DeliveryPolicy {
     let d = DeliveryPolicy::default();
     let wait = |value: Option<u64>, default| value.map_or(default, Duration::from_millis);
     DeliveryPolicy {
-        max_attempts: raw.max_attempts.unwrap_or(d.max_attempts),
-        first_wait: wait(raw.first_wait_ms, d.first_wait),
-        longest_wait: wait(raw.longest_wait_ms, d.longest_wait),
         lease: wait(raw.lease_ms, d.lease),
         attempt: wait(raw.attempt_ms, d.attempt),
         parallel: raw.parallel.unwrap_or(d.parallel),
@@ -384,12 +394,14 @@ fn delivery(raw: &RawDelivery) -> DeliveryPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::raw::{RawClient, RawDirectory, RawPermissions};
+    use crate::config::raw::{RawClient, RawDirectory, RawPermissions, RawRules};
     use crate::config::table::{Shape, Table};
+    use amtsbote_domain::delivery::policy::Policy;
 
+    const LEASE: Duration = Duration::from_secs(300);
     const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../amtsbote.example.toml");
 
-    /// The example holds all four files, each after a line `#: name`; the last three commented
+    /// The example holds all five files, each after a line `#: name`; the last four commented
     /// out with `# `.
     fn section(name: &str) -> String {
         let text = fs::read_to_string(EXAMPLE).expect("amtsbote.example.toml is there");
@@ -435,6 +447,12 @@ mod tests {
         assert_eq!(node.data_dir, "data");
         check::<RawDirectory>("directory.toml");
         check::<RawPermissions>("permissions.toml");
+        let rules: RawRules = check("delivery.toml");
+        let peers: Vec<&str> = node.peer.iter().map(|p| p.name.get_ref().as_str()).collect();
+        let (text, base) = (section("delivery.toml"), rules::base(&node.delivery, LEASE));
+        let source = Source::from_text(&text);
+        rules::read(&source, &source, base, &peers).expect("the rules of the example work");
+        assert_eq!(rules.rule.len(), 1);
         check::<RawClient>("client.toml");
     }
 
@@ -444,6 +462,7 @@ mod tests {
         assert_eq!(limits(&node.limits), Limits::default());
         let (named, own) = (delivery(&node.delivery), DeliveryPolicy::default());
         assert_eq!(format!("{named:?}"), format!("{own:?}"));
+        assert_eq!(rules::base(&node.delivery, LEASE).0, Policy::default());
         let listen = |value: Option<Spanned<String>>| value.map(Spanned::into_inner);
         assert_eq!(listen(node.listen.native).as_deref(), Some(NATIVE));
         assert_eq!(listen(node.listen.operations).as_deref(), Some(OPERATIONS));

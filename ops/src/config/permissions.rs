@@ -31,7 +31,7 @@ fn rule(source: &Source, allow: &Spanned<RawAllow>) -> Result<Rule, Failure> {
     })
 }
 
-fn pattern(source: &Source, value: &Spanned<String>) -> Result<Pattern, Failure> {
+pub(super) fn pattern(source: &Source, value: &Spanned<String>) -> Result<Pattern, Failure> {
     Pattern::parse(value.get_ref()).map_err(|error| {
         source.wrong(
             &value.span(),

@@ -180,6 +180,7 @@ table! {
 table! {
     #[derive(Default)]
     RawDelivery {
+        rules: Option<Spanned<String>>,
         max_attempts: Option<u32>,
         first_wait_ms: Option<u64>,
         longest_wait_ms: Option<u64>,
@@ -278,6 +279,104 @@ table! {
         types: Option<Vec<Spanned<String>>>,
         valid_from: Option<Spanned<Datetime>>,
         valid_until: Option<Spanned<Datetime>>,
+    }
+}
+
+table! {
+    /// `delivery.toml`.
+    RawRules {
+        default: Option<Spanned<RawTreatment>> => RawTreatment,
+        #[serde(default)]
+        rule: Vec<Spanned<RawRule>> => RawRule,
+        #[serde(default)]
+        recipient: Vec<Spanned<RawRecipient>> => RawRecipient,
+        #[serde(default)]
+        calendar: RawCalendar => RawCalendar,
+        #[serde(default)]
+        successor: Vec<Spanned<RawSuccessor>> => RawSuccessor,
+    }
+}
+
+table! {
+    RawTreatment {
+        max_attempts: Option<u32>,
+        first_wait_ms: Option<u64>,
+        longest_wait_ms: Option<u64>,
+        time_to_live_hours: Option<u32>,
+        working_days: Option<u32>,
+    }
+}
+
+table! {
+    RawRule {
+        service: Option<Spanned<String>>,
+        to: Option<Spanned<String>>,
+        max_attempts: Option<u32>,
+        first_wait_ms: Option<u64>,
+        longest_wait_ms: Option<u64>,
+        time_to_live_hours: Option<u32>,
+        working_days: Option<u32>,
+    }
+}
+
+table! {
+    RawRecipient {
+        peer: Spanned<String>,
+        parallel: Option<Spanned<u32>>,
+        rate: Option<Spanned<u32>>,
+        #[serde(default)]
+        breaker: RawBreaker => RawBreaker,
+        #[serde(default)]
+        weekly: Vec<RawWeekly> => RawWeekly,
+        #[serde(default)]
+        maintenance: Vec<RawMaintenance> => RawMaintenance,
+    }
+}
+
+table! {
+    #[derive(Default)]
+    RawBreaker {
+        failures: Option<u32>,
+        first_pause_ms: Option<u64>,
+        longest_pause_ms: Option<u64>,
+        pace: Option<u32>,
+        full_pace: Option<u32>,
+    }
+}
+
+table! {
+    RawWeekly {
+        day: Spanned<String>,
+        from: Spanned<Datetime>,
+        until: Spanned<Datetime>,
+    }
+}
+
+table! {
+    RawMaintenance {
+        from: Spanned<Datetime>,
+        until: Spanned<Datetime>,
+    }
+}
+
+table! {
+    #[derive(Default)]
+    RawCalendar {
+        #[serde(default)]
+        christmas_eve: bool,
+        #[serde(default)]
+        new_years_eve: bool,
+        #[serde(default)]
+        closed: Vec<Spanned<Datetime>>,
+    }
+}
+
+table! {
+    RawSuccessor {
+        old: Spanned<String>,
+        new: Spanned<String>,
+        from: Spanned<Datetime>,
+        note: String,
     }
 }
 

@@ -30,6 +30,7 @@ fn in_force(
         revocation: Settings::default(),
         directory,
         permissions: Permissions::default(),
+        delivery: Arc::default(),
         packs: Arc::default(),
         operators,
         peers: vec![],

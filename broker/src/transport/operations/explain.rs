@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use amtsbote_domain::directory::{Directory, Party};
+use amtsbote_domain::Timestamp;
+use amtsbote_domain::delivery::policy::Chosen;
+use amtsbote_domain::delivery::successor::Successor;
+use amtsbote_domain::delivery::window::Maintenance;
+use amtsbote_domain::directory::{Channel, Directory, Party};
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::{MessageType, ServiceUri};
 use amtsbote_domain::party::PartyId;
@@ -13,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::hub::Hub;
 use crate::step::routed::no_way;
+use crate::tables::InForce;
 use crate::transport::refusal::{Asked, Named, Refusal};
 
 /// `GET /ops/v1/directory`.
@@ -102,7 +107,12 @@ pub(super) async fn route(
         asked.message_type.as_ref(),
         now,
     );
-    let way = tables.directory.way_to(&asked.to, &asked.service, asked.test, now);
+    let way = tables.way_to(&asked.to, &asked.service, asked.test, now);
+    let peer = way.as_ref().ok().and_then(|(way, _)| match &way.channel {
+        Channel::Peer(name) => Some(name.as_str()),
+        Channel::Inbox => None,
+    });
+    let treatment = treatment(&tables, &asked.service, &asked.to, peer, now);
     let author_known = tables.directory.party(&asked.from).is_some();
     let mut steps = vec![Step {
         ok: author_known,
@@ -118,20 +128,79 @@ pub(super) async fn route(
         None => refused(Code::NotPermitted),
     });
     steps.push(match &way {
-        Ok(way) => Step {
+        Ok((way, _)) => Step {
             ok: true,
             text_de: format!("Weg zum Leser {}: {}", asked.to, way.channel),
             text_en: format!("way to Reader {}: {}", asked.to, way.channel),
         },
         Err(reason) => refused(no_way(*reason).code),
     });
+    for line in way.iter().flat_map(|(_, successors)| successors) {
+        let Successor { name, old, new, note, .. } = line;
+        steps.push(Step {
+            ok: true,
+            text_de: format!("{new} ist an die Stelle von {old} getreten: {note} (Regel {name})"),
+            text_en: format!("{new} has taken the place of {old}: {note} (rule {name})"),
+        });
+    }
+    if way.is_ok() {
+        let (text_de, text_en) = (treatment.de.clone(), treatment.en.clone());
+        steps.push(Step { ok: true, text_de, text_en });
+    }
     super::json(&json!({
         "schema_version": 1,
         "permitted": permit.is_some() && way.is_ok() && author_known,
         "rule": permit.as_ref().map(|permit| permit.rule()),
-        "channel": way.as_ref().ok().map(|way| way.channel.to_string()),
+        "channel": way.as_ref().ok().map(|(way, _)| way.channel.to_string()),
+        "delivery_rule": way.is_ok().then_some(&treatment.rule),
         "steps": steps,
     }))
+}
+
+/// How a message is treated, and which rule says so.
+#[derive(Serialize)]
+pub(super) struct Treatment {
+    rule: String,
+    de: String,
+    en: String,
+}
+
+/// By the rules in force now. What is about attempts is said of a way to a peer only: an inbox is
+/// collected.
+pub(super) fn treatment(
+    tables: &InForce,
+    service: &ServiceUri,
+    reader: &PartyId,
+    peer: Option<&str>,
+    at: Timestamp,
+) -> Treatment {
+    let Chosen { policy, rule } = tables.delivery.policy(service, reader, at);
+    let mut de = vec![format!("Zustellung nach Regel {rule}")];
+    let mut en = vec![format!("delivery by rule {rule}")];
+    if let Some(life) = policy.time_to_live {
+        let hours = life.as_secs() / 3_600;
+        de.push(format!("Lebensdauer {hours} h"));
+        en.push(format!("time to live {hours} h"));
+    }
+    if let Some(days) = policy.working_days {
+        de.push(format!("Frist in Arbeitstagen: {days}"));
+        en.push(format!("deadline in working days: {days}"));
+    }
+    if let Some(peer) = peer {
+        let attempts = policy.attempts;
+        let (first, longest) =
+            (policy.waits.first.as_secs_f64(), policy.waits.longest.as_secs_f64());
+        de.push(format!("Versuche: höchstens {attempts}, Pausen {first} bis {longest} s"));
+        en.push(format!("attempts: at most {attempts}, waits of {first} to {longest} s"));
+        let (limits, line) = tables.delivery.traffic.of(peer);
+        de.push(format!("Grenzen von {peer} nach Regel {line}"));
+        en.push(format!("limits of {peer} by rule {line}"));
+        if let Some(Maintenance { until, window }) = limits.windows.maintenance(at) {
+            de.push(format!("Wartung bis {until} ({window})"));
+            en.push(format!("maintenance until {until} ({window})"));
+        }
+    }
+    Treatment { rule: rule.to_owned(), de: de.join("; "), en: en.join("; ") }
 }
 
 fn is_de(yes: bool) -> &'static str {

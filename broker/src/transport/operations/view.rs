@@ -19,6 +19,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::explain::treatment;
 use super::note;
 use crate::config::Operator;
 use crate::hub::Hub;
@@ -105,9 +106,15 @@ async fn explain(hub: &Hub, hub_id: &HubId) -> Result<Value, Refusal> {
     let timeline = hub.store.timeline(hub_id).await?;
     let timeline: Vec<_> = timeline.iter().map(TimelineEntry::new).collect();
     let next = next_step(&delivery);
+    let about = &delivery.record.metadata;
+    let (tables, now) = (hub.tables(), hub.clock.now());
+    let peer = delivery.channel.strip_prefix("peer:");
+    // What has ended is treated no more.
+    let treatment = (!delivery.state.is_final())
+        .then(|| treatment(&tables, &about.service, &about.reader, peer, now));
     Ok(json!({
         "status": MessageStatus::new(&delivery), "timeline": timeline,
-        "next_step": { "de": next.de, "en": next.en },
+        "next_step": { "de": next.de, "en": next.en }, "delivery_rule": treatment,
     }))
 }
 

@@ -198,6 +198,7 @@ impl Draft {
             rule: "1".to_owned(),
             channel: self.channel.to_owned(),
             test: false,
+            applied: vec![],
             under_grace: vec![],
             same_business_id: Vec::new(),
         }

@@ -341,10 +341,21 @@ mod tests {
             rule: "permissions.toml:1".to_owned(),
             channel: "inbox".to_owned(),
             test: true,
+            applied: vec![],
             under_grace: vec![],
             same_business_id: vec![],
         };
-        Delivery { record, accepted_at: at, state, since: at, due: None, revision: 1, attempts: 0 }
+        Delivery {
+            channel: record.channel.clone(),
+            by_hand: false,
+            record,
+            accepted_at: at,
+            state,
+            since: at,
+            due: None,
+            revision: 1,
+            attempts: 0,
+        }
     }
 
     #[test]
