@@ -33,6 +33,9 @@ const USUAL: usize = 2;
 const FULL: usize = 40;
 /// A message longer than this, in bytes, takes part in every eighth round only.
 const LONG: usize = 100_000;
+/// Of so many documents with one verdict, the library may find something that we do not in one; in a
+/// short run in none.
+const OTHERWISE: usize = 100;
 /// Every so many documents our findings are compared with the library's, which takes longest.
 const ENGINE: usize = 4;
 
@@ -321,6 +324,12 @@ impl Trial {
             "{over:?}: {} unexplained differences:\n{}",
             self.unexplained.len(),
             self.unexplained.join("\n")
+        );
+        let Places { compared, otherwise, .. } = self.places;
+        assert!(
+            otherwise <= compared / OTHERWISE,
+            "{over:?}: of {compared} documents the library finds more in {otherwise}:\n{}",
+            self.told.join("\n")
         );
         if self.rounds >= USUAL {
             assert_eq!(self.accidents.len(), KINDS.len(), "{:?}", self.accidents);

@@ -115,7 +115,8 @@ fn canaries_one_by_one() {
     }
     assert!(messages > 500, "{messages}");
     let shown: Vec<&str> = told.iter().map(String::as_str).collect();
-    let attributes = ["@listURI", "@listVersionID", "@produktversion", "@standard", "@version"];
+    // What is wrong in `@produktversion` is a character, and that tells no value.
+    let attributes = ["@listURI", "@listVersionID", "@standard", "@version"];
     let elements = ["bezug", "code", "erstellungszeitpunkt", "nachrichtenUUID"];
     assert_eq!(shown, [&attributes[..], &elements[..]].concat());
 }

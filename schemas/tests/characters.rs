@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use amtsbote_schemas::characters::Datatype;
 use amtsbote_schemas::pack::PackSet;
-use amtsbote_schemas::validate::{Checked, Verdict};
+use amtsbote_schemas::validate::{Checked, Finding, Verdict};
 use amtsbote_schemas::xml::Limits;
 
 #[path = "../../conformance/tests/support/skipped.rs"]
@@ -96,6 +96,14 @@ const SCHEMA: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" x
   <xs:simpleType name="Name"><xs:restriction base="xs:string"><xs:pattern value="[^0-9]*"/>
   </xs:restriction></xs:simpleType>
   <xs:simpleType name="Nachname"><xs:restriction base="p:Name"/></xs:simpleType>
+  <xs:simpleType name="Free"><xs:restriction base="xs:string"/></xs:simpleType>
+  <xs:simpleType name="Token"><xs:restriction base="xs:token"/></xs:simpleType>
+  <xs:simpleType name="Names"><xs:list itemType="p:Free"/></xs:simpleType>
+  <xs:simpleType name="Either"><xs:union memberTypes="xs:int p:Free"/></xs:simpleType>
+  <xs:simpleType name="Many"><xs:restriction><xs:simpleType><xs:list itemType="p:Either"/>
+    </xs:simpleType><xs:maxLength value="9"/></xs:restriction></xs:simpleType>
+  <xs:complexType name="Long"><xs:simpleContent><xs:extension base="p:Free"/></xs:simpleContent>
+  </xs:complexType>
   <xs:element name="probe"><xs:complexType><xs:choice maxOccurs="unbounded">
     <xs:element name="name" type="p:Nachname"/>
     <xs:element name="official" type="d:datatypeA"/>
@@ -103,6 +111,14 @@ const SCHEMA: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" x
       <xs:extension base="d:datatypeA"><xs:attribute name="art" type="xs:string"/></xs:extension>
     </xs:simpleContent></xs:complexType></xs:element>
     <xs:element name="free" type="xs:string"/>
+    <xs:element name="with"><xs:complexType><xs:attribute name="a" type="p:Nachname"/>
+      <xs:attribute name="l" type="p:Names"/><xs:attribute name="u" type="p:Either"/>
+      <xs:attribute name="s" type="xs:string"/></xs:complexType></xs:element>
+    <xs:element name="names" type="p:Names"/><xs:element name="either" type="p:Either"/>
+    <xs:element name="many" type="p:Many"/><xs:element name="token" type="p:Token"/>
+    <xs:element name="short"><xs:complexType><xs:simpleContent>
+      <xs:restriction base="p:Long"><xs:maxLength value="5"/></xs:restriction>
+    </xs:simpleContent></xs:complexType></xs:element>
   </xs:choice></xs:complexType></xs:element>
 </xs:schema>"#;
 
@@ -120,7 +136,7 @@ header = "none"
 entry = ["probe.xsd"]
 namespace = "urn:probe"
 [characters]
-types = { Name = "A" }
+types = { Name = "A", Free = "A", Token = "A" }
 #more
 [[message]]
 root = "probe"
@@ -214,6 +230,43 @@ fn normal_form_and_a_data_type_for_everything() {
     assert_eq!(found(&load("all = \"E\""), "<free>Жуков</free>"), []);
 }
 
+/// Attributes, items of lists and members of unions are values of their types, too.
+#[test]
+fn every_value_of_a_type_is_judged() {
+    for packs in [load(""), load("all = \"E\"")] {
+        for (content, place) in [
+            ("<with a='Šćekić' l='Ana  Maria' u='7' s='7Ж'/>", None),
+            ("<with a='aЖ'/>", Some((2, 7, "/probe/with/@a"))),
+            ("<with l='Ana M7'/>", Some((2, 7, "/probe/with/@l"))),
+            ("<with u='a7Ж'/>", Some((2, 7, "/probe/with/@u"))),
+            ("<names>Ana\n\tMaria </names>", None),
+            ("<names>Ana\nMari7</names>", Some((2, 8, "/probe/names"))),
+            ("<names>Ana<!-- --> a7</names>", Some((2, 8, "/probe/names"))),
+            ("<either> 77 </either>", None),
+            ("<either>abc</either>", None),
+            ("<either>a7Ж</either>", Some((2, 9, "/probe/either"))),
+            ("<many>77 abc -1</many>", None),
+            ("<many>77 a7</many>", Some((2, 7, "/probe/many"))),
+            ("<token>\n Ana\n</token>", None),
+            ("<token>\n An7\n</token>", Some((3, 4, "/probe/token"))),
+            ("<short>Ana</short>", None),
+            ("<short>An7</short>", Some((2, 10, "/probe/short"))),
+        ] {
+            let expected: Vec<_> = place
+                .map(|(line, column, path)| {
+                    ("character-not-allowed", line, column, path.to_owned())
+                })
+                .into_iter()
+                .collect();
+            assert_eq!(found(&packs, content), expected, "{content}");
+        }
+    }
+    let checked = check(&load(""), "<with a='a7Ж'/><names>ab Ж</names><either>7Ж</either>");
+    let named = |n: usize| checked.findings[n].message_de.matches("U+").count();
+    assert_eq!((named(0), named(1), named(2)), (1, 0, 1), "not an item that is one character");
+    assert!(checked.findings[0].message_de.contains("Datentyp A"), "{:?}", checked.findings);
+}
+
 #[test]
 fn a_pack_cannot_ask_for_what_is_not_there() {
     for (from, to, part) in [
@@ -227,7 +280,77 @@ fn a_pack_cannot_ask_for_what_is_not_there() {
     }
 }
 
+/// The code points that a finding names.
+fn named(finding: &Finding) -> String {
+    let codes = finding.message_en.split("U+").skip(1);
+    codes
+        .filter_map(|rest| {
+            let end = rest.find(|one: char| !one.is_ascii_hexdigit())?;
+            char::from_u32(u32::from_str_radix(&rest[..end], 16).ok()?)
+        })
+        .collect()
+}
+
+#[test]
+fn a_character_that_is_the_whole_value_is_not_named() {
+    let packs = load("nfc = true");
+    for value in ["C\u{328}", " Ж ", "\u{5D0}\u{5BC}\u{5B8}", "\n7\n", "u\u{308}", "\u{A0}Ж"] {
+        for content in [
+            format!("<official>{value}</official>"),
+            format!("<official> <!-- -->{value}</official>"),
+            format!("<with a='{value}'/>"),
+            format!("<names>{value}</names>"),
+            format!("<names>abc {value}</names>"),
+        ] {
+            let checked = check(&packs, &content);
+            assert!(!checked.findings.is_empty(), "{content:?}");
+            let finding = &checked.findings[0];
+            // The normal form is that of the whole list, which has more than this item.
+            if finding.code == "character-not-allowed" || !content.contains("abc") {
+                assert_eq!(named(finding), "", "{content:?}");
+            }
+        }
+    }
+    for content in ["<official>ab C\u{328}</official>", "<official>a<!-- -->C\u{328}</official>"] {
+        assert_eq!(named(&check(&packs, content).findings[0]), "C\u{328}", "{content}");
+    }
+}
+
 proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(1000))]
+
+    /// P7: whatever a value is and however it is cut: no finding tells all of it but its spaces.
+    #[test]
+    fn no_finding_is_a_whole_value(
+        pieces in proptest::collection::vec(
+            // Mostly one character: a base with its marks, and spaces.
+            "[ \u{A0}\u{FEFF}\n]?[aCKSu7Ж\u{5D0}\u{1100}\u{1161}]?[\u{301}\u{304}\u{308}\u{31B}\u{328}\u{35F}\u{5B8}\u{5BC}]{0,2}",
+            1..4,
+        ),
+        holder in 0..4usize,
+    ) {
+        static PACKS: std::sync::LazyLock<[PackSet; 3]> =
+            std::sync::LazyLock::new(|| [load(""), load("nfc = true"), load("nfc = true\nall = \"C\"")]);
+        let value = pieces.concat();
+        let cut = pieces.join("<!-- -->");
+        let content = match holder {
+            0 => format!("<official>{cut}</official>"),
+            1 => format!("<names>{cut}</names>"),
+            2 => format!("<free>{cut}</free>"),
+            _ => format!("<with a='{value}' l='{value}' u='{value}' s='{value}'/>"),
+        };
+        for packs in &*PACKS {
+            for finding in check(packs, &content).findings {
+                let named = named(&finding);
+                let whole = value.trim_matches(|one: char| one.is_whitespace() || one == '\u{FEFF}');
+                proptest::prop_assert!(
+                    named.is_empty() || named.trim() != whole,
+                    "{content:?}: {named:?} of {whole:?}"
+                );
+            }
+        }
+    }
+
     /// Whatever stands in a name: the verdict is that of the data type, and nothing else happens.
     #[test]
     fn the_watch_says_what_the_data_type_says(text in "[aKh7Ж \u{300}-\u{308}\u{328}]{0,8}") {

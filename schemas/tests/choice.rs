@@ -147,6 +147,74 @@ fn the_date_in_the_header_counts_within_its_window() {
     assert_eq!(told(&folder, &message("2026-04-30"), "2026-05-05"), of("1.0"));
     assert_eq!(told(&folder, &message("2026-05-01"), "2026-05-05"), of("1.1"));
     assert_eq!(told(&folder, &message("2026-04-10"), "2026-05-05"), of("1.1"), "out of the window");
+    // Every form of xs:dateTime counts; without a zone it is the time in Germany.
+    for (created, version) in [
+        ("2026-04-30T10:00:00", "1.0"),
+        ("2026-04-30T23:59:59.5", "1.0"),
+        ("2026-05-01T00:00:00", "1.1"),
+        ("2026-04-30T24:00:00", "1.1"),
+        ("2026-04-29T24:00:00Z", "1.0"),
+        ("2026-04-30T10:00:00.1234567890+02:00", "1.0"),
+        (" 2026-04-30T23:59:59.9999999999+02:00\n", "1.0"),
+    ] {
+        let message = message("@").replace("@T10:00:00.000+02:00", created);
+        assert_eq!(told(&folder, &message, "2026-05-05"), of(version), "{created:?}");
+    }
+}
+
+#[test]
+fn a_message_that_hides_its_version_behind_much_else_follows_none() {
+    let until = "valid_from = 2026-01-01\nvalid_until = 2026-04-30";
+    let folder = packs(&[("T", "1", until, ""), ("T", "2", "valid_from = 2026-05-01", "")]);
+    let behind = |version: &str, bytes: usize| {
+        let comment = "x".repeat(bytes);
+        let message = format!("<!--{comment}--><m xmlns='urn:t' version='{version}'/>");
+        let checked = check(folder.path(), &message, "2026-06-01");
+        let text = checked.findings.first().map_or("", |finding| &finding.message_en).to_owned();
+        (checked.verdict, checked.findings.first().map_or("", |finding| finding.code), text)
+    };
+    assert_eq!(behind("2", 200 << 10).0, Verdict::Valid);
+    assert_eq!(behind("1", 200 << 10).1, "standard-not-in-force");
+    for version in ["1", "2", "9"] {
+        let (verdict, code, text) = behind(version, 300 << 10);
+        assert_eq!((verdict, code), (Verdict::Invalid, "version-unclear"), "{version}");
+        assert!(text.contains("256 KiB") && text.contains("@version"), "{text}");
+    }
+    // So it is where one version is there and names the place itself.
+    let named = packs(&[("T", "1.0", EVER, "version_at = \"head/@v\"")]);
+    let far = |more: &str| format!("><x xmlns='urn:x'>{}</x>{more}", "x".repeat(300 << 10));
+    let unclear = (NOBODY.to_owned(), Verdict::Invalid, "version-unclear");
+    assert_eq!(told(&named, &far("<head v='2'/>"), "2026-06-01"), unclear);
+    assert_eq!(told(&named, &far("<head/>"), "2026-06-01"), unclear);
+    // What was said near enough counts, though another place may come.
+    let both = [("A", "1", EVER, ""), ("B", "2", EVER, "version_at = \"head/@v\"")];
+    let both = packs(&both);
+    let early = format!(" version='1'{}", far(""));
+    assert_eq!(told(&both, &early, "2026-06-01"), of("1"));
+}
+
+#[test]
+fn what_is_unknown_is_told_with_what_there_is_and_what_to_do() {
+    let at = "version_at = \"head/@v\"";
+    let texts = |folder: &TempDir, inside: &str| {
+        let message = format!("<m xmlns='urn:t'{inside}</m>");
+        let checked = check(folder.path(), &message, "2026-06-01");
+        let finding = checked.findings.first().expect("a finding").clone();
+        assert!(!format!("{finding:?}").contains("7.7"), "no value of the message");
+        (finding.message_de, finding.message_en)
+    };
+    let (de, en) =
+        texts(&packs(&[("T", "1.0", EVER, at), ("T", "1.1", EVER, at)]), "><head v='7.7'/>");
+    assert!(
+        de.contains("unterhalb des Wurzelelements: head/@v") && de.contains("T 1.0, T 1.1"),
+        "{de}"
+    );
+    assert!(en.contains("below the root element: head/@v") && en.contains("T 1.0, T 1.1"), "{en}");
+    let root = packs(&[("T", "1.0", EVER, ""), ("T", "1.1", EVER, "")]);
+    let (de, en) = texts(&root, " version='7.7'>");
+    assert!(de.contains("am Wurzelelement: @version") && !de.contains("unterhalb"), "{de}");
+    assert!(en.contains("at the root element: @version") && en.contains("T 1.0, T 1.1"), "{en}");
+    assert!(de.contains("einrichten lassen") && en.contains("set up"), "{de} {en}");
 }
 
 #[test]
@@ -180,7 +248,19 @@ fn packs_that_no_message_can_be_told_by_are_refused() {
     assert_eq!(clash(&[("A", "1", EVER, ""), ("B", "1", EVER, "")]), Err("p0".to_owned()));
     let apart = "valid_from = 2026-01-01\nvalid_until = 2026-04-30";
     assert_eq!(clash(&[("A", "1", apart, at), ("B", "2", "valid_from = 2026-05-01", at)]), Ok(()));
-    assert_eq!(clash(&[("A", "1", EVER, at), ("B", "1", EVER, "")]), Ok(()));
+    // A message may carry the marks of both places; if it does, it is refused as unclear.
+    let elsewhere = [("A", "1", EVER, at), ("B", "1", EVER, "")];
+    assert_eq!(clash(&elsewhere), Ok(()));
+    let both = told(&packs(&elsewhere), " version='1'><head v='x'/>", "2026-06-01");
+    assert_eq!(both, (NOBODY.to_owned(), Verdict::Invalid, "version-unclear"));
+    // One whose messages have a place of their own, and one that takes any of that root.
+    let own = packs(&[("A", "1", EVER, ""), ("B", "1", EVER, "")]);
+    let file = own.path().join("p1/pack.toml");
+    let text = fs::read_to_string(&file).expect("there") + "known_by = \"only1\"\n";
+    fs::write(&file, text).expect("written");
+    let error = PackSet::load(own.path()).expect_err("refused");
+    assert!(matches!(&*error.cause, PackFault::Ambiguous(other) if other == "p0"), "{error}");
+    assert!(error.german().starts_with("Paket p1: Seine Nachrichten"), "{}", error.german());
 }
 
 #[test]

@@ -159,12 +159,12 @@ fn codes_of_all_four_types_are_looked_up() {
     for (content, code, path, always) in [
         ("<one><code>1</code></one>", "value-not-in-list", "/probe/one/code", true),
         ("<two><code>blau</code></two>", "code-not-in-list", "/probe/two/code", true),
-        ("<three><code>rot</code></three>", "codelist-version-not-named", "/probe/three", true),
+        ("<three><code>rot</code></three>", "codelist-version-not-named", "/probe/three", false),
         (
             "<three listVersionID=''><code>rot</code></three>",
             "codelist-version-not-named",
             "/probe/three",
-            true,
+            false,
         ),
         (
             "<three listVersionID='2'><code>3</code></three>",
@@ -176,7 +176,7 @@ fn codes_of_all_four_types_are_looked_up() {
             "<three listVersionID='9'><code>rot</code></three>",
             "codelist-version-unknown",
             "/probe/three",
-            true,
+            false,
         ),
         (
             "<four listURI='urn:list:farbe' listVersionID='1'><code/></four>",
@@ -199,6 +199,89 @@ fn codes_of_all_four_types_are_looked_up() {
         assert!(checked.findings[0].line == 1 && checked.findings[0].column > 1, "{content}");
         let expected = if always { Verdict::Invalid } else { Verdict::Valid };
         assert_eq!(check(&lenient, content, MARCH).verdict, expected, "{content}");
+    }
+}
+
+/// What a pack says of versions that it does not carry: as of lists, if it says nothing.
+#[test]
+fn versions_that_the_pack_lacks_pass_or_are_found() {
+    let unknown = "<three listVersionID='9'><code>rot</code></three>";
+    let unnamed = "<three><code>rot</code></three>";
+    let elsewhere = "<elsewhere><code>1</code></elsewhere>";
+    for (keys, versions, lists) in [
+        ("", false, false),
+        ("unknown_lists = \"pass\"", false, false),
+        ("unknown_lists = \"finding\"", true, true),
+        ("unknown_versions = \"finding\"", true, false),
+        ("unknown_versions = \"pass\"\nunknown_lists = \"finding\"", false, true),
+    ] {
+        let packs = load(&PACK.replace("#unknown", keys));
+        let found = |content: &str| {
+            let checked = check(&packs, content, MARCH);
+            assert_eq!(checked.verdict == Verdict::Valid, checked.findings.is_empty());
+            codes(&checked).iter().map(|(code, _)| *code).collect::<Vec<_>>()
+        };
+        let one = |code, is: bool| is.then_some(code).into_iter().collect::<Vec<_>>();
+        assert_eq!(found(unknown), one("codelist-version-unknown", versions), "{keys}");
+        assert_eq!(found(unnamed), one("codelist-version-not-named", versions), "{keys}");
+        assert_eq!(found(elsewhere), one("codelist-unknown", lists), "{keys}");
+        // The schema fixes list and version, and the pack has them: nothing is unknown there.
+        assert_eq!(found("<two><code>blau</code></two>"), ["code-not-in-list"], "{keys}");
+        assert_eq!(
+            found("<three listVersionID='1'><code>blau</code></three>"),
+            ["code-not-in-list"],
+            "{keys}"
+        );
+    }
+}
+
+/// Every finding about a code says what to do, in both languages (P7).
+#[test]
+fn findings_about_codes_say_what_to_do() {
+    let packs = load(&PACK.replace("#unknown", "unknown_lists = \"finding\""));
+    for (content, code, de, en) in [
+        (
+            "<two><code>x</code></two>",
+            "code-not-in-list",
+            "Einen Code dieser Liste verwenden.",
+            "Use a code",
+        ),
+        (
+            "<three listVersionID='9'><code>rot</code></three>",
+            "codelist-version-unknown",
+            "(eingerichtet: 1, 2). Eine eingerichtete Version verwenden, oder die fehlende einrichten lassen.",
+            "(set up: 1, 2). Use a version that is set up, or have the missing one set up.",
+        ),
+        (
+            "<three><code>rot</code></three>",
+            "codelist-version-not-named",
+            "in listVersionID angeben.",
+            "Give it in",
+        ),
+        (
+            "<elsewhere><code>1</code></elsewhere>",
+            "codelist-unknown",
+            "einrichten lassen.",
+            "have the list set up.",
+        ),
+        (
+            "<four><code>rot</code></four>",
+            "codelist-not-named",
+            "in listURI angeben.",
+            "Give the URI",
+        ),
+        (
+            "<three listVersionID='2'><code>rot</code></three>",
+            NOT_IN_FORCE,
+            "Version verwenden (1).",
+            "Use a version in force (1).",
+        ),
+    ] {
+        let checked = check(&packs, content, JULY);
+        let [finding] = &checked.findings[..] else { panic!("{content}: {:?}", checked.findings) };
+        assert_eq!(finding.code, code, "{content}");
+        assert!(finding.message_de.ends_with(de), "{}", finding.message_de);
+        assert!(finding.message_en.contains(en), "{}", finding.message_en);
     }
 }
 
@@ -324,7 +407,8 @@ fn two_versions_change_over_at_midnight_in_germany() {
 #[test]
 fn by_the_library_lists_that_the_message_names_are_looked_up() {
     let root = tempfile::tempdir().expect("a folder");
-    let manifest = PACK.replace("#unknown", "left_out = [\"urn:far\"]");
+    let more = "left_out = [\"urn:far\"]\nunknown_versions = \"finding\"";
+    let manifest = PACK.replace("#unknown", more);
     pack(root.path(), &manifest);
     let far = "><xs:import namespace=\"urn:far\"/>\
                <xs:element name=\"far\" type=\"f:T\" xmlns:f=\"urn:far\"/>";
@@ -419,6 +503,8 @@ fn what_is_no_list_or_used_wrongly_is_refused_at_load() {
     refused("", "", "\"farbe_2.xml\"", "\"../farbe_2.xml\"", "inside the folder");
     refused("", "", "2026-06-30 }", "\"bald\" }", "are days");
     refused("", "", "#unknown", "unknown_lists = \"maybe\"", "\"finding\" or \"pass\"");
+    let maybe = "unknown_versions = \"maybe\"";
+    refused("", "", "#unknown", maybe, "unknown_versions: \"finding\" or \"pass\"");
 }
 
 /// A list as long as that of all municipalities: as many codes as it has rows, in one message.
@@ -565,6 +651,7 @@ fn real_messages_are_looked_up_in_real_lists() {
         let manifest = format!(
             "standard = \"XWasser\"\nversion = \"1.0.0\"\nvalid_from = 2024-01-01\n\
              decided_by = \"arrived\"\nheader = \"none\"\ncatalog = \"catalog.xml\"\n\
+             unknown_versions = \"finding\"\n\
              entry = [\"xwasser/1.0.0/xsd/xwasser.xsd\"]\ncode_lists = [{lists}]\n\
              namespace = \"https://gitlab.opencode.de/akdb/xoev/xwasser/-/raw/main/V1_0_0\"\n{table}"
         );

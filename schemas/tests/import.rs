@@ -185,6 +185,37 @@ fn a_zip_as_published_becomes_a_pack() {
     assert_eq!(target.refused(&source, &with(&base)).kind, Refusal::Exists);
 }
 
+/// The reader does not demand a CanonicalVersionUri: what names a list is its URI and its version.
+#[test]
+fn lists_without_a_version_uri_all_come_along() {
+    let other = "<CanonicalVersionUri>urn:example:farbe_1</CanonicalVersionUri>";
+    let first = LIST.replace(other, "");
+    assert_ne!(first, LIST);
+    let second = first.replace("urn:example:farbe", "urn:example:form");
+    let import = |lists: &[(&str, &str)], skip: &[&str]| {
+        let target = Target::new();
+        let mut files: Vec<(String, String)> = standard("1.0").into_iter().chain(base()).collect();
+        files.extend(owned(lists));
+        let source = folder(&files);
+        let skip = skip.iter().map(|name| (*name).to_owned()).collect();
+        target.import(source.path(), &Options { skip, ..Options::default() })
+    };
+    let made = import(&[("a.xml", &first), ("b.xml", &second)], &[]).expect("made");
+    assert_eq!(made.pack.code_lists.len(), 2);
+    // The same once more is named; another under the same name is refused until somebody chooses.
+    let again = format!("<!-- again -->{LIST}");
+    let made = import(&[("a.xml", LIST), ("b.xml", &again)], &[]).expect("made");
+    assert_eq!((made.pack.code_lists.len(), &made.passed_over[..]), (1, &["b.xml".to_owned()][..]));
+    let differs = first.replace("rot", "blau");
+    let lists = [("a.xml", &*first), ("b.xml", &*differs)];
+    let error = import(&lists, &[]).expect_err("refused");
+    assert_eq!(error.kind, Refusal::Ambiguous);
+    for part in ["urn:example:farbe", "a.xml", "b.xml", "--skip"] {
+        assert!(error.message_de.contains(part) && error.message_en.contains(part), "{error}");
+    }
+    assert_eq!(import(&lists, &["b.xml"]).expect("made").pack.code_lists.len(), 1);
+}
+
 /// A rule file about the messages of a version of the standard.
 fn rules(version: &str, more: &str) -> String {
     format!(

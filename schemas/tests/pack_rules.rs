@@ -88,3 +88,68 @@ fn no_value_of_a_message_comes_out_of_a_rule() {
     }
     assert_eq!(checked.verdict, Verdict::Invalid);
 }
+
+/// A message with a date and many reasons, under rules of our own.
+fn many(patterns: &str, reasons: &[&str]) -> Checked {
+    let rules = format!(
+        "<schema xmlns='http://purl.oclc.org/dsdl/schematron' queryBinding='xslt2'>
+        <ns prefix='t' uri='urn:t'/>{patterns}</schema>"
+    );
+    let folder = pack(&rules);
+    let wide = SCHEMA.replace("minOccurs='0'", "minOccurs='0' maxOccurs='unbounded'");
+    fs::write(folder.path().join("p/s.xsd"), wide).expect("written");
+    let all: String = reasons.iter().map(|one| format!("<grund>{one}</grund>")).collect();
+    check(folder.path(), "2026-01-01", "2026-02-01", &all)
+}
+
+const WARNS: &str = "<pattern><rule context='t:grund'><report id='W' role='warning' test='true()'/>
+    </rule></pattern>";
+
+#[test]
+fn many_warnings_do_not_hide_an_error() {
+    let forbids = format!(
+        "{WARNS}<pattern><rule context='t:m'><assert id='E' test=\"not(t:grund = 'x')\"/></rule></pattern>"
+    );
+    let checked = many(&forbids, &["x"; 1_000]);
+    assert_eq!((checked.verdict, checked.truncated), (Verdict::Invalid, true));
+    assert_eq!((checked.findings.len(), &*checked.findings[0].rule), (100, "E"));
+    assert!(checked.findings[1..].iter().all(|one| one.rule == "W"));
+    // However many warnings there are, without an error the message is good.
+    let checked = many(&forbids, &["y"; 1_500]);
+    assert_eq!((checked.verdict, checked.truncated), (Verdict::Valid, true));
+    // The error comes last in the document.
+    let last = "<pattern><rule context='t:grund'><report id='W' role='warning' test='true()'/>
+        <assert id='E' test=\". != 'x'\"/></rule></pattern>";
+    let mut reasons = ["y"; 201];
+    reasons[200] = "x";
+    let checked = many(last, &reasons);
+    let first = &checked.findings[0];
+    assert_eq!(
+        (checked.verdict, &*first.rule, &*first.path),
+        (Verdict::Invalid, "E", "/m/grund[201]")
+    );
+    let rest: Vec<&str> = checked.findings[1..4].iter().map(|one| &*one.path).collect();
+    assert_eq!(rest, ["/m/grund", "/m/grund[2]", "/m/grund[3]"]);
+}
+
+#[test]
+fn what_was_not_answered_is_said_first() {
+    let errors =
+        "<pattern><rule context='t:grund'><assert id='E' test='false()'/></rule></pattern>";
+    let gives_up = "<pattern><rule context='t:m'><assert id='G' test='count(1 to 100000000) = 0'/>
+        </rule></pattern>";
+    let checked = many(&format!("{errors}{gives_up}"), &["x"; 200]);
+    assert_eq!((checked.verdict, checked.findings[0].code), (Verdict::Error, "rules-gave-up"));
+    // What we lack is no fault of the message.
+    let lacks = "<pattern><rule context='t:m'><assert id='L' test='matches(t:von, t:grund[1])'/>
+        </rule></pattern>";
+    let checked = many(&format!("{WARNS}{lacks}"), &["(a)\\1"; 200]);
+    let first = &checked.findings[0];
+    assert_eq!(
+        (checked.verdict, first.code, &*first.rule),
+        (Verdict::Error, "rule-not-supported", "L")
+    );
+    // A pattern that is none is.
+    let checked = many(lacks, &["(a"]);
+    assert_eq!((checked.verdict, checked.findings[0].code), (Verdict::Invalid, "rule-error"));
+}

@@ -98,12 +98,10 @@ fn each_invalid_sample_has_the_one_finding_its_table_says() {
     }
 }
 
-/// Not every standard demands that the header names the type of the root element, and real messages
-/// do otherwise: without `type_agrees` such a message is valid.
-#[test]
-fn the_type_in_the_header_counts_only_where_the_pack_says_so() {
+/// A pack in a folder of its own.
+fn copy(version: &str) -> tempfile::TempDir {
     let scratch = tempfile::tempdir().expect("a folder");
-    let (from, pack) = (folder("1.1"), scratch.path().join("pack"));
+    let (from, pack) = (folder(version), scratch.path().join("pack"));
     fs::create_dir_all(pack.join("codelists")).expect("a folder");
     for part in ["", "codelists"] {
         for entry in fs::read_dir(from.join(part)).expect("a folder") {
@@ -114,6 +112,40 @@ fn the_type_in_the_header_counts_only_where_the_pack_says_so() {
             }
         }
     }
+    scratch
+}
+
+/// A version and its lists end together: then it is the version that a late message gets wrong.
+#[test]
+fn a_version_that_is_over_is_said_and_not_that_its_lists_are() {
+    let scratch = copy("1.0");
+    let file = scratch.path().join("pack/pack.toml");
+    let text = fs::read_to_string(&file).expect("a manifest");
+    let list = "\"codelists/nachrichtentyp_1.xml\"";
+    let ends = |day: &str| {
+        let entry = format!("{{ file = {list}, valid_until = {day} }}");
+        assert!(text.contains(list));
+        fs::write(&file, text.replace(list, &entry)).expect("written");
+        PackSet::load(scratch.path()).expect("it loads")
+    };
+    let late = sample("1.0", "antwort.xml")
+        .replace("2026-10-26T09:14:03.127+01:00", "2027-05-02T09:14:03.127+02:00");
+    let codes = |checked: &Checked| checked.findings.iter().map(|f| f.code).collect::<Vec<_>>();
+    let checked = check(&ends("2027-04-30"), late.as_bytes(), "2027-05-02T09:00:00Z");
+    assert_eq!(checked.verdict, Verdict::NotInForce, "{:?}", checked.findings);
+    assert_eq!(codes(&checked), ["standard-not-in-force"]);
+    let message = sample("1.0", "antwort.xml");
+    let checked = check(&ends("2026-10-01"), message.as_bytes(), ARRIVAL);
+    assert_eq!(checked.verdict, Verdict::Invalid);
+    assert_eq!(codes(&checked), ["codelist-version-not-in-force"]);
+}
+
+/// Not every standard demands that the header names the type of the root element, and real messages
+/// do otherwise: without `type_agrees` such a message is valid.
+#[test]
+fn the_type_in_the_header_counts_only_where_the_pack_says_so() {
+    let scratch = copy("1.1");
+    let (from, pack) = (folder("1.1"), scratch.path().join("pack"));
     let manifest = fs::read_to_string(pack.join("pack.toml")).expect("a manifest");
     assert!(manifest.contains("type_agrees = true\n"));
     fs::write(pack.join("pack.toml"), manifest.replace("type_agrees = true\n", ""))
@@ -222,6 +254,11 @@ fn findings_end_at_their_limit() {
     let message = format!("{}{many}{}", &valid[..place], &valid[end..]);
     let checked = check(&packs, message.as_bytes(), ARRIVAL);
     assert_eq!((checked.findings.len(), checked.truncated), (MAX_FINDINGS, true));
+    // That the version is over is said whatever else is wrong, and first.
+    let message = message.replace("xummeldung:1.1", "xummeldung:1.0");
+    let checked = check(&packs, message.as_bytes(), "2027-06-01T08:00:00Z");
+    assert_eq!((checked.findings.len(), checked.truncated), (MAX_FINDINGS, true));
+    assert_eq!(checked.findings[0].code, "standard-not-in-force");
 }
 
 #[test]

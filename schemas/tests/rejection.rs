@@ -149,6 +149,39 @@ fn has_no_rejection(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The trial of a template happens at one time: the rejection is made after its original, and before
+/// the clock of the rules says another day.
+#[test]
+fn a_rule_about_today_refuses_no_sound_template() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let (from, pack) = (folder("1.1"), scratch.path().join("pack"));
+    fs::create_dir_all(pack.join("codelists")).expect("a folder");
+    for part in ["", "codelists"] {
+        for entry in fs::read_dir(from.join(part)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_file() {
+                let name = path.file_name().expect("a name");
+                fs::copy(&path, pack.join(part).join(name)).expect("copied");
+            }
+        }
+    }
+    let rules = "<schema xmlns='http://purl.oclc.org/dsdl/schematron' queryBinding='xslt2'>\
+        <pattern><rule context='stelle[1]'>\
+        <assert id='R' test='xs:date(substring(., 1, 10)) le current-date()'>x</assert>\
+        </rule></pattern></schema>";
+    let template = fs::read_to_string(pack.join("rejection.xml")).expect("a template");
+    let dated = template.replace("<?amtsbote cause?>", "<?amtsbote original-created?>");
+    assert_ne!(dated, template);
+    fs::write(pack.join("rejection.xml"), dated).expect("written");
+    let manifest = fs::read_to_string(pack.join("pack.toml")).expect("a manifest");
+    let at = manifest.find("[[message]]").expect("a table");
+    let (head, tail) = manifest.split_at(at);
+    fs::write(pack.join("r.sch"), rules).expect("written");
+    fs::write(pack.join("pack.toml"), format!("{head}[[rules]]\nfile = \"r.sch\"\n{tail}"))
+        .expect("written");
+    PackSet::load(scratch.path()).expect("the template is sound");
+}
+
 #[test]
 fn an_invalid_message_is_rejected_in_its_own_version() {
     let packs = load();

@@ -365,7 +365,7 @@ fn loops_that_never_touch_the_message_end_at_the_budget() {
             "<let name='s' value='for $i in 1 to 100000 return xs:date(&quot;2026-01-01&quot;)'/>",
             "$s != $s",
         ),
-        ("", "count(distinct-values(1 to 100000)) = 0"),
+        ("", "count(distinct-values(for $i in 1 to 20000 return xs:double($i))) = 0"),
         ("", "string-length(string-join(for $i in 1 to 1000000 return 'abcdefghij', '')) = 0"),
         ("", "string-length(string-join(for $i in 1 to 100000 return 'a', /)) = 0"),
         ("", "string-length(replace(/, '[xy ]', '{REFS}')) = 0"),
@@ -435,7 +435,7 @@ fn patterns_cannot_be_led_astray() {
     }
     println!("{:?}", began.elapsed());
     assert_eq!(check("^(ä|b)+$", "äb"), Vec::<String>::new());
-    // What has no bound is refused, or a dynamic error where the pattern is only known later.
+    // What has no bound is refused, and left open where the pattern is only known later.
     let body = |pattern: &str| {
         format!(
             "<let name='p' value=\"'(a+)\\1b'\"/><pattern><rule context='a'>\
@@ -444,8 +444,154 @@ fn patterns_cannot_be_led_astray() {
     };
     let error = load(&body("'(a+)\\1b'")).expect_err("refused");
     assert!(error.reason.contains("refers back"), "{error}");
-    assert_eq!(found(&body("$p"), "<a>aab</a>"), ["rule-error 1 /a"]);
-    assert_eq!(check("((a{100}){100}){100}", "a"), ["rule-error 1 /a"]);
+    assert_eq!(found(&body("$p"), "<a>aab</a>"), ["rule-not-supported 1 /a"]);
+    let large = "((a{100}){100}){100}";
+    assert!(load(&body(&format!("'{large}'"))).expect_err("refused").reason.contains("too large"));
+    let given =
+        "<pattern><rule context='a'><assert id='1' test='matches(., @p)'/></rule></pattern>";
+    assert_eq!(found(given, &format!("<a p='{large}'>a</a>")), ["rule-not-supported 1 /a"]);
+    let long = format!("<a p='{}'>a</a>", "a?".repeat(10_000));
+    assert_eq!(found(given, &long), ["rule-not-supported 1 /a"]);
+    // What is no pattern at all is an error of the rule or the message.
+    assert_eq!(found(given, "<a p='a**'>a</a>"), ["rule-error 1 /a"]);
+    for bad in ["'a**'", "'[a'", "'(?:a)'", "'\\p{IsNothing}'"] {
+        let error = load(&body(bad)).expect_err(bad);
+        assert!(error.reason.contains("no regular expression"), "{bad}: {error}");
+        assert_eq!((error.file.as_str(), error.line), ("a.sch", 1), "{bad}");
+    }
+    assert!(load(&body(r"'\1'")).expect_err("refused").reason.contains("refers back"));
+}
+
+#[test]
+fn blocks_of_characters_are_known() {
+    let body = "<pattern><rule context='b'>\
+        <assert id='1' test=\"matches(., '^\\p{IsBasicLatin}+$')\"/>\
+        <assert id='2' test=\"replace(., '[\\P{IsBasicLatin}-[ß]]', '') = .\"/></rule></pattern>";
+    assert_eq!(
+        found(body, "<a><b>aB1</b><b>aß</b><b>aä</b></a>"),
+        ["rule-broken 1 /a/b[2]", "rule-broken 1 /a/b[3]", "rule-broken 2 /a/b[3]"]
+    );
+}
+
+#[test]
+fn sentences_say_what_kind_of_error_it_was() {
+    let body = |test: &str| {
+        format!("<pattern><rule context='a'><assert id='1' test=\"{test}\"/></rule></pattern>")
+    };
+    for (test, german, english) in [
+        ("1 div 0 = 1", "durch null geteilt", "divided by zero"),
+        ("xs:date(.) = xs:date(.)", "nicht die Form", "has not the form"),
+        ("upper-case(b) = 'X'", "Anzahl oder Art der Werte", "number or the kind"),
+        ("matches('x', string(.))", "kein regulärer Ausdruck", "no regular expression"),
+        ("xs:integer(xs:double('INF')) = 1", "nicht die Form", "has not the form"),
+        ("error()", "keinen Wert", "no value"),
+    ] {
+        let report = judge(&load(&body(test)).expect(test), "<a>a**<b/><b/></a>");
+        assert_eq!(told(&report), [("rule-error", "1", "/a")], "{test}");
+        let finding = &report.findings[0];
+        assert!(finding.message_de.contains(german), "{test}: {}", finding.message_de);
+        assert!(finding.message_en.contains(english), "{test}: {}", finding.message_en);
+    }
+}
+
+#[test]
+fn distinct_values_of_long_sequences_have_their_answer() {
+    let body = "<pattern><rule context='a'>\
+        <assert id='1' test='count(distinct-values(b)) = 10000'/>\
+        <assert id='2' test='count(distinct-values((1 to 20000, 1 to 20001))) = 20001'/>\
+        <assert id='3' test=\"deep-equal(distinct-values((b[1], 'x', string(b[1]), 'y', 'x')), ('0', 'x', 'y'))\"/>\
+        <assert id='4' test=\"count(distinct-values((1, '1', 1.0, 1e0, xs:double('NaN'), xs:float('NaN')))) = 3\"/>\
+        <assert id='5' test='empty(distinct-values(c)) and distinct-values(b[1]) instance of xs:anyAtomicType'/>\
+        </rule></pattern>";
+    let items: String = (0..20_000).map(|n| format!("<b>{}</b>", n % 10_000)).collect();
+    assert_eq!(found(body, &format!("<a>{items}</a>")), Vec::<String>::new());
+}
+
+#[test]
+fn warnings_never_end_what_errors_could_follow() {
+    let body = "<pattern><rule context='v'><report id='W' role='warning' test='true()'/></rule></pattern>\
+        <pattern><rule context='m'><assert id='E' test=\"not(v = 'x')\"/></rule></pattern>";
+    let rules = load(body).expect("rules");
+    let report = judge(&rules, &format!("<m>{}</m>", "<v>x</v>".repeat(1_500)));
+    assert!(report.is_broken() && report.truncated && !report.incomplete);
+    assert_eq!(report.findings.len(), 1_001);
+    assert_eq!(told(&report)[..2], [("rule-broken", "E", "/m"), ("rule-broken", "W", "/m/v")]);
+}
+
+#[test]
+fn paths_tell_the_place_among_many_siblings() {
+    let body = "<pattern><rule context='b[@x]/@x'><assert id='1' test='false()'/></rule></pattern>";
+    let message = format!("<a>{}<b x=''/><c/><b x=''/></a>", "<b/><c/>".repeat(12_000));
+    assert_eq!(
+        found(body, &message),
+        ["rule-broken 1 /a/b[12001]/@x", "rule-broken 1 /a/b[12002]/@x"]
+    );
+    // Each list of children is counted once, whatever the depth and the number of findings.
+    let body = "<pattern><rule context='x'><assert id='1' test='false()'/></rule></pattern>";
+    let mut message = "<x/>".repeat(1_000);
+    for _ in 0..40 {
+        message = format!("<r>{}{message}</r>", "<r/>".repeat(2_000));
+    }
+    let began = Instant::now();
+    let report = judge(&load(body).expect("rules"), &message);
+    println!("{:?}", began.elapsed());
+    let path = format!("/r{}/x[1000]", "/r[2001]".repeat(39));
+    assert_eq!((report.findings.len(), &*report.findings[999].path), (1_000, &*path));
+    // A path that is too long is cut.
+    let name = "n".repeat(1_000);
+    let deep = format!("{}<x/>{}", format!("<{name}>").repeat(50), format!("</{name}>").repeat(50));
+    let report = judge(&load(body).expect("rules"), &deep);
+    let path = &report.findings[0].path;
+    assert!(path.len() < 9_000 && path.ends_with('…'), "{}", path.len());
+}
+
+#[test]
+fn abstract_parts_that_grow_without_end_are_refused() {
+    // One attribute.
+    let value = "x".repeat(1_000);
+    let uses = "$p".repeat(100_000);
+    let body = format!(
+        "<pattern abstract='true' id='p'><rule context='a'><assert test='{uses}'/></rule></pattern>\
+         <pattern is-a='p'><param name='p' value='{value}'/></pattern>"
+    );
+    let error = load(&body).expect_err("refused");
+    assert!(error.reason.contains("attribute 'test' becomes more than"), "{error}");
+    // Many attributes, and texts that are only copied.
+    for inside in [format!("test='{}'", "$p".repeat(500)), format!("test='b'>{value}<p")] {
+        let close = if inside.ends_with("<p") { "/></assert>" } else { "/>" };
+        let one = format!("<assert {inside}{close}");
+        let body = format!(
+            "<pattern abstract='true' id='p'><rule context='a'>{}</rule></pattern>{}",
+            one.repeat(300),
+            format!("<pattern is-a='p'><param name='p' value='{value}'/></pattern>").repeat(300)
+        );
+        let error = load(&body).expect_err("refused");
+        assert!(error.reason.contains("become more than"), "{error}");
+    }
+    // Rules that extend others, with something in them or nothing.
+    for last in ["<assert test='b'/>".repeat(10), String::new()] {
+        let rule = |n: usize| {
+            let next = format!("<extends rule='r{}'/>", n + 1).repeat(12);
+            format!("<rule abstract='true' id='r{n}'>{next}</rule>")
+        };
+        let rules: String = (0..8).map(rule).collect();
+        let body = format!(
+            "<pattern>{rules}<rule abstract='true' id='r8'>{last}</rule>\
+             <rule context='a'><extends rule='r0'/></rule></pattern>"
+        );
+        let error = load(&body).expect_err("refused").reason;
+        assert!(error.contains("become more than") || error.contains("too many"), "{error}");
+    }
+    // Diagnostics that many assertions name.
+    let named = "d ".repeat(1_000);
+    let body = format!(
+        "<pattern><rule context='a'>{}</rule></pattern><diagnostics><diagnostic id='d'>{}</diagnostic></diagnostics>",
+        format!("<assert id='x' test='b' diagnostics='{named}'>T.</assert>").repeat(20),
+        "wort ".repeat(20_000)
+    );
+    let report = judge(&load(&body).expect("rules"), "<a/>");
+    assert!(report.findings[0].message_de.starts_with("T. wort wort"));
+    assert!(report.findings[0].message_de.len() < 4_010);
 }
 
 #[test]
@@ -631,7 +777,9 @@ fn findings_are_cut_at_their_limit() {
     let rules =
         load("<pattern><rule context='b'><assert test='c'/></rule></pattern>").expect("rules");
     let report = judge(&rules, &format!("<a>{}</a>", "<b/>".repeat(3_000)));
-    assert_eq!((report.findings.len(), report.truncated), (1_000, true));
+    assert_eq!((report.findings.len(), report.truncated, report.incomplete), (1_000, true, true));
+    let report = judge(&rules, &format!("<a>{}</a>", "<b/>".repeat(1_000)));
+    assert_eq!((report.findings.len(), report.truncated, report.incomplete), (1_000, false, false));
 }
 
 #[test]
@@ -893,15 +1041,56 @@ const OTHER: &[&str] = &[
     " 1 ",
 ];
 
-/// Where Saxon and we may differ: end of the rule file, `id` of the assertion, kind of what only one
-/// of the two says, and why both are right. A difference that is not in here fails the test.
-const EXPLAINED: &[(&str, &str, &str, &str)] = &[(
-    "EN16931-UBL-validation-preprocessed.sch",
-    "BR-S-02",
-    "rule-error",
-    "XPath 2.0, 2.3.4: exists() may stop at the first node, before one whose condition is an error \
-     (two IDs where upper-case() takes one); Saxon stops, our engine looks at all",
-)];
+/// A finding that only one of the two tells, and why both are right.
+struct Explained {
+    /// End of the name of the rule file.
+    file: &'static str,
+    /// What only we say: kind, `id` of the assertion, path.
+    ours: &'static str,
+    /// In which messages.
+    only_if: fn(&str) -> bool,
+}
+
+/// Where Saxon and we may differ. A difference that is not in here fails the test.
+///
+/// BR-S-02 asks `exists(//cac:ClassifiedTaxCategory[normalize-space(cbc:ID) = 'S'])`. A category with
+/// two IDs is an error (XPTY0004) for `normalize-space`, which takes one; but where a category before
+/// it has the ID `S`, the answer is known before (XPath 2.0, 2.3.4: an expression need not be
+/// evaluated further). Saxon stops there, our engine looks at all.
+const EXPLAINED: &[Explained] = &[Explained {
+    file: "EN16931-UBL-validation-preprocessed.sch",
+    ours: "rule-error\tBR-S-02\t/Invoice",
+    only_if: |message| {
+        let ids = ids_of_categories(message);
+        let two = ids.iter().position(|ids| ids.len() > 1);
+        let standard = ids.iter().position(|ids| ids == &["S"]);
+        matches!((standard, two), (Some(standard), Some(two)) if standard < two)
+    },
+}];
+
+/// The message that [`EXPLAINED`] is tried on.
+const TWO_IDS_IN: &str = "business-cases/standard/01.13a-INVOICE_ubl.xml";
+
+const CATEGORY: &str = "<cac:ClassifiedTaxCategory>";
+
+/// The IDs of each classified tax category itself, in their order.
+fn ids_of_categories(message: &str) -> Vec<Vec<&str>> {
+    let all = message.split(CATEGORY).skip(1);
+    all.map(|rest| {
+        let end = rest.find("<cac:TaxScheme>").or_else(|| rest.find("</cac:Class"));
+        let ids = rest[..end.unwrap_or(rest.len())].split("<cbc:ID>").skip(1);
+        ids.map(|id| id.split('<').next().unwrap_or_default().trim()).collect()
+    })
+    .collect()
+}
+
+/// The message with the ID of its category of this number, from 0, written twice.
+fn with_two_ids(message: &str, number: usize) -> String {
+    let id = "<cbc:ID>S</cbc:ID>";
+    let (at, _) = message.match_indices(CATEGORY).nth(number).expect("a category");
+    let at = at + message[at..].find(id).expect("an ID");
+    format!("{}{id}{}", &message[..at], &message[at..])
+}
 
 #[test]
 fn saxon_finds_the_same() {
@@ -913,8 +1102,9 @@ fn saxon_finds_the_same() {
         "{python:?} has no package saxonche; `ops/test tools` makes a python that has it, and \
          AMTSBOTE_PEER_PYTHON names it"
     );
-    let rounds: usize =
-        std::env::var("AMTSBOTE_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    // Without a number every third message is changed once.
+    let asked = std::env::var("AMTSBOTE_ROUNDS").ok().and_then(|text| text.parse::<usize>().ok());
+    let began = Instant::now();
     let folder = tempfile::tempdir().expect("a folder");
     let (mut random, mut once_more) = (Seeded(0x5eed), Seeded(0x0dd));
     let mut made: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
@@ -924,6 +1114,7 @@ fn saxon_finds_the_same() {
             let number = made.len();
             let variants = made.entry(message.clone()).or_insert_with(|| {
                 let text = fs::read_to_string(&message).expect("a message");
+                let rounds = asked.unwrap_or(usize::from(number.is_multiple_of(3)));
                 // The few messages of XJustiz are changed once more, by a sequence of their own.
                 let more = usize::from(message.starts_with(corpus.join("xjustiz")));
                 let mutants = (0..rounds + more).map(|round| {
@@ -934,14 +1125,24 @@ fn saxon_finds_the_same() {
                     fs::write(&path, made).expect("written");
                     path
                 });
-                std::iter::once(message.clone()).chain(mutants).collect()
+                let mut variants: Vec<_> =
+                    std::iter::once(message.clone()).chain(mutants).collect();
+                if message.ends_with(TWO_IDS_IN) {
+                    // Saxon says the error where it comes first, and not where an answer does.
+                    for category in [0, 2] {
+                        let path = folder.path().join(format!("two-ids-{category}.xml"));
+                        fs::write(&path, with_two_ids(&text, category)).expect("written");
+                        variants.push(path);
+                    }
+                }
+                variants
             });
             pairs.extend(variants.iter().map(|message| (rules.clone(), message.clone())));
         }
     }
     let told_by_saxon = ask_saxon(Path::new(&python), &pairs);
     let mut loaded: BTreeMap<&Path, Rules> = BTreeMap::new();
-    let (mut same, mut findings, mut explained, mut unlike) = (0, 0, 0, Vec::new());
+    let (mut same, mut findings, mut explained, mut unlike) = (0, 0, Vec::new(), Vec::new());
     for ((file, message), theirs) in pairs.iter().zip(&told_by_saxon) {
         let rules = loaded.entry(file).or_insert_with(|| load_file(file).expect("rules that load"));
         let bytes = fs::read(message).expect("a message");
@@ -958,12 +1159,10 @@ fn saxon_finds_the_same() {
         if ours == *theirs {
             same += 1;
             findings += ours.len();
-        } else if only(theirs, &ours)
-            .iter()
-            .chain(&only(&ours, theirs))
-            .all(|line| is_explained(file, line))
+        } else if only(theirs, &ours).is_empty()
+            && only(&ours, theirs).iter().all(|line| is_explained(file, &bytes, line))
         {
-            explained += 1;
+            explained.push(message.clone());
         } else {
             unlike.push(format!(
                 "{} {}: ours only {:?}, Saxon's only {:?} ({} / {})",
@@ -978,23 +1177,25 @@ fn saxon_finds_the_same() {
     }
     println!(
         "{same} of {} judgements on {} documents are the same, with {findings} findings; \
-         {explained} differ as explained",
+         {} differ as explained; {:?}",
         pairs.len(),
-        made.values().map(Vec::len).sum::<usize>()
+        made.values().map(Vec::len).sum::<usize>(),
+        explained.len(),
+        began.elapsed()
     );
     let documents: usize = made.values().map(Vec::len).sum();
-    assert!(documents >= 238 && findings >= 238, "{documents} {findings}");
+    assert!(documents >= 150 && findings >= 238, "{documents} {findings}");
+    let explains = explained.iter().any(|message| message.ends_with("two-ids-2.xml"));
+    assert!(explains, "what is explained does not happen: {explained:?}");
     assert!(unlike.is_empty(), "{} unlike:\n{}", unlike.len(), unlike.join("\n"));
 }
 
 /// A finding is `kind TAB id TAB path`.
-fn is_explained(file: &Path, line: &str) -> bool {
-    let mut parts = line.split('\t');
-    let (kind, id) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let known = |(ending, known, of, _): &&(&str, &str, &str, &str)| {
-        file.ends_with(ending) && *known == id && *of == kind
-    };
-    EXPLAINED.iter().any(|entry| known(&entry))
+fn is_explained(file: &Path, message: &[u8], line: &str) -> bool {
+    let message = String::from_utf8_lossy(message);
+    EXPLAINED
+        .iter()
+        .any(|one| file.ends_with(one.file) && line == one.ours && (one.only_if)(&message))
 }
 
 /// What Saxon finds, in the order of the pairs; each sorted.

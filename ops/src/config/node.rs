@@ -355,7 +355,12 @@ pub(crate) fn load_packs(folder: &Path) -> Result<PackSet, Failure> {
     let shown = folder.display();
     fs::metadata(folder)
         .or_usage(format!("Ordner der Pakete {shown}"), format!("folder of packs {shown}"))?;
-    PackSet::load(folder).or_not_now(format!("Pakete in {shown}"), format!("packs in {shown}"))
+    PackSet::load(folder).map_err(|error| {
+        Failure::not_now(
+            format!("Pakete in {shown}: {}", error.german()),
+            format!("packs in {shown}: {error}"),
+        )
+    })
 }
 
 fn limits(raw: &RawLimits) -> Limits {

@@ -13,10 +13,11 @@ mod watch;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::char::canonical_combining_class;
 
 pub(crate) use nfc::Nfc;
 pub(crate) use scan::Scan;
-pub(crate) use watch::{Policy, Watch};
+pub(crate) use watch::{Parts, Policy, Watch};
 
 /// Most code points of one character that a finding names; the longest of the standard has three.
 pub const MAX_NAMED: usize = 4;
@@ -58,7 +59,7 @@ impl Datatype {
     ///
     /// There is one.
     pub fn check(self, text: &str) -> Result<(), Offence> {
-        let mut scan = Scan::new(self);
+        let mut scan = Scan::new(self, false);
         let mut seen = 0;
         for character in text.chars() {
             scan.step(character).map_err(|broken| broken.at(seen))?;
@@ -81,21 +82,79 @@ pub struct Offence {
     pub code_points: Vec<char>,
 }
 
-/// How many characters of the standard a text has: a base and its combining marks are one, and so
-/// are two letters that a double mark joins.
-pub fn count(text: &str) -> usize {
-    let mut joined = false;
-    let mut count = 0;
-    for character in text.chars() {
-        match character {
-            // Double marks (U+035C to U+0362) reach over the next letter.
-            '\u{35C}'..='\u{362}' => joined = true,
-            _ if is_mark(character) => {}
-            _ if joined => joined = false,
-            _ => count += 1,
+/// What a simple type of the schemas asks of the characters of its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The same of the whole value.
+    Whole(Own),
+    /// It is a list or a union: its items or members say it.
+    Parts,
+}
+
+/// A simple type that stands for a data type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    /// The data type.
+    pub(crate) datatype: Datatype,
+    /// Tabulators and line ends count as spaces: the type replaces or collapses them.
+    pub(crate) spaced: bool,
+}
+
+impl Own {
+    /// Judges a value that is there in one piece.
+    fn check(self, text: &str) -> Result<(), Offence> {
+        if self.spaced && text.contains(['\t', '\n', '\r']) {
+            return self.datatype.check(&text.replace(['\t', '\n', '\r'], " "));
+        }
+        self.datatype.check(text)
+    }
+}
+
+/// Counts the characters of a value that can be told apart: a base and its combining marks are one,
+/// and so are two letters that a double mark joins. White space and what is not seen do not count,
+/// so where there is one character, naming it names the whole trimmed value.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Count {
+    joined: bool,
+    count: usize,
+}
+
+impl Count {
+    /// Counts a piece as well.
+    pub(crate) fn add(&mut self, piece: &str) {
+        for character in piece.chars() {
+            if self.count > 1 {
+                return;
+            }
+            match character {
+                // Double marks (U+035C to U+0362) reach over the next letter.
+                '\u{35C}'..='\u{362}' => self.joined = true,
+                _ if canonical_combining_class(character) != 0 || is_unseen(character) => {}
+                _ if self.joined => self.joined = false,
+                _ => self.count += 1,
+            }
         }
     }
-    count
+
+    /// There is at most one.
+    pub(crate) fn alone(self) -> bool {
+        self.count <= 1
+    }
+}
+
+/// There is at most one character in a value.
+pub(crate) fn is_alone(value: &str) -> bool {
+    let mut count = Count::default();
+    count.add(value);
+    count.alone()
+}
+
+/// White space, and signs that only steer how the text around them is shown.
+fn is_unseen(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(character, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 /// A combining mark of the block that the standard's sequences are made of.

@@ -10,6 +10,8 @@ const MAX_FOLLOWING: usize = 2;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scan {
     datatype: Datatype,
+    /// Tabulators and line ends count as spaces.
+    spaced: bool,
     /// The letter that marks may follow.
     base: Option<char>,
     following: [char; MAX_FOLLOWING],
@@ -34,9 +36,9 @@ impl Broken {
 }
 
 impl Scan {
-    pub(crate) fn new(datatype: Datatype) -> Self {
+    pub(crate) fn new(datatype: Datatype, spaced: bool) -> Self {
         let following = ['\0'; MAX_FOLLOWING];
-        Self { datatype, base: None, following, length: 0, open: false }
+        Self { datatype, spaced, base: None, following, length: 0, open: false }
     }
 
     /// The data type.
@@ -56,6 +58,8 @@ impl Scan {
 
     /// Reads one code point.
     pub(crate) fn step(&mut self, character: char) -> Result<(), Broken> {
+        let space = self.spaced && matches!(character, '\t' | '\n' | '\r');
+        let character = if space { ' ' } else { character };
         let joined = self.open && !is_mark(character) && self.length < MAX_FOLLOWING;
         if is_mark(character) || joined {
             return self.follow(character);

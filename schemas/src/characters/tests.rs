@@ -45,10 +45,27 @@ fn every_sequence_is_held_alone_and_in_a_row() {
     assert_eq!(all.len(), 149);
     for one in &all {
         assert_eq!(first(Datatype::A, one), None, "{one}");
-        assert_eq!(count(one), 1, "{one}");
+        assert!(is_alone(one), "{one}");
     }
     assert_eq!(first(Datatype::A, &all.concat()), None);
-    assert_eq!(count(&all.concat()), all.len());
+    assert!(!is_alone(&all.concat()));
+}
+
+#[test]
+fn a_character_is_alone_where_nothing_else_is_seen() {
+    for text in
+        ["", " \n", "Ж", " Ж\u{A0}", "C\u{328}", "\u{301}", "\u{5D0}\u{5BC}\u{5B8}", "\u{FEFF}Ж"]
+    {
+        assert!(is_alone(text), "{text:?}");
+    }
+    for text in ["ab", "a b", "\u{5D0}\u{5BC}\u{5D0}", "K\u{35F}hx"] {
+        assert!(!is_alone(text), "{text:?}");
+    }
+    let mut count = Count::default();
+    for (piece, alone) in [(" ", true), ("C", true), ("\u{328}", true), (" x", false)] {
+        count.add(piece);
+        assert_eq!(count.alone(), alone, "{piece:?}");
+    }
 }
 
 #[test]
@@ -65,7 +82,7 @@ proptest::proptest! {
     #[test]
     fn pieces_say_what_the_whole_says(text in "[aKHhCS7Ж\u{300}-\u{331}\u{35F}]{0,10}", cut in 0..10usize) {
         let cut = text.char_indices().map(|(at, _)| at).nth(cut).unwrap_or(text.len());
-        let mut scan = Scan::new(Datatype::A);
+        let mut scan = Scan::new(Datatype::A, false);
         let mut read = |piece: &str| {
             scan.plain(piece) || piece.chars().all(|one| scan.step(one).is_ok())
         };

@@ -1,12 +1,13 @@
 //! Characters of a message, watched in the pass that validates it.
 //!
 //! A finding names one character of a value, the first that may not be there, and never a second:
-//! so findings cannot spell a value out. Where the character is the whole value, it is not named
-//! (P7).
+//! so findings cannot spell a value out. Where the character is the whole value but for white
+//! space, it is not named (P7).
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use super::{Datatype, Nfc, Offence, Scan, count, describe};
+use super::{Asked, Count, Datatype, Nfc, Offence, Own, Scan, describe, is_alone};
 use crate::validate::{Finding, MAX_FINDINGS};
 use crate::xml::{Attribute, Position, StartTag};
 
@@ -28,6 +29,10 @@ impl Policy {
         own.or_else(|| Datatype::of_official(namespace, local))
     }
 }
+
+/// Tells the parts of a value, of an attribute or of the element that ends, and which data type
+/// governs each, if its own type says one; nothing where the value has no type.
+pub(crate) type Parts<'a> = dyn Fn(Option<&Attribute>, &mut dyn FnMut(Option<Own>, &str)) + 'a;
 
 /// What is wrong with a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +64,10 @@ pub(crate) struct Watch<'s> {
     policy: &'s Policy,
     scan: Option<Scan>,
     nfc: Nfc,
+    /// The characters of the value being read, as far as it came.
+    count: Count,
+    /// The value being read is one of parts: it is judged when it is whole. Where its text begins.
+    parts: Option<Option<Position>>,
     /// The value being read has its finding.
     told: bool,
     pending: Option<Pending>,
@@ -71,31 +80,45 @@ impl<'s> Watch<'s> {
             policy,
             scan: None,
             nfc: Nfc::default(),
+            count: Count::default(),
+            parts: None,
             told: false,
             pending: None,
             findings: Vec::new(),
         }
     }
 
-    /// An element begins whose value is of this data type.
+    /// An element begins whose type asks this of its value. `parts` are those of its attributes,
+    /// where types ask anything of any.
     pub(crate) fn start(
         &mut self,
         tag: &StartTag,
-        datatype: Option<Datatype>,
+        asked: Option<Asked>,
         path: &dyn Fn() -> String,
+        parts: Option<&Parts<'_>>,
     ) {
         self.settle(tag.position, path);
-        self.begin(datatype);
-        if self.policy.all.is_some() || self.policy.nfc {
+        self.begin(asked);
+        if self.policy.all.is_some() || self.policy.nfc || parts.is_some() {
             for attribute in &tag.attributes {
-                self.attribute(attribute, path);
+                self.attribute(attribute, path, parts);
             }
         }
     }
 
     /// An element ends.
-    pub(crate) fn end(&mut self, position: Position, path: &dyn Fn() -> String) {
+    pub(crate) fn end(&mut self, position: Position, path: &dyn Fn() -> String, parts: &Parts<'_>) {
         self.settle(position, path);
+        if let Some(began) = self.parts
+            && !self.told
+            && let Some((datatype, offence, alone)) = self.first_of(parts, None)
+        {
+            let named = (!alone).then_some(offence.code_points);
+            let path = path();
+            let subject = Subject { name: name(&path), attribute: false };
+            let found = finding(Wrong::NotIn(datatype), named.as_deref(), &subject);
+            self.add(found.at(began.unwrap_or(position), &path));
+        }
         self.begin(None);
     }
 
@@ -113,6 +136,10 @@ impl<'s> Watch<'s> {
         if self.told || !self.watches() {
             return;
         }
+        if let Some(began) = &mut self.parts {
+            began.get_or_insert(position);
+        }
+        self.count.add(piece);
         let (wrong, offence) = if let Some(offence) = self.not_normal(piece) {
             (Wrong::NotNormal, offence)
         } else if let Some(offence) = self.not_held(piece) {
@@ -123,7 +150,7 @@ impl<'s> Watch<'s> {
         self.told = true;
         self.pending = Some(Pending {
             wrong,
-            alone: count(piece) <= 1,
+            alone: self.count.alone(),
             path: path(),
             began: position,
             length: piece.len(),
@@ -138,11 +165,17 @@ impl<'s> Watch<'s> {
     }
 
     fn watches(&self) -> bool {
-        self.scan.is_some() || self.policy.nfc
+        self.scan.is_some() || self.parts.is_some() || self.policy.nfc
     }
 
-    fn begin(&mut self, datatype: Option<Datatype>) {
-        self.scan = datatype.or(self.policy.all).map(Scan::new);
+    fn begin(&mut self, asked: Option<Asked>) {
+        self.scan = match asked {
+            Some(Asked::Whole(own)) => Some(Scan::new(own.datatype, own.spaced)),
+            Some(Asked::Parts) => None,
+            None => self.policy.all.map(|datatype| Scan::new(datatype, false)),
+        };
+        self.parts = (asked == Some(Asked::Parts)).then_some(None);
+        self.count = Count::default();
         self.nfc.clear();
         self.told = false;
     }
@@ -161,20 +194,51 @@ impl<'s> Watch<'s> {
         piece.chars().enumerate().find_map(broken)
     }
 
-    fn attribute(&mut self, attribute: &Attribute, path: &dyn Fn() -> String) {
+    /// The first offence in the parts of a value, and whether its part is nothing else. A part
+    /// whose type asks nothing is judged as all texts are.
+    fn first_of(
+        &self,
+        parts: &Parts<'_>,
+        attribute: Option<&Attribute>,
+    ) -> Option<(Datatype, Offence, bool)> {
+        let all = self.policy.all.map(|datatype| Own { datatype, spaced: false });
+        let (mut first, typed) = (None, Cell::new(false));
+        let mut judge = |own: Option<Own>, text: &str| {
+            typed.set(true);
+            if first.is_none()
+                && let Some(own) = own.or(all)
+                && let Err(offence) = own.check(text)
+            {
+                first = Some((own.datatype, offence, is_alone(text)));
+            }
+        };
+        parts(attribute, &mut judge);
+        if let Some(attribute) = attribute.filter(|_| !typed.get()) {
+            judge(None, &attribute.value);
+        }
+        first
+    }
+
+    fn attribute(
+        &mut self,
+        attribute: &Attribute,
+        path: &dyn Fn() -> String,
+        parts: Option<&Parts<'_>>,
+    ) {
         let value = attribute.value.as_str();
         let mut nfc = Nfc::default();
         let not_normal = if self.policy.nfc { nfc.piece(value) } else { None };
-        let (wrong, offence) = if let Some(offence) = not_normal {
-            (Wrong::NotNormal, offence)
-        } else if let Some(datatype) = self.policy.all
-            && let Err(offence) = datatype.check(value)
+        let untyped: &Parts<'_> = &|_, _| {};
+        let (wrong, offence, alone) = if let Some(offence) = not_normal {
+            (Wrong::NotNormal, offence, is_alone(value))
+        } else if let Some((datatype, offence, alone)) =
+            self.first_of(parts.unwrap_or(untyped), Some(attribute))
         {
-            (Wrong::NotIn(datatype), offence)
+            (Wrong::NotIn(datatype), offence, alone)
         } else {
             return;
         };
-        let named = (count(value) > 1).then_some(offence.code_points);
+        let named = (!alone).then_some(offence.code_points);
         let subject = Subject { name: &attribute.local, attribute: true };
         let path = format!("{}/@{}", path(), attribute.local);
         self.add(finding(wrong, named.as_deref(), &subject).at(attribute.position, &path));
@@ -192,7 +256,8 @@ impl<'s> Watch<'s> {
             let offence = broken.at(0);
             let path = path();
             let subject = Subject { name: name(&path), attribute: false };
-            let found = finding(wrong, Some(&offence.code_points), &subject).at(position, &path);
+            let named = (!self.count.alone()).then_some(offence.code_points);
+            let found = finding(wrong, named.as_deref(), &subject).at(position, &path);
             self.add(found);
         }
     }

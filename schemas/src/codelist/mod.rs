@@ -26,10 +26,11 @@ const RULE: &str = "xoev-code";
 /// The first day of a version whose first day is not told: before all messages.
 pub(crate) const LONG_AGO: Date = jiff::civil::date(1900, 1, 1);
 
-/// What happens with a list that the pack does not carry.
+/// What happens with a list, or a version of one, that the pack does not carry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Unknown {
-    /// Nothing: its codes are not checked. A hub without the list cannot blame the message.
+    /// Nothing: its codes are not checked. A hub without the list cannot blame the message, and new
+    /// versions come out before a hub has them.
     #[default]
     Pass,
     /// It is a finding, and the message is invalid.
@@ -82,12 +83,13 @@ pub(crate) struct Lists {
     listed: Vec<Listed>,
     by_uri: HashMap<String, Vec<usize>>,
     unknown: Unknown,
+    unknown_versions: Unknown,
 }
 
 impl Lists {
-    /// No list yet.
-    pub(crate) fn new(unknown: Unknown) -> Self {
-        Self { unknown, ..Self::default() }
+    /// No list yet. What happens with codes of unknown lists, and of unknown versions of the lists.
+    pub(crate) fn new(unknown: Unknown, unknown_versions: Unknown) -> Self {
+        Self { unknown, unknown_versions, ..Self::default() }
     }
 
     /// Adds a version of a list, used as the pack says.

@@ -34,7 +34,7 @@ fn named(key: &str) -> Said {
 }
 
 fn lists(list: &CodeList, said: &Said) -> Lists {
-    let mut lists = Lists::new(Unknown::Pass);
+    let mut lists = Lists::new(Unknown::Pass, Unknown::Pass);
     lists.add(list, said).expect("added");
     lists
 }

@@ -182,6 +182,11 @@ impl<'s> Watch<'s> {
                 return;
             }
             Known::NoList | Known::NotNamed if self.lists.unknown == Unknown::Pass => return,
+            Known::NoVersion(_) | Known::VersionNotNamed(_)
+                if self.lists.unknown_versions == Unknown::Pass =>
+            {
+                return;
+            }
             Known::NoList => no_list(name, holder.fixed),
             Known::NotNamed => not_named(name),
             Known::NoVersion(n) => {
@@ -259,11 +264,12 @@ fn no_version(name: &str, uri: &str, versions: String) -> Finding {
         RULE,
         &format!(
             "Die Version der Codeliste {uri} im Element „{name}“ ist nicht eingerichtet \
-             (eingerichtet: {versions})."
+             (eingerichtet: {versions}). Eine eingerichtete Version verwenden, oder die fehlende \
+             einrichten lassen."
         ),
         &format!(
             "The version of code list {uri} in element '{name}' is not set up \
-             (set up: {versions})."
+             (set up: {versions}). Use a version that is set up, or have the missing one set up."
         ),
     )
 }
@@ -296,7 +302,10 @@ pub(super) fn expired(name: &str, listed: &Listed, days: &Days, others: &str) ->
         en += &format!(" to {day}");
     }
     let (right_de, right_en) = match others {
-        "" => ("Die gültige Version verwenden.".to_owned(), "Use the version in force.".to_owned()),
+        "" => (
+            "Die gültige Version verwenden und einrichten lassen.".to_owned(),
+            "Use the version in force, and have it set up.".to_owned(),
+        ),
         others => (
             format!("Eine gültige Version verwenden ({others})."),
             format!("Use a version in force ({others})."),

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 
 use super::loaded::Pack;
 use super::manifest::MessageInfo;
-use super::mark::{Told, Twice, Watch};
+use super::mark::{MAX_PREFIX_BYTES, Mark, Told, Twice, Watch};
 use super::set::MANIFEST;
+use super::validity::instant;
 use crate::header::HeaderSink;
 use crate::validate::{Finding, Verdict};
 use crate::xml::{self, Event, EventSink, Limits, StartTag};
@@ -58,17 +59,21 @@ pub(super) struct Choosing<'p> {
     root: Option<String>,
     candidates: Vec<Candidate<'p>>,
     header: HeaderSink,
+    /// The beginning ended before the document did: what has not come may still come.
+    cut: bool,
 }
 
 impl<'p> Choosing<'p> {
     pub(super) fn new(packs: &'p [Pack]) -> Self {
-        Self { packs, root: None, candidates: Vec::new(), header: HeaderSink::default() }
+        let header = HeaderSink::default();
+        Self { packs, root: None, candidates: Vec::new(), header, cut: false }
     }
 
     /// Reads as much of the beginning as it needs.
     pub(super) fn look(&mut self, input: &mut Twice<'_>, limits: &Limits) {
         // What is wrong with the document is said when it is read again.
-        let _ended = xml::drive(input, limits, self);
+        let _ended = xml::drive(&mut *input, limits, self);
+        self.cut = input.was_cut();
     }
 
     /// Whether the root was seen.
@@ -133,8 +138,22 @@ impl<'p> Choosing<'p> {
         !standing().flat_map(Candidate::watches).any(open) && (standing().count() < 2 || meant == 1)
     }
 
+    /// The places of versions that lie beyond the beginning, if one of them would have to say what
+    /// the document is: nothing that was read names a message in all its places.
+    fn too_far(&self) -> Option<Places<'p>> {
+        let standing = || self.candidates.iter().filter(|candidate| candidate.stands());
+        let versions = || standing().filter_map(|candidate| candidate.version.as_ref());
+        let open = versions().filter(|watch| watch.told == Told::Open);
+        let meant = standing().any(Candidate::is_meant);
+        let places = Places::of(open.map(Watch::place));
+        (self.cut && !meant && !places.0.is_empty()).then_some(places)
+    }
+
     /// What the document is, as far as it was read.
     pub(super) fn choose(mut self, arrival: Timestamp) -> Choice<'p> {
+        if let Some(places) = self.too_far() {
+            return Choice::Nobody(None, Verdict::Invalid, version_too_far(&places));
+        }
         // What has not come does not come; a message that none of its places tells is none.
         self.close_messages();
         for watch in self.candidates.iter_mut().flat_map(Candidate::watches_mut) {
@@ -143,24 +162,29 @@ impl<'p> Choosing<'p> {
             }
         }
         let header = self.header.into_facts();
-        let created = header.and_then(|header| header.created.as_deref()?.parse().ok());
+        let created = header.and_then(|header| instant(header.created.as_deref()?));
         let root = self.root.unwrap_or_default();
         let version = |candidate: &&Candidate<'_>| {
             candidate.version.as_ref().is_none_or(|watch| watch.told != Told::No)
         };
-        let Some(first) = self.candidates.first() else {
+        if self.candidates.is_empty() {
             return Choice::Nobody(None, Verdict::UnknownStandard, unknown_standard());
-        };
+        }
         let of_version: Vec<&Candidate<'_>> = self.candidates.iter().filter(version).collect();
         let Some(some) = of_version.first() else {
-            let place = first.version.as_ref().map(|watch| watch.place().to_string());
-            let place = place.unwrap_or_default();
-            return Choice::Nobody(None, Verdict::UnknownStandard, unknown_version(&place));
+            let places = self.candidates.iter().filter_map(|one| one.version.as_ref());
+            let finding = unknown_version(
+                &Places::of(places.map(Watch::place)),
+                &first(self.candidates.iter().map(Candidate::name)),
+            );
+            return Choice::Nobody(None, Verdict::UnknownStandard, finding);
         };
         let mut left: Vec<&Candidate<'_>> =
             of_version.iter().copied().filter(|candidate| candidate.stands()).collect();
         if left.is_empty() {
-            let finding = unknown_message(&root, true);
+            let places = of_version.iter().filter_map(|one| one.known_by.as_ref());
+            let places = Places::of(places.map(Watch::place));
+            let finding = untold_message(&root, &places);
             return Choice::Nobody(Some(some.pack), Verdict::Invalid, finding);
         }
         if left.iter().any(|candidate| candidate.is_meant()) {
@@ -170,9 +194,8 @@ impl<'p> Choosing<'p> {
         if left.len() > 1 {
             let dated: Vec<&Candidate<'_>> = left.iter().copied().filter(in_force).collect();
             if dated.len() != 1 {
-                let names = |all: &[&Candidate<'_>]| {
-                    all.iter().map(|candidate| candidate.name()).collect::<Vec<_>>().join(", ")
-                };
+                let names =
+                    |all: &[&Candidate<'_>]| first(all.iter().map(|candidate| candidate.name()));
                 return match dated.as_slice() {
                     [] => Choice::Nobody(None, Verdict::NotInForce, none_in_force(&names(&left))),
                     _ => Choice::Nobody(None, Verdict::Invalid, unclear_version(&names(&dated))),
@@ -183,7 +206,7 @@ impl<'p> Choosing<'p> {
         match left.first() {
             Some(Candidate { pack, message: Some(message), .. }) => Choice::Message(pack, message),
             _ => {
-                let finding = unknown_message(&root, false);
+                let finding = unknown_message(&root);
                 Choice::Nobody(left.first().map(|one| one.pack), Verdict::Invalid, finding)
             }
         }
@@ -217,17 +240,85 @@ fn unknown_standard() -> Finding {
     )
 }
 
-fn unknown_version(place: &str) -> Finding {
+/// Names and places that a finding tells at most; they are those of packs, not of messages.
+const MAX_TOLD: usize = 20;
+
+/// The first names, each once.
+fn first(names: impl Iterator<Item = String>) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for name in names {
+        if !told.contains(&name) {
+            told.push(name);
+        }
+    }
+    let more = if told.len() > MAX_TOLD { ", …" } else { "" };
+    told.truncate(MAX_TOLD);
+    told.join(", ") + more
+}
+
+/// Where packs look for something, each place once.
+struct Places<'p>(Vec<&'p Mark>);
+
+impl<'p> Places<'p> {
+    fn of(marks: impl Iterator<Item = &'p Mark>) -> Self {
+        let mut places: Vec<&Mark> = Vec::new();
+        for mark in marks {
+            if !places.iter().any(|known| known.same_place(mark)) {
+                places.push(mark);
+            }
+        }
+        Self(places)
+    }
+
+    fn told(&self, at: &str, below: &str) -> String {
+        let one = |mark: &&Mark| format!("{}: {mark}", if mark.is_at_root() { at } else { below });
+        first(self.0.iter().map(one))
+    }
+
+    fn german(&self) -> String {
+        self.told("am Wurzelelement", "unterhalb des Wurzelelements")
+    }
+
+    fn english(&self) -> String {
+        self.told("at the root element", "below the root element")
+    }
+}
+
+fn unknown_version(places: &Places<'_>, names: &str) -> Finding {
     Finding::error(
         "version-unknown",
         MANIFEST,
         &format!(
-            "Der Standard ist eingerichtet, nicht aber die Version, die die Nachricht nennt \
-             (unterhalb des Wurzelelements: {place})."
+            "Der Standard ist eingerichtet, nicht aber die Version, die die Nachricht nennt ({}). \
+             Eingerichtet: {names}. Nachricht in einer dieser Versionen erzeugen oder das Paket der \
+             anderen einrichten lassen.",
+            places.german()
         ),
         &format!(
-            "The standard is set up, but not the version that the message names \
-             (below the root element: {place})."
+            "The standard is set up, but not the version that the message names ({}). Set up: \
+             {names}. Make the message in one of these versions, or have the pack of the other set \
+             up.",
+            places.english()
+        ),
+    )
+}
+
+fn version_too_far(places: &Places<'_>) -> Finding {
+    const KIB: usize = MAX_PREFIX_BYTES >> 10;
+    Finding::error(
+        "version-unclear",
+        MANIFEST,
+        &format!(
+            "Welcher Version die Nachricht folgt, ist nicht festzustellen: Die Stelle dafür ({}) \
+             liegt nicht in den ersten {KIB} KiB. Version weiter vorn angeben, vor Kommentaren und \
+             großen Inhalten.",
+            places.german()
+        ),
+        &format!(
+            "Which version the message follows cannot be told: the place for it ({}) is not within \
+             the first {KIB} KiB. State the version further ahead, before comments and large \
+             content.",
+            places.english()
         ),
     )
 }
@@ -262,17 +353,35 @@ fn none_in_force(names: &str) -> Finding {
     )
 }
 
-fn unknown_message(root: &str, known_root: bool) -> Finding {
-    let (de, en) = if known_root {
-        (
-            format!("Nichts unter „{root}“ sagt, welche Nachricht dieses Standards es ist."),
-            format!("Nothing below '{root}' says which message of this standard it is."),
-        )
-    } else {
-        (
-            format!("Element „{root}“ ist keine Nachricht dieses Standards."),
-            format!("Element '{root}' is no message of this standard."),
-        )
-    };
-    Finding::error("message-type-unknown", MANIFEST, &de, &en)
+fn untold_message(root: &str, places: &Places<'_>) -> Finding {
+    const KIB: usize = MAX_PREFIX_BYTES >> 10;
+    Finding::error(
+        "message-type-unknown",
+        MANIFEST,
+        &format!(
+            "Nichts unter „{root}“ sagt in den ersten {KIB} KiB, welche Nachricht dieses Standards \
+             es ist. Eine dieser Stellen angeben ({}).",
+            places.german()
+        ),
+        &format!(
+            "Nothing below '{root}' says within the first {KIB} KiB which message of this standard \
+             it is. Give one of these places ({}).",
+            places.english()
+        ),
+    )
+}
+
+fn unknown_message(root: &str) -> Finding {
+    Finding::error(
+        "message-type-unknown",
+        MANIFEST,
+        &format!(
+            "Element „{root}“ ist keine Nachricht dieses Standards. Wurzelelement und Version der \
+             Nachricht prüfen."
+        ),
+        &format!(
+            "Element '{root}' is no message of this standard. Check the root element and the \
+             version of the message."
+        ),
+    )
 }

@@ -10,7 +10,7 @@ use super::manifest::{DecidedBy, HeaderForm, Manifest, MessageInfo};
 use super::mark::Mark;
 use super::rejection::Rejecting;
 use super::set::{MANIFEST, PackFault};
-use super::validity::Days;
+use super::validity::{Days, instant};
 use crate::characters;
 use crate::codelist::{self, Lists, Used};
 use crate::genericode::{CodeList, CodeListError};
@@ -160,7 +160,8 @@ impl Pack {
             }
         }
         mark_harmless(&mut sets, &manifest.harmless)?;
-        let (mut code_lists, mut lists) = (Vec::new(), Lists::new(manifest.unknown_lists));
+        let mut code_lists = Vec::new();
+        let mut lists = Lists::new(manifest.unknown_lists, manifest.unknown_versions);
         for entry in &manifest.code_lists {
             let fault = |cause| PackFault::CodeList { file: entry.file.clone(), cause };
             let list = CodeList::load(&folder.join(&entry.file)).map_err(fault)?;
@@ -246,7 +247,7 @@ impl Pack {
             return;
         }
         let header = checked.header.as_ref().filter(|_| self.manifest.header != HeaderForm::None);
-        let created = header.and_then(|header| header.created.as_deref()?.parse().ok());
+        let created = header.and_then(|header| instant(header.created.as_deref()?));
         let decisive = self.decisive(created, arrival);
         let named = header.filter(|_| self.manifest.type_agrees).zip(message);
         // Only of a valid message is it certain that the code stands where the schemas have it.
@@ -256,16 +257,19 @@ impl Pack {
             checked.verdict = Verdict::Invalid;
             checked.findings.push(finding);
         }
-        let expired = self.lists.judge(used, decisive);
-        if !expired.is_empty() {
-            checked.verdict = Verdict::Invalid;
-            checked.findings.extend(expired);
-        }
-        if !self.manifest.days.holds(decisive) {
+        if self.manifest.days.holds(decisive) {
+            let expired = self.lists.judge(used, decisive);
+            if !expired.is_empty() {
+                checked.verdict = Verdict::Invalid;
+                checked.findings.extend(expired);
+            }
+        } else {
+            // That lists of the version ended with it is no fault of the message beside this one,
+            // which comes first: beyond the limit nobody would see it.
             if checked.verdict == Verdict::Valid {
                 checked.verdict = Verdict::NotInForce;
             }
-            checked.findings.push(self.not_in_force());
+            checked.findings.insert(0, self.not_in_force());
         }
         checked.truncated |= checked.findings.len() > MAX_FINDINGS;
         checked.findings.truncate(MAX_FINDINGS);
@@ -420,8 +424,9 @@ pub(super) fn contradicting_type(
     let finding = Finding::error(
         "message-type-contradiction",
         MANIFEST,
-        "Der Nachrichtentyp im Nachrichtenkopf passt nicht zum Wurzelelement.",
-        "The message type in the header does not fit the root element.",
+        "Der Nachrichtentyp im Nachrichtenkopf passt nicht zum Wurzelelement. Eines von beiden \
+         berichtigen.",
+        "The message type in the header does not fit the root element. Correct one of the two.",
     )
     .expecting(&message.message_type, &message.message_type);
     let finding = if tells { finding.found(said) } else { finding };

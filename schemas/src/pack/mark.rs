@@ -8,6 +8,7 @@
 
 use std::io::{self, BufRead, Read};
 
+use super::words::Reason;
 use crate::xml::{Event, StartTag};
 
 /// Bytes at the beginning of a message in which its marks are looked for: a SOAP header with the
@@ -28,12 +29,18 @@ pub(super) struct Mark {
 
 impl Mark {
     /// Reads a place, or says what is wrong with it.
-    pub(super) fn parse(place: &str, values: Vec<String>) -> Result<Self, &'static str> {
-        const WRONG: &str =
-            "a path of local names below the root, such as \"Header/order\" or \"head/@version\"";
+    pub(super) fn parse(place: &str, values: Vec<String>) -> Result<Self, Reason> {
+        let wrong = || {
+            Reason::new(
+                "ein Pfad lokaler Namen unterhalb des Wurzelelements, etwa „Header/order“ oder \
+                 „head/@version“",
+                "a path of local names below the root, such as \"Header/order\" or \
+                 \"head/@version\"",
+            )
+        };
         let (way, attribute) = match place.rsplit_once('@') {
             Some(("", name)) => ("", Some(name)),
-            Some((way, name)) => (way.strip_suffix('/').ok_or(WRONG)?, Some(name)),
+            Some((way, name)) => (way.strip_suffix('/').ok_or_else(wrong)?, Some(name)),
             None => (place, None),
         };
         let only_root = way.is_empty() && attribute.is_some();
@@ -46,19 +53,37 @@ impl Mark {
         };
         let good = steps.iter().map(String::as_str).chain(attribute).all(name);
         if !good || steps.len() > MAX_STEPS {
-            return Err(WRONG);
+            return Err(wrong());
         }
         if values.iter().any(|value| value.is_empty() || value.len() > MAX_VALUE_BYTES) {
-            return Err("values of 1 to 1000 bytes");
+            return Err(Reason::new("Werte von 1 bis 1000 Byte", "values of 1 to 1000 bytes"));
         }
         Ok(Self { steps, attribute: attribute.map(str::to_owned), values })
     }
 
+    /// Whether both are about one place, whatever is to stand there.
+    pub(super) fn same_place(&self, other: &Self) -> bool {
+        (&self.steps, &self.attribute) == (&other.steps, &other.attribute)
+    }
+
     /// Whether no message can be told by the two.
     pub(super) fn same(&self, other: &Self) -> bool {
-        let place = (&self.steps, &self.attribute) == (&other.steps, &other.attribute);
         let meet = self.values.iter().any(|value| other.values.contains(value));
-        place && (meet || self.values.is_empty() && other.values.is_empty())
+        self.same_place(other) && (meet || self.values.is_empty() && other.values.is_empty())
+    }
+
+    /// Whether one is there, and no later, wherever the other is: the other then tells nothing. For
+    /// marks that ask for presence alone.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let hides = |one: &Self, other: &Self| {
+            one.attribute.is_none() && other.steps.starts_with(&one.steps)
+        };
+        self == other || hides(self, other) || hides(other, self)
+    }
+
+    /// Whether it is an attribute of the root itself.
+    pub(super) fn is_at_root(&self) -> bool {
+        self.steps.is_empty()
     }
 
     fn allows(&self, value: &str) -> Told {
@@ -113,7 +138,7 @@ impl<'m> Watch<'m> {
         self.mark.values.is_empty()
     }
 
-    pub(super) fn place(&self) -> &Mark {
+    pub(super) fn place(&self) -> &'m Mark {
         self.mark
     }
 
@@ -184,12 +209,18 @@ pub(super) struct Twice<'r> {
     kept: Vec<u8>,
     at: usize,
     recording: bool,
+    cut: bool,
     failed: Option<io::Error>,
 }
 
 impl<'r> Twice<'r> {
     pub(super) fn new(input: &'r mut dyn BufRead) -> Self {
-        Self { input, kept: Vec::new(), at: 0, recording: true, failed: None }
+        Self { input, kept: Vec::new(), at: 0, recording: true, cut: false, failed: None }
+    }
+
+    /// Whether there was more than is kept, and somebody wanted it.
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut
     }
 
     /// From the beginning, and to the end.
@@ -203,7 +234,10 @@ impl BufRead for Twice<'_> {
         if self.recording {
             let left = MAX_PREFIX_BYTES - self.kept.len();
             return match self.input.fill_buf() {
-                Ok(octets) => Ok(&octets[..octets.len().min(left)]),
+                Ok(octets) => {
+                    self.cut |= left == 0 && !octets.is_empty();
+                    Ok(&octets[..octets.len().min(left)])
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
                 Err(error) => {
                     // Whoever reads again must meet it, too.
@@ -287,6 +321,10 @@ mod tests {
         assert!(!mark("a", &["1"]).same(&mark("a", &["2"])));
         assert!(!mark("a", &["1"]).same(&mark("@a", &["1"])));
         assert!(mark("a/b", &[]).same(&mark("a/b", &[])));
+        let meets = |one: &str, other: &str| mark(one, &[]).meets(&mark(other, &[]));
+        assert!(meets("a", "a") && meets("a", "a/b") && meets("a/@b", "a") && meets("@a", "@a"));
+        assert!(!meets("a/b", "a/c") && !meets("a/@b", "a/@c") && !meets("a/@b", "a/b"));
+        assert!(!meets("a", "ab") && !meets("@a", "a"));
     }
 
     #[test]
@@ -314,10 +352,15 @@ mod tests {
         let mut first = Vec::new();
         twice.read_to_end(&mut first).expect("read");
         assert_eq!(first, octets[..MAX_PREFIX_BYTES]);
+        assert!(twice.was_cut());
         twice.again();
         let mut all = Vec::new();
         twice.read_to_end(&mut all).expect("read");
         assert!(all == octets);
+        let mut input = &octets[..MAX_PREFIX_BYTES];
+        let mut twice = Twice::new(&mut input);
+        twice.read_to_end(&mut first).expect("read");
+        assert!(!twice.was_cut(), "it ends where the beginning does");
     }
 
     #[test]

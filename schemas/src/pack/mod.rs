@@ -12,6 +12,7 @@ mod mark;
 mod rejection;
 mod set;
 mod validity;
+mod words;
 
 pub use loaded::PackInfo;
 pub use manifest::{DecidedBy, HeaderForm, ManifestError, MessageInfo};
@@ -20,3 +21,4 @@ pub use rejection::{
 };
 pub use set::{PackError, PackFault, PackSet};
 pub use validity::Days;
+pub use words::Reason;

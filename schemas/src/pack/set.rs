@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::choice::{Choice, Choosing};
 use super::loaded::{Pack, PackInfo};
 use super::manifest::{Manifest, ManifestError};
-use super::mark::Twice;
+use super::mark::{Mark, Twice};
 use super::rejection::RejectionFault;
 use crate::codelist::Used;
 use crate::genericode::{CodeList, CodeListError};
@@ -33,8 +33,7 @@ pub struct PackSet {
 pub struct PackError {
     /// The pack's folder.
     pub folder: String,
-    /// What is wrong with it.
-    #[source]
+    /// What is wrong with it. It is part of the text, and so no source beside it.
     pub cause: Box<PackFault>,
 }
 
@@ -202,8 +201,12 @@ impl PackSet {
     }
 }
 
-/// Whether two packs can stand side by side: no message has one root in both, where the packs look
-/// for its version at one place, for one value, on one day.
+/// Whether two packs can stand side by side: no message has one root in both, and no place that
+/// tells it, where the packs look for its version at one place, for one value, on one day.
+///
+/// Packs that look at different places stand side by side, although a message may carry both marks:
+/// one then goes before the other where the message says only that (an invoice of UBL and one of a
+/// national specification of it), and a message that carries both is unclear where both are in force.
 pub(super) fn clash(new: &Manifest, old: &Manifest, folder: &str) -> Result<(), PackFault> {
     if (&new.standard, &new.version) == (&old.standard, &old.version) {
         return Err(PackFault::Duplicate {
@@ -213,8 +216,13 @@ pub(super) fn clash(new: &Manifest, old: &Manifest, folder: &str) -> Result<(), 
         });
     }
     let apart = !new.version_mark.same(&old.version_mark) || !new.days.meet(&old.days);
-    let mut roots = new.roots();
-    if apart || !roots.any(|root| old.roots().any(|other| other == root)) {
+    let meet = |(space, root, mark): (&str, &str, Option<&Mark>)| {
+        old.roots().any(|(other_space, other_root, other)| {
+            let told = mark.zip(other).is_some_and(|(one, other)| !one.meets(other));
+            (space, root) == (other_space, other_root) && !told
+        })
+    };
+    if apart || !new.roots().any(meet) {
         return Ok(());
     }
     Err(PackFault::Ambiguous(folder.to_owned()))

@@ -1,12 +1,19 @@
 //! From the files of a Schematron schema to a plain list of patterns: included files read, the
 //! phase chosen, abstract patterns and rules filled in.
 
+use std::cell::Cell;
+
 use super::document::{Child, Element, Place};
 use super::scan::fill_in;
-use super::{MAX_EXPRESSIONS, MAX_INCLUDE_DEPTH, MAX_RULE_BYTES, MAX_RULE_FILES, RulesError};
+use super::{
+    MAX_EXPRESSION_BYTES, MAX_EXPRESSIONS, MAX_FILLED_BYTES, MAX_INCLUDE_DEPTH, MAX_RULE_BYTES,
+    MAX_RULE_FILES, RulesError,
+};
 
 /// The namespace of ISO Schematron.
 const SCHEMATRON: &str = "http://purl.oclc.org/dsdl/schematron";
+/// Bytes that an element counts for beside its attributes and its text.
+const ELEMENT_BYTES: usize = 256;
 /// The namespace of XSLT.
 pub(super) const XSLT: &str = "http://www.w3.org/1999/XSL/Transform";
 
@@ -49,11 +56,28 @@ pub(super) struct Files<'a> {
     fetch: Fetch<'a>,
     bytes: usize,
     count: usize,
+    /// What may still be made of abstract patterns and rules.
+    room: Room,
+}
+
+/// Bytes left of [`MAX_FILLED_BYTES`].
+struct Room(Cell<usize>);
+
+impl Room {
+    fn take(&self, bytes: usize, place: &Place) -> Result<(), RulesError> {
+        let left = self.0.get().checked_sub(bytes).ok_or_else(|| {
+            place.refuse(format_args!(
+                "abstract patterns and rules become more than {MAX_FILLED_BYTES} bytes"
+            ))
+        })?;
+        self.0.set(left);
+        Ok(())
+    }
 }
 
 impl<'a> Files<'a> {
     pub(super) fn new(fetch: Fetch<'a>) -> Self {
-        Self { fetch, bytes: 0, count: 0 }
+        Self { fetch, bytes: 0, count: 0, room: Room(Cell::new(MAX_FILLED_BYTES)) }
     }
 
     fn read(&mut self, file: &str, asked: &Place) -> Result<Element, RulesError> {
@@ -94,7 +118,7 @@ pub(super) fn assemble(
             )));
         }
     }
-    Assembler { schema: &schema }.plan(phase)
+    Assembler { schema: &schema, room: &files.room }.plan(phase)
 }
 
 /// Puts included elements in the place of `include`, and the content of external ones in that of
@@ -167,6 +191,7 @@ fn resolve(from: &str, href: &str) -> Option<String> {
 
 struct Assembler<'a> {
     schema: &'a Element,
+    room: &'a Room,
 }
 
 impl<'a> Assembler<'a> {
@@ -272,8 +297,7 @@ impl<'a> Assembler<'a> {
                     let value = param.required("value")?.to_owned();
                     parameters.push((param.required("name")?.to_owned(), value));
                 }
-                let mut filled = pattern.clone();
-                fill_in_all(&mut filled, &parameters);
+                let mut filled = self.filled_in(pattern, &parameters)?;
                 filled.children.extend(
                     element
                         .elements()
@@ -285,6 +309,43 @@ impl<'a> Assembler<'a> {
             }
         };
         Ok(phase.is_none_or(in_phase).then_some(plan))
+    }
+
+    /// A copy of an element with the values of parameters in its attributes.
+    fn filled_in(
+        &self,
+        element: &Element,
+        parameters: &[(String, String)],
+    ) -> Result<Element, RulesError> {
+        self.room.take(own_weight(element), &element.place)?;
+        let mut attributes = Vec::with_capacity(element.attributes.len());
+        for (name, value) in &element.attributes {
+            let filled = fill_in(value, parameters, MAX_EXPRESSION_BYTES).ok_or_else(|| {
+                element.place.refuse(format_args!(
+                    "the attribute '{name}' becomes more than {MAX_EXPRESSION_BYTES} bytes"
+                ))
+            })?;
+            self.room.take(name.len() + filled.len(), &element.place)?;
+            attributes.push((name.clone(), filled));
+        }
+        let mut children = Vec::with_capacity(element.children.len());
+        for child in &element.children {
+            children.push(match child {
+                Child::Element(inner) => Child::Element(self.filled_in(inner, parameters)?),
+                Child::Text(text) => {
+                    self.room.take(text.len(), &element.place)?;
+                    Child::Text(text.clone())
+                }
+            });
+        }
+        Ok(Element {
+            namespace: element.namespace.clone(),
+            local: element.local.clone(),
+            attributes,
+            prefixes: element.prefixes.clone(),
+            children,
+            place: element.place.clone(),
+        })
     }
 
     fn plain(&self, id: &str, pattern: &Element) -> Result<PatternPlan, RulesError> {
@@ -331,8 +392,12 @@ impl<'a> Assembler<'a> {
                 return Err(rule.place.refuse("too many assertions in one rule"));
             }
             match element.local.as_str() {
-                "let" | "assert" | "report" => into.push(element.clone()),
+                "let" | "assert" | "report" => {
+                    self.room.take(weight(element), &element.place)?;
+                    into.push(element.clone());
+                }
                 "extends" => {
+                    self.room.take(ELEMENT_BYTES, &element.place)?;
                     let id = element.required("rule")?;
                     let base = abstract_rule(pattern, id)
                         .or_else(|| self.schema.elements().find_map(|p| abstract_rule(p, id)));
@@ -351,6 +416,23 @@ impl<'a> Assembler<'a> {
     }
 }
 
+/// About as many bytes as an element takes, with all that is in it.
+fn weight(element: &Element) -> usize {
+    let attributes = element.attributes.iter().map(|(name, value)| name.len() + value.len());
+    let children = element.children.iter().map(|child| match child {
+        Child::Element(inner) => weight(inner),
+        Child::Text(text) => text.len(),
+    });
+    own_weight(element) + attributes.sum::<usize>() + children.sum::<usize>()
+}
+
+/// The same without its attributes and what is in it.
+fn own_weight(element: &Element) -> usize {
+    let prefixes = element.prefixes.iter().map(|(prefix, uri)| prefix.len() + uri.len());
+    let names = element.namespace.len() + element.local.len();
+    ELEMENT_BYTES + names + prefixes.sum::<usize>()
+}
+
 fn abstract_rule<'e>(pattern: &'e Element, id: &str) -> Option<&'e Element> {
     pattern.elements().find(|rule| {
         rule.is(SCHEMATRON, "rule") && yes(rule, "abstract") && rule.attribute("id") == Some(id)
@@ -359,17 +441,6 @@ fn abstract_rule<'e>(pattern: &'e Element, id: &str) -> Option<&'e Element> {
 
 fn yes(element: &Element, attribute: &str) -> bool {
     element.attribute(attribute).is_some_and(|value| value.trim() == "true")
-}
-
-fn fill_in_all(element: &mut Element, parameters: &[(String, String)]) {
-    for (_, value) in &mut element.attributes {
-        *value = fill_in(value, parameters);
-    }
-    for child in &mut element.children {
-        if let Child::Element(element) = child {
-            fill_in_all(element, parameters);
-        }
-    }
 }
 
 /// Refuses XSLT anywhere in an element.

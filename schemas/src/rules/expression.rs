@@ -66,12 +66,11 @@ impl Expression {
         if meter::longest_number(&parsed.arena) > MAX_DIGITS {
             return Err(place.refuse(format_args!("a number of more than {MAX_DIGITS} digits")));
         }
-        if let Some(pattern) = pattern_that_refers_back(&parsed.arena) {
-            return Err(place.refuse(format_args!(
-                "the pattern '{}' refers back to a group, which is not supported: \
-                 how long it takes has no bound",
-                short(pattern)
-            )));
+        for (pattern, flags) in written_patterns(&parsed.arena) {
+            let mut asked = DynamicContext::<Nav<'_>>::new(context, 0);
+            if let Some(why) = regex::refusal(pattern, flags, &mut asked) {
+                return Err(place.refuse(format_args!("the pattern '{}' {why}", short(pattern))));
+            }
         }
         // As it is written, for what it says about itself.
         let written = XPathExpr::compile_with_vars(text, context, variables).map_err(bad)?;
@@ -130,26 +129,31 @@ impl Expression {
     }
 }
 
-/// A pattern written as such in the expression.
-fn pattern_that_refers_back(arena: &AstArena) -> Option<&str> {
-    arena.iter().find_map(|(_, node)| {
+/// Patterns written as such in the expression, with their flags; a pattern whose flags are only
+/// known later is not among them.
+fn written_patterns(arena: &AstArena) -> impl Iterator<Item = (&str, &str)> {
+    arena.iter().filter_map(|(_, node)| {
         let AstNode::FunctionCall(call) = node else { return None };
-        let second = call.args.get(1).filter(|_| PATTERNS.contains(&&*call.local_name))?;
-        let mut at = arena.get(*second);
-        loop {
-            // What only holds one other thing.
-            at = match at {
-                AstNode::Expr(inner) if inner.items.len() == 1 => arena.get(inner.items[0]),
-                AstNode::PathExpr(inner) if inner.steps.len() == 1 => arena.get(inner.steps[0]),
-                AstNode::FilterExpr(inner) if inner.predicates.is_empty() => arena.get(inner.base),
-                _ => break,
-            };
-        }
-        match at {
-            AstNode::Value(ValueNode::String(text)) if regex::refers_back(text) => Some(&**text),
-            _ => None,
-        }
+        let pattern = call.args.get(1).filter(|_| PATTERNS.contains(&&*call.local_name))?;
+        let flags = call.args.get(if call.local_name == "replace" { 3 } else { 2 });
+        let flags = flags.map_or(Some(""), |flags| literal(arena, *flags))?;
+        Some((literal(arena, *pattern)?, flags))
     })
+}
+
+/// The text that an expression is, if it is nothing else.
+fn literal(arena: &AstArena, id: AstNodeId) -> Option<&str> {
+    let mut at = arena.get(id);
+    loop {
+        // What only holds one other thing.
+        at = match at {
+            AstNode::Expr(inner) if inner.items.len() == 1 => arena.get(inner.items[0]),
+            AstNode::PathExpr(inner) if inner.steps.len() == 1 => arena.get(inner.steps[0]),
+            AstNode::FilterExpr(inner) if inner.predicates.is_empty() => arena.get(inner.base),
+            AstNode::Value(ValueNode::String(text)) => return Some(&**text),
+            _ => return None,
+        };
+    }
 }
 
 /// Enough of an expression to find it by.

@@ -6,6 +6,11 @@ use serde::Serialize;
 
 use crate::validate::{Finding, Severity};
 
+/// The code of a rule that asks for something we lack.
+pub(super) const UNANSWERED: &str = "rule-not-supported";
+/// Codes of what leaves the question open whether the message is valid.
+const OPEN: [&str; 3] = [UNANSWERED, "rules-gave-up", "rules-failed"];
+
 /// How grave the rule file calls it (`role` or `flag`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -36,7 +41,8 @@ impl RuleSeverity {
 pub struct RuleFinding {
     /// Our own stable code: `rule-broken`, `rule-error` (an assertion ended in a dynamic
     /// error), `rule-context-error` (a condition of a context did; the node does not match,
-    /// XSLT 2.0, 5.5.4), `rules-gave-up` (a limit), `rules-failed` (a fault of the engine).
+    /// XSLT 2.0, 5.5.4), `rule-not-supported` (it needs something that we lack), `rules-gave-up`
+    /// (a limit), `rules-failed` (a fault of the engine).
     pub code: &'static str,
     /// How grave it is.
     pub severity: RuleSeverity,
@@ -52,6 +58,13 @@ pub struct RuleFinding {
     pub message_de: String,
     /// The same in English.
     pub message_en: String,
+}
+
+impl RuleFinding {
+    /// Whether it leaves open if the message is valid: a limit, a fault or a lack of ours.
+    pub fn is_open(&self) -> bool {
+        OPEN.contains(&self.code)
+    }
 }
 
 impl From<RuleFinding> for Finding {
@@ -71,11 +84,13 @@ impl From<RuleFinding> for Finding {
 /// What the rules say about one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RulesReport {
-    /// What was found, in document order as far as it has a place there; at most
-    /// [`super::MAX_RULE_FINDINGS`].
+    /// What was found, in document order as far as it has a place there; of each severity at most
+    /// [`super::MAX_RULE_FINDINGS`], and one more where the rules gave up or failed.
     pub findings: Vec<RuleFinding>,
     /// There would have been more findings.
     pub truncated: bool,
+    /// Not all rules were asked: there were more errors than are kept, or a limit ended it.
+    pub incomplete: bool,
     /// How often a rule met a node.
     pub fired: u64,
     /// Moves from node to node that it took.

@@ -10,6 +10,7 @@ use xsd_schema::xpath::{DynamicContext, XPathContext, XPathError};
 
 use super::RulesError;
 use super::assemble::XSLT;
+use super::distinct;
 use super::document::{Child, Element};
 use super::expression::Expression;
 use super::meter::{self, MAX_ITEMS, MAX_STRING, Meter, Sides};
@@ -138,6 +139,9 @@ impl<'d> Caller<'d> {
         args.iter().for_each(|value| meter::read(value, budget));
         let value = match regex::function(handle) {
             Some(function) => regex::call(function, &args, self.patterns, budget, ctx)?,
+            None if handle == FunctionId::DistinctValues.into() && args.len() == 1 => {
+                distinct::values(args, budget, ctx)?
+            }
             None => {
                 self.before(handle, &args)?;
                 BuiltinEvaluator.eval(handle, ctx, args)?
@@ -169,8 +173,7 @@ impl<'d> Caller<'d> {
             }
             budget.take(items as u64);
         } else if is(FunctionId::DistinctValues) {
-            let count = count(0) as u64;
-            budget.take(count.saturating_mul(count) / 8);
+            budget.take(distinct::pairs(count(0)));
         } else if is(FunctionId::CodepointsToString) {
             args.first().map_or(Ok(()), |value| meter::digits(value, budget))?;
         } else if is(FunctionId::Remove)

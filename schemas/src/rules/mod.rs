@@ -13,9 +13,9 @@
 //! could hold some 2 GB with a hostile message of 128 MiB before the budget ends; rule files come
 //! with a pack, and messages alone cannot do that.
 //!
-//! Not supported, and a dynamic error (FORX0002) of the rule where a pattern is only known when the
-//! rule runs: references back in patterns (`\1`; refused at import where the pattern stands in the
-//! expression) and blocks (`\p{IsGreek}`). `subject` is read over: a finding stands at the node of
+//! Not supported: references back in patterns (`\1`) and patterns that are too large. They are refused
+//! at import where the pattern stands in the expression; where it is only known when the rule runs,
+//! the question stays open (`rule-not-supported`). `subject` is read over: a finding stands at the node of
 //! its rule. Several diagnostics are said one behind the other, whatever their `xml:lang`.
 //!
 //! What is not plain Schematron on XPath 2.0 is refused when rules are loaded, with its place:
@@ -25,6 +25,7 @@
 mod assemble;
 mod compile;
 mod context;
+mod distinct;
 mod document;
 mod expression;
 mod finding;
@@ -48,6 +49,9 @@ pub use tree::{Store, TooLarge, Tree};
 pub const MAX_RULE_BYTES: usize = 32 << 20;
 /// Rule files of one set, included ones counted as often as they are included.
 pub const MAX_RULE_FILES: usize = 500;
+/// Bytes of what abstract patterns and rules become where they are filled in, over all of a set;
+/// an element counts as 256 beside its attributes and text. 64 MiB.
+pub const MAX_FILLED_BYTES: usize = 64 << 20;
 /// Files included one by the other.
 pub const MAX_INCLUDE_DEPTH: usize = 16;
 /// Expressions of one set after all abstract rules and patterns are filled in.
@@ -65,7 +69,10 @@ pub const MAX_TREE_BYTES: usize = 128 << 20;
 /// each call of a function, 8 for each item made) that all rules may take together for one message.
 /// The largest message of the corpus with the most rules takes 2.1 million.
 pub const MAX_MOVES: u64 = 50_000_000;
-/// Findings of rules kept for one message.
+/// Bytes of the path of one finding; a longer one is cut. 8 KiB.
+pub const MAX_RULE_PATH: usize = 8 << 10;
+/// Findings of rules of one severity kept for one message. Errors beyond them end the evaluation;
+/// warnings and infos never do.
 pub const MAX_RULE_FINDINGS: usize = 1_000;
 
 /// Why a set of rules cannot be used.

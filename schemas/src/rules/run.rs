@@ -13,11 +13,12 @@ use xsd_schema::xpath::{XPathContext, XPathValue, XmlItem};
 
 use super::MAX_RULE_FINDINGS;
 use super::compile::{Check, Expr, Rule, Rules, Schema, Var};
-use super::finding::{RuleFinding, RuleSeverity, RulesReport};
+use super::finding::{RuleFinding, RuleSeverity, RulesReport, UNANSWERED};
 use super::functions::Caller;
 use super::meter::{Sides, read};
 use super::navigator::{Budget, Nav, Spent};
-use super::tree::{Store, TooLarge, Tree, path};
+use super::regex;
+use super::tree::{Places, Spot, Store, TooLarge, Tree};
 use crate::xml::{self, DriveError, Limits, XmlError};
 
 /// Sets of compiled patterns kept between messages.
@@ -29,7 +30,10 @@ pub(super) type Value<'d> = XPathValue<Nav<'d>>;
 /// A variable: not asked for yet, or its value.
 pub(super) type Slot<'d> = Option<Result<Value<'d>, Fault>>;
 
-/// Why an expression has no value: a dynamic error with its code.
+/// Stands for a code where there is no error but something that we lack.
+const OURS: &str = "";
+
+/// Why an expression has no value: a dynamic error with its code, or [`OURS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fault(pub(super) &'static str);
 
@@ -66,18 +70,20 @@ impl Rules {
     ) -> RulesReport {
         let budget = Budget::new(self.moves, expired);
         let mut report = RulesReport::default();
-        let mut found = Vec::new();
+        let mut found = Found::default();
         // A fault of the engine must not end the hub.
         let run = || match tree.document() {
             Some(document) => self.run(tree, document, now, &budget, &mut found, &mut report),
             None => resume_unwind(Box::new(Spent)),
         };
-        if let Err(why) = catch_unwind(AssertUnwindSafe(run)) {
-            found.push((u32::MAX, whole(if why.is::<Spent>() { GAVE_UP } else { FAILED })));
-        }
-        found.sort_by_key(|(node, _)| *node);
+        let ended = catch_unwind(AssertUnwindSafe(run)).err();
+        report.incomplete |= ended.is_some();
+        report.truncated = found.dropped;
         report.moves = self.moves - budget.left();
-        report.findings = found.into_iter().map(|(_, finding)| finding).collect();
+        report.findings = found.told(tree.document());
+        if let Some(why) = ended {
+            report.findings.push(whole(if why.is::<Spent>() { GAVE_UP } else { FAILED }));
+        }
         report
     }
 
@@ -87,7 +93,7 @@ impl Rules {
         document: &BufferDocument<'_>,
         now: Timestamp,
         budget: &Budget<'_>,
-        found: &mut Vec<(u32, RuleFinding)>,
+        found: &mut Found,
         report: &mut RulesReport,
     ) {
         let regexes = self.regexes.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -118,14 +124,63 @@ impl Rules {
                 report,
             };
             run.patterns();
-            if found.len() >= MAX_RULE_FINDINGS {
+            if found.is_enough() {
                 break;
             }
         }
         let mut kept = self.regexes.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < KEPT_CACHES {
-            kept.push(regexes);
+            kept.push(regexes.without_long_ones());
         }
+    }
+}
+
+/// A finding to be, without the path: that is only made for what is kept.
+struct Pending {
+    /// How many were kept before it.
+    number: usize,
+    at: Spot,
+    finding: RuleFinding,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    /// For each [`RuleSeverity`], at most [`MAX_RULE_FINDINGS`].
+    kept: [Vec<Pending>; 3],
+    /// There was more.
+    dropped: bool,
+    /// There were more errors than are kept.
+    enough: bool,
+}
+
+impl Found {
+    /// Whether one more of this severity would be kept. Notes that there was one more.
+    fn has_room(&mut self, severity: RuleSeverity) -> bool {
+        let room = self.kept[severity as usize].len() < MAX_RULE_FINDINGS;
+        self.dropped |= !room;
+        self.enough |= !room && severity == RuleSeverity::Error;
+        room
+    }
+
+    fn keep(&mut self, at: Spot, finding: RuleFinding) {
+        let number = self.kept.iter().map(Vec::len).sum();
+        self.kept[finding.severity as usize].push(Pending { number, at, finding });
+    }
+
+    /// Whether nothing more can change the answer. Warnings never are: an error may follow.
+    fn is_enough(&self) -> bool {
+        self.enough
+    }
+
+    /// All of it in document order.
+    fn told(self, document: Option<&BufferDocument<'_>>) -> Vec<RuleFinding> {
+        let Some(document) = document else { return Vec::new() };
+        let mut all: Vec<Pending> = self.kept.into_iter().flatten().collect();
+        all.sort_by_key(|one| (one.at.node, one.number));
+        let places = Places::of(document, all.iter().map(|one| &one.at));
+        let told = |one: Pending| RuleFinding { path: places.path(&one.at), ..one.finding };
+        all.into_iter().map(told).collect()
     }
 }
 
@@ -138,7 +193,7 @@ pub(super) struct Run<'d, 'o> {
     pub(super) budget: &'d Budget<'d>,
     now: &'d DateTimeValue,
     globals: Vec<Slot<'d>>,
-    found: &'o mut Vec<(u32, RuleFinding)>,
+    found: &'o mut Found,
     report: &'o mut RulesReport,
 }
 
@@ -168,8 +223,8 @@ impl<'d> Run<'d, '_> {
                         self.report.fired += 1;
                         self.fire(rule, node);
                     }
-                    if self.found.len() >= MAX_RULE_FINDINGS {
-                        self.report.truncated = true;
+                    if self.found.is_enough() {
+                        self.report.incomplete = true;
                         return;
                     }
                 }
@@ -187,6 +242,9 @@ impl<'d> Run<'d, '_> {
                 .and_then(|value| effective_boolean_value(&value).map_err(|error| fault(&error)));
             match said {
                 Ok(truth) if truth == check.report => {
+                    if !self.found.has_room(check.severity) {
+                        continue;
+                    }
                     let text = self.text(check, &mut frame);
                     self.broken(&check.id, check.severity, &at, "rule-broken", &text, &text);
                 }
@@ -255,18 +313,31 @@ impl<'d> Run<'d, '_> {
     }
 
     pub(super) fn could_not(&mut self, rule: &str, node: &Nav<'d>, code: &'static str) {
+        let severity = RuleSeverity::Error;
+        if !self.found.has_room(severity) {
+            return;
+        }
+        if code == OURS {
+            let (code, de, en) = UNSUPPORTED;
+            return self.broken(rule, severity, node, code, de, en);
+        }
+        let (de, en) = why(code);
         let de = format!(
-            "Die Regel konnte an dieser Stelle nicht ausgewertet werden (Fehler {code}): \
-             Ein Wert hat nicht die Form, die sie voraussetzt."
+            "Die Regel konnte an dieser Stelle nicht ausgewertet werden (Fehler {code}): {de}"
         );
-        let en = format!(
-            "The rule could not be evaluated at this place (error {code}): \
-             a value has not the form that it takes for granted."
-        );
-        self.broken(rule, RuleSeverity::Error, node, "rule-error", &de, &en);
+        let en = format!("The rule could not be evaluated at this place (error {code}): {en}");
+        self.broken(rule, severity, node, "rule-error", &de, &en);
     }
 
     pub(super) fn did_not_match(&mut self, rule: &str, node: &Nav<'d>, code: &'static str) {
+        if code == OURS {
+            // XSLT knows what follows from an error; what we lack is none.
+            return self.could_not(rule, node, code);
+        }
+        let severity = RuleSeverity::Warning;
+        if !self.found.has_room(severity) {
+            return;
+        }
         let de = format!(
             "Ob die Regel hier gilt, war nicht zu entscheiden (Fehler {code}); sie wurde nicht \
              angewendet, wie XSLT es vorsieht."
@@ -275,9 +346,10 @@ impl<'d> Run<'d, '_> {
             "Whether the rule applies here could not be decided (error {code}); it was not \
              applied, as XSLT has it."
         );
-        self.broken(rule, RuleSeverity::Warning, node, "rule-context-error", &de, &en);
+        self.broken(rule, severity, node, "rule-context-error", &de, &en);
     }
 
+    /// Keeps a finding for which there is room.
     fn broken(
         &mut self,
         rule: &str,
@@ -294,11 +366,38 @@ impl<'d> Run<'d, '_> {
             rule: rule.to_owned(),
             line: position.line,
             column: position.column,
-            path: path(node.inner()),
+            path: String::new(),
             message_de: de.to_owned(),
             message_en: en.to_owned(),
         };
-        self.found.push((node.node(), finding));
+        self.found.keep(Spot::of(node.inner()), finding);
+    }
+}
+
+/// The sentence for a code of an error (XPath 2.0 functions, appendix G; XPath 2.0, appendix F).
+fn why(code: &str) -> (&'static str, &'static str) {
+    match code {
+        "FORG0001" | "FOCA0002" | "FOCA0005" | "FODT0003" | "FOCH0001" | "FONS0004" => (
+            "Ein Wert hat nicht die Form, die sie voraussetzt.",
+            "a value has not the form that it takes for granted.",
+        ),
+        "FORG0003" | "FORG0004" | "FORG0005" | "FORG0006" | "FORG0008" | "XPTY0004" => (
+            "Anzahl oder Art der Werte ist nicht die, die sie voraussetzt.",
+            "the number or the kind of values is not the one that it takes for granted.",
+        ),
+        "FOAR0001" => ("Es wird durch null geteilt.", "something is divided by zero."),
+        "FOAR0002" | "FOCA0001" | "FOCA0003" | "FOCA0006" | "FODT0001" | "FODT0002" => (
+            "Eine Zahl oder ein Zeitpunkt ist zu groß, um damit zu rechnen.",
+            "a number or a point in time is too large to compute with.",
+        ),
+        "FORX0001" | "FORX0002" | "FORX0003" | "FORX0004" => (
+            "Ein Suchmuster oder seine Ersetzung ist kein regulärer Ausdruck von XPath 2.0.",
+            "a pattern or its replacement is no regular expression of XPath 2.0.",
+        ),
+        _ => (
+            "Ein Ausdruck darin hat für diese Nachricht keinen Wert.",
+            "an expression in it has no value for this message.",
+        ),
     }
 }
 
@@ -311,6 +410,9 @@ pub(super) fn nodes(value: Value<'_>) -> Vec<Nav<'_>> {
 }
 
 pub(super) fn fault(error: &xsd_schema::xpath::XPathError) -> Fault {
+    if regex::is_lack(error) {
+        return Fault(OURS);
+    }
     Fault(error.error_code().unwrap_or("XPDY"))
 }
 
@@ -335,6 +437,13 @@ fn moment(now: Timestamp) -> (DateTimeValue, TimezoneOffset) {
     (value, zone)
 }
 
+const UNSUPPORTED: (&str, &str, &str) = (
+    UNANSWERED,
+    "Die Regel verwendet hier ein Suchmuster, das dieses Prüfprogramm nicht unterstützt; ob sie \
+     eingehalten ist, bleibt offen. Den Betreiber benachrichtigen.",
+    "The rule uses a pattern here that this validator does not support; whether it is kept is \
+     not known. Tell the operator.",
+);
 const GAVE_UP: (&str, &str, &str) = (
     "rules-gave-up",
     "Die Prüfung der Regeln wurde an einer Grenze abgebrochen (Zeit oder Speicher). \

@@ -89,8 +89,8 @@ pub(super) fn replace_current(text: &str) -> Option<String> {
 }
 
 /// Writes the values of parameters for `$name` (ISO/IEC 19757-3, abstract patterns), in literals
-/// too.
-pub(super) fn fill_in(text: &str, parameters: &[(String, String)]) -> String {
+/// too. `None`: it would have more than `most` bytes.
+pub(super) fn fill_in(text: &str, parameters: &[(String, String)], most: usize) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -101,10 +101,13 @@ pub(super) fn fill_in(text: &str, parameters: &[(String, String)]) -> String {
             Some((_, value)) => out.push_str(value),
             None => out.push_str(&rest[at..=at + end]),
         }
+        if out.len() > most {
+            return None;
+        }
         rest = &after[end..];
     }
     out.push_str(rest);
-    out
+    (out.len() <= most).then_some(out)
 }
 
 /// The text with everything in square brackets, literals and comments blanked out.
@@ -191,7 +194,9 @@ mod tests {
     #[test]
     fn parameters_are_filled_in_by_whole_names() {
         let parameters = [("a".to_owned(), "x/y".to_owned()), ("ab".to_owned(), "z".to_owned())];
-        assert_eq!(fill_in("$a/$ab/$abc/$", &parameters), "x/y/z/$abc/$");
+        let filled = "x/y/z/$abc/$";
+        assert_eq!(fill_in("$a/$ab/$abc/$", &parameters, 12).as_deref(), Some(filled));
+        assert_eq!(fill_in("$a/$ab/$abc/$", &parameters, 11), None);
     }
 
     proptest::proptest! {
@@ -199,7 +204,7 @@ mod tests {
         fn any_text_is_answered(text: String) {
             let parts = code(&text);
             let _ = (parts, replace_current(&text), alternatives(&text), closing(&text, 0));
-            let _ = (outside_predicates(&text), fill_in(&text, &[]));
+            let _ = (outside_predicates(&text), fill_in(&text, &[], 100));
         }
     }
 }

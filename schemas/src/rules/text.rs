@@ -14,7 +14,12 @@ pub(super) const PLACEHOLDER: &str = "[…]";
 const MAX_TEXT: usize = 4_000;
 
 /// The text of an assertion.
-pub(super) struct Text(Vec<Piece>);
+pub(super) struct Text {
+    pieces: Vec<Piece>,
+    /// Bytes in them, a name counted as one. Beyond [`MAX_TEXT`] nothing more is taken up: it would
+    /// be cut when it is said.
+    bytes: usize,
+}
 
 enum Piece {
     Fixed(String),
@@ -30,15 +35,49 @@ impl Text {
         element: &Element,
         compile: &mut dyn FnMut(&Element, &str) -> Result<Expr, RulesError>,
     ) -> Result<Self, RulesError> {
-        let mut pieces = Vec::new();
-        collect(element, compile, &mut pieces)?;
-        Ok(Self(pieces))
+        let mut text = Self { pieces: Vec::new(), bytes: 0 };
+        text.collect(element, compile)?;
+        Ok(text)
     }
 
     /// Adds another text behind this one.
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.0.push(Piece::Fixed(" ".to_owned()));
-        self.0.append(&mut other.0);
+    pub(super) fn append(&mut self, other: Self) {
+        self.fixed(" ");
+        for piece in other.pieces {
+            self.push(piece);
+        }
+    }
+
+    /// Adds words; white space between them becomes one space.
+    fn fixed(&mut self, text: &str) {
+        let mut words = String::new();
+        if text.starts_with(char::is_whitespace) {
+            words.push(' ');
+        }
+        for word in text.split_whitespace() {
+            if !words.is_empty() && !words.ends_with(' ') {
+                words.push(' ');
+            }
+            words.push_str(word);
+            if words.len() > MAX_TEXT {
+                break;
+            }
+        }
+        if text.ends_with(char::is_whitespace) && !words.ends_with(' ') {
+            words.push(' ');
+        }
+        self.push(Piece::Fixed(words));
+    }
+
+    fn push(&mut self, piece: Piece) {
+        if self.bytes > MAX_TEXT {
+            return;
+        }
+        self.bytes += match &piece {
+            Piece::Fixed(text) => text.len(),
+            Piece::Name | Piece::NameOf(_) => 1,
+        };
+        self.pieces.push(piece);
     }
 
     /// Says it for a node. `name_of` finds another node.
@@ -48,7 +87,7 @@ impl Text {
         mut name_of: impl FnMut(&Expr) -> Option<Nav<'d>>,
     ) -> String {
         let mut said = String::new();
-        for piece in &self.0 {
+        for piece in &self.pieces {
             match piece {
                 Piece::Fixed(text) => said.push_str(text),
                 Piece::Name => said.push_str(node.local_name()),
@@ -72,32 +111,33 @@ impl Text {
         }
         words
     }
-}
 
-fn collect(
-    element: &Element,
-    compile: &mut dyn FnMut(&Element, &str) -> Result<Expr, RulesError>,
-    pieces: &mut Vec<Piece>,
-) -> Result<(), RulesError> {
-    for child in &element.children {
-        match child {
-            Child::Text(text) => pieces.push(Piece::Fixed(text.clone())),
-            Child::Element(inner) => {
-                refuse_xslt(inner)?;
-                match (inner.local.as_str(), inner.attribute("path")) {
-                    ("value-of", _) => {
-                        // It is compiled all the same: a bad file is refused.
-                        compile(inner, inner.required("select")?)?;
-                        pieces.push(Piece::Fixed(PLACEHOLDER.to_owned()));
+    fn collect(
+        &mut self,
+        element: &Element,
+        compile: &mut dyn FnMut(&Element, &str) -> Result<Expr, RulesError>,
+    ) -> Result<(), RulesError> {
+        for child in &element.children {
+            match child {
+                Child::Text(_) if self.bytes > MAX_TEXT => {}
+                Child::Text(text) => self.fixed(text),
+                Child::Element(inner) => {
+                    refuse_xslt(inner)?;
+                    match (inner.local.as_str(), inner.attribute("path")) {
+                        ("value-of", _) => {
+                            // It is compiled all the same: a bad file is refused.
+                            compile(inner, inner.required("select")?)?;
+                            self.fixed(PLACEHOLDER);
+                        }
+                        ("name", None) => self.push(Piece::Name),
+                        ("name", Some(path)) => {
+                            self.push(Piece::NameOf(Box::new(compile(inner, path)?)));
+                        }
+                        _ => self.collect(inner, compile)?,
                     }
-                    ("name", None) => pieces.push(Piece::Name),
-                    ("name", Some(path)) => {
-                        pieces.push(Piece::NameOf(Box::new(compile(inner, path)?)));
-                    }
-                    _ => collect(inner, compile, pieces)?,
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
 }

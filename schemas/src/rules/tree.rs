@@ -1,18 +1,18 @@
 //! The tree of one message, built from the events of our reader.
 
+use std::collections::{HashMap, HashSet};
+
 use bumpalo::Bump;
 use xsd_schema::document::{BufferDocNavigator, DocumentKind};
 use xsd_schema::document::{BufferDocument, BufferDocumentBuilder, BufferDocumentOptions};
 use xsd_schema::namespace::table::NameTable;
 use xsd_schema::navigator::{DomNavigator, DomNodeType};
 
-use super::{MAX_TREE_BYTES, Rules};
+use super::{MAX_RULE_PATH, MAX_TREE_BYTES, Rules};
 use crate::xml::{Event, EventSink, Position, StartTag};
 
 /// Bytes reckoned for one node beside its text: its record, its value's, its place.
 const NODE_BYTES: usize = 96;
-/// Siblings looked at to tell which of its name a node is; beyond them its place is not told.
-const MAX_COUNTED_SIBLINGS: usize = 10_000;
 
 /// The memory that the tree of one message lives in. All of it is given back with it.
 pub struct Store {
@@ -184,56 +184,107 @@ impl<'s> Tree<'s> {
     }
 }
 
-/// The path of a node: `/a/b[2]/@c`. Names are local ones.
-pub(super) fn path(node: &BufferDocNavigator<'_>) -> String {
-    let mut steps = Vec::new();
-    let mut at = node.clone();
-    loop {
-        match at.node_type() {
-            DomNodeType::Root => break,
-            DomNodeType::Attribute => steps.push(format!("@{}", at.local_name())),
-            DomNodeType::Element => {
-                let place = place_among_siblings(&at);
-                let name = at.local_name();
-                steps.push(if place > 1 { format!("{name}[{place}]") } else { name.to_owned() });
-            }
-            DomNodeType::Comment => steps.push("comment()".to_owned()),
-            DomNodeType::ProcessingInstruction => steps.push("processing-instruction()".to_owned()),
-            DomNodeType::Namespace => steps.push("namespace::*".to_owned()),
-            _ => steps.push("text()".to_owned()),
-        }
-        if !at.move_to_parent() {
-            break;
-        }
-    }
-    let mut path = String::new();
-    for step in steps.iter().rev() {
-        path.push('/');
-        path.push_str(step);
-    }
-    if path.is_empty() { "/".to_owned() } else { path }
+/// A node to be named by its path later.
+pub(super) struct Spot {
+    /// Its number in the tree.
+    pub(super) node: u32,
+    /// The element, or the root, that it is or belongs to.
+    owner: u32,
+    /// The last step of the path, where it is no element.
+    leaf: String,
 }
 
-/// 1 for the first of its name, and where there are too many to count.
-fn place_among_siblings(element: &BufferDocNavigator<'_>) -> usize {
-    let mut at = element.clone();
-    if !at.move_to_parent() || !at.move_to_first_child() {
-        return 1;
-    }
-    let mut place = 1;
-    for _ in 0..MAX_COUNTED_SIBLINGS {
-        if at.is_same_position(element) {
-            return place;
+impl Spot {
+    pub(super) fn of(at: &BufferDocNavigator<'_>) -> Self {
+        let leaf = match at.node_type() {
+            DomNodeType::Root | DomNodeType::Element => String::new(),
+            DomNodeType::Attribute => format!("/@{}", at.local_name()),
+            DomNodeType::Comment => "/comment()".to_owned(),
+            DomNodeType::ProcessingInstruction => "/processing-instruction()".to_owned(),
+            DomNodeType::Namespace => "/namespace::*".to_owned(),
+            _ => "/text()".to_owned(),
+        };
+        let mut owner = at.clone();
+        if !leaf.is_empty() {
+            owner.move_to_parent();
         }
-        let same = at.node_type() == DomNodeType::Element
-            && at.local_name() == element.local_name()
-            && at.namespace_uri() == element.namespace_uri();
-        place += usize::from(same);
-        if !at.move_to_next_sibling() {
-            break;
-        }
+        Self { node: at.current_ref(), owner: owner.current_ref(), leaf }
     }
-    1
+}
+
+/// Which of its name among its siblings each element is that leads to some nodes.
+pub(super) struct Places<'d> {
+    document: &'d BufferDocument<'d>,
+    places: HashMap<u32, u32>,
+}
+
+impl<'d> Places<'d> {
+    /// Counts the children of every element on the way to these nodes once, however many nodes
+    /// there are: it takes as long as a look at the tree.
+    pub(super) fn of<'n>(
+        document: &'d BufferDocument<'d>,
+        nodes: impl Iterator<Item = &'n Spot>,
+    ) -> Self {
+        let (mut places, mut parents) = (HashMap::new(), HashSet::new());
+        for spot in nodes {
+            let mut at = document.create_navigator_at(spot.owner);
+            // Beyond an element that is known the way is known, too.
+            while at.node_type() == DomNodeType::Element
+                && places.insert(at.current_ref(), 1).is_none()
+                && at.move_to_parent()
+            {
+                parents.insert(at.current_ref());
+            }
+        }
+        for parent in parents {
+            let mut counted: HashMap<(String, String), u32> = HashMap::new();
+            let mut at = document.create_navigator_at(parent);
+            let mut there = at.move_to_first_child();
+            while there {
+                if at.node_type() == DomNodeType::Element {
+                    let name = (at.local_name().to_owned(), at.namespace_uri().to_owned());
+                    let count = counted.entry(name).or_insert(0);
+                    *count += 1;
+                    if let Some(place) = places.get_mut(&at.current_ref()) {
+                        *place = *count;
+                    }
+                }
+                there = at.move_to_next_sibling();
+            }
+        }
+        Self { document, places }
+    }
+
+    /// The path of one of these nodes: `/a/b[2]/@c`. Names are local ones.
+    pub(super) fn path(&self, spot: &Spot) -> String {
+        let mut way = Vec::new();
+        let mut at = self.document.create_navigator_at(spot.owner);
+        while at.node_type() == DomNodeType::Element {
+            way.push(at.clone());
+            if !at.move_to_parent() {
+                break;
+            }
+        }
+        let mut path = String::new();
+        for at in way.iter().rev() {
+            path.push('/');
+            path.push_str(at.local_name());
+            match self.places.get(&at.current_ref()) {
+                Some(place) if *place > 1 => path.push_str(&format!("[{place}]")),
+                _ => {}
+            }
+            if path.len() > MAX_RULE_PATH {
+                break;
+            }
+        }
+        path.push_str(&spot.leaf);
+        if path.len() > MAX_RULE_PATH {
+            let cut = (0..=MAX_RULE_PATH).rev().find(|at| path.is_char_boundary(*at));
+            path.truncate(cut.unwrap_or(0));
+            path.push('…');
+        }
+        if path.is_empty() { "/".to_owned() } else { path }
+    }
 }
 
 impl EventSink for Tree<'_> {

@@ -3,17 +3,22 @@
 use jiff::Timestamp;
 
 use super::Finding;
-use super::tables::{ComplexId, Here};
-use crate::characters::{self, Datatype};
+use super::tables::{ComplexId, Here, SimpleId};
+use crate::characters::{self, Asked, Own};
 use crate::codelist::{self, CodeUse};
 use crate::rules::Rules;
-use crate::xml::{Event, StartTag};
+use crate::xml::{Attribute, Event, StartTag};
+
+/// Tells the parts of a value, of an attribute or of the element that ends, with their types.
+pub(super) type Parts<'a> = dyn Fn(Option<&Attribute>, &mut dyn FnMut(SimpleId, &str) -> bool) + 'a;
 
 /// What a pack knows about the types of its schemas, by their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Knowledge {
-    /// Simple types that stand for a data type of DIN 91379.
-    pub(in crate::validate) datatypes: Vec<Option<Datatype>>,
+    /// What simple types ask of characters: those that stand for a data type of DIN 91379.
+    pub(in crate::validate) characters: Vec<Option<Asked>>,
+    /// They ask it of attributes, too.
+    pub(in crate::validate) attributes: bool,
     /// Complex types that hold a code.
     pub(in crate::validate) codes: Vec<Option<CodeUse>>,
 }
@@ -21,7 +26,31 @@ pub(crate) struct Knowledge {
 impl Knowledge {
     /// Whether some type stands for a data type of DIN 91379.
     pub(crate) fn has_datatypes(&self) -> bool {
-        self.datatypes.iter().any(Option::is_some)
+        self.characters.iter().any(Option::is_some)
+    }
+
+    fn asked(&self, id: SimpleId) -> Option<Asked> {
+        *self.characters.get(id.0 as usize)?
+    }
+
+    /// The parts of a value, each with the data type that its type stands for.
+    fn parts(
+        &self,
+        attribute: Option<&Attribute>,
+        parts: &Parts<'_>,
+        tell: &mut dyn FnMut(Option<Own>, &str),
+    ) {
+        parts(attribute, &mut |id, text| match self.asked(id) {
+            Some(Asked::Parts) => true,
+            Some(Asked::Whole(own)) => {
+                tell(Some(own), text);
+                false
+            }
+            None => {
+                tell(None, text);
+                false
+            }
+        });
     }
 }
 
@@ -37,11 +66,19 @@ pub(crate) struct Beside<'s> {
 
 impl Beside<'_> {
     /// An element has begun, and `here` is what governs it.
-    pub(super) fn start(&mut self, tag: &StartTag, here: Here, path: &dyn Fn() -> String) {
-        let Knowledge { datatypes, codes } = self.knowledge;
+    pub(super) fn start(
+        &mut self,
+        tag: &StartTag,
+        here: Here,
+        path: &dyn Fn() -> String,
+        parts: &Parts<'_>,
+    ) {
+        let knowledge = self.knowledge;
+        let codes = &knowledge.codes;
         if let Some(characters) = &mut self.characters {
-            let datatype = here.simple.and_then(|id| *datatypes.get(id.0 as usize)?);
-            characters.start(tag, datatype, path);
+            let asked = here.simple.and_then(|id| knowledge.asked(id));
+            let of: &characters::Parts<'_> = &|one, tell| knowledge.parts(one, parts, tell);
+            characters.start(tag, asked, path, knowledge.attributes.then_some(of));
         }
         if let Some(watch) = &mut self.codes {
             let code = here.complex.and_then(|ComplexId(id)| codes.get(id as usize)?.as_ref());
@@ -56,6 +93,7 @@ impl Beside<'_> {
         event: &Event<'_>,
         path: &dyn Fn() -> String,
         found: &dyn Fn() -> Option<&'r str>,
+        parts: &Parts<'_>,
     ) {
         match event {
             Event::Text(_, piece, position) => {
@@ -68,7 +106,11 @@ impl Beside<'_> {
             }
             Event::End(tag, position) => {
                 if let Some(characters) = &mut self.characters {
-                    characters.end(*position, path);
+                    let knowledge = self.knowledge;
+                    let of = |one: Option<&Attribute>, tell: &mut dyn FnMut(Option<Own>, &str)| {
+                        knowledge.parts(one, parts, tell);
+                    };
+                    characters.end(*position, path, &of);
                 }
                 if let Some(codes) = &mut self.codes {
                     codes.end(tag, path, found);

@@ -28,3 +28,5 @@ pub use verdict::{Checked, MAX_FINDINGS, Report, ReportedFinding, Verdict};
 
 pub(crate) use beside::{Beside, Knowledge};
 pub(crate) use pass::{Judge, Pass};
+pub(crate) use tables::block;
+pub(crate) use tables::date_time;

@@ -11,12 +11,12 @@ use super::beside::Beside;
 use super::engine::{Engine, Failure, Reported};
 use super::finding::Finding;
 use super::schemas::{Ready, Schemas};
-use super::tables::{Here, Run, RunMemory};
+use super::tables::{Here, Run, RunMemory, SimpleId};
 use super::verdict::{Checked, MAX_FINDINGS, Verdict};
 use crate::header::HeaderSink;
-use crate::rules::{Rules, Store, Tree};
+use crate::rules::{RuleFinding, Rules, Store, Tree};
 use crate::xml::{
-    self, DriveError, Event, EventSink, Limits, Memory, Position, StartTag, XmlError,
+    self, Attribute, DriveError, Event, EventSink, Limits, Memory, Position, StartTag, XmlError,
 };
 
 /// Events between two looks at the time.
@@ -219,14 +219,20 @@ impl<'a: 'b, 'b, 's> Sink<'a, 'b, 's> {
         }
         // The library tells no path before there is an error.
         let path = || run.map_or_else(|| self.way.clone(), |run| run.path());
+        let parts = |one: Option<&Attribute>, deeper: &mut dyn FnMut(SimpleId, &str) -> bool| {
+            if let Some(run) = run {
+                run.parts(one, deeper);
+            }
+        };
         match event {
             Event::Start(tag) => {
-                beside.start(tag, run.map_or_else(Here::default, |run| run.governing()), &path);
+                let here = run.map_or_else(Here::default, |run| run.governing());
+                beside.start(tag, here, &path, &parts);
             }
             _ => {
                 // At the end of an element all its text has come.
                 let found = || run.and_then(|run| run.found());
-                beside.event(event, &path, &found);
+                beside.event(event, &path, &found, &parts);
             }
         }
         if run.is_none() && matches!(event, Event::End(..)) {
@@ -391,14 +397,18 @@ fn by_rules(
     expired: &dyn Fn() -> bool,
 ) -> (Verdict, Vec<Finding>) {
     let report = rules.check(tree, now, expired);
-    let unanswered =
-        report.findings.iter().any(|one| matches!(one.code, "rules-gave-up" | "rules-failed"));
+    let open = report.findings.iter().any(RuleFinding::is_open);
     let verdict = match report.is_broken() {
-        _ if unanswered => Verdict::Error,
+        _ if open => Verdict::Error,
         true => Verdict::Invalid,
+        // Whatever the reason: rules that were not asked have not been kept.
+        false if report.incomplete => Verdict::Error,
         false => Verdict::Valid,
     };
-    (verdict, report.findings.into_iter().map(Finding::from).collect())
+    // What decides the verdict comes first, for not all may be shown; else in document order.
+    let mut findings = report.findings;
+    findings.sort_by_key(|one| (!(open && one.is_open()), one.severity));
+    (verdict, findings.into_iter().map(Finding::from).collect())
 }
 
 fn unreadable(error: &XmlError) -> (Verdict, Vec<Finding>) {

@@ -185,14 +185,13 @@ impl Schemas {
     /// What the types say about characters and codes. Nothing where the set goes by the library.
     pub(crate) fn knowledge(&self, policy: &Policy) -> Knowledge {
         let Ok(tables) = &self.tables else { return Knowledge::default() };
-        let last = self.names.keys().max().map_or(0, |id| id.0 as usize + 1);
-        let mut datatypes = vec![None; last];
-        for (id, names) in &self.names {
+        let own = self.names.iter().filter_map(|(id, names)| {
             let mut named =
                 names.iter().map(|(namespace, local)| policy.datatype(namespace, local));
-            datatypes[id.0 as usize] = named.find_map(|datatype| datatype);
-        }
-        Knowledge { datatypes, codes: tables.codes(&self.code_columns) }
+            Some((*id, named.find_map(|datatype| datatype)?))
+        });
+        let (characters, attributes) = tables.asked(&own.collect());
+        Knowledge { characters, attributes, codes: tables.codes(&self.code_columns) }
     }
 
     /// Marks elements and attributes whose values may be told in findings (P7), by the ends of their

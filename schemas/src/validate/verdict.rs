@@ -58,7 +58,8 @@ pub struct Checked {
     /// What the XÖV header says, where it could be read. Only under [`Verdict::Valid`] has it
     /// been checked against the schema.
     pub header: Option<HeaderFacts>,
-    /// What is wrong, in document order as far as it was met, at most [`MAX_FINDINGS`].
+    /// What is wrong, in document order as far as it was met, at most [`MAX_FINDINGS`]. What rules
+    /// say begins with what decides the verdict, and then goes in document order.
     pub findings: Vec<Finding>,
     /// There would have been more findings.
     pub truncated: bool,

@@ -26,7 +26,7 @@ pub use event::{
     Attribute, Event, EventSink, NamespaceDeclaration, NodeNumber, Position, StartTag,
 };
 pub use limits::{Limit, Limits};
-pub(crate) use namespaces::same;
+pub(crate) use namespaces::{Namespaces, same};
 pub use reader::Reader;
 pub(crate) use reader::{Memory, wipe, wipe_octets};
 pub(crate) use sink::drive_with;

@@ -11,7 +11,7 @@ const LINEAR: usize = 16;
 
 /// The bindings in scope, innermost last.
 #[derive(Default)]
-pub(super) struct Namespaces {
+pub(crate) struct Namespaces {
     /// The first `count` are in scope; the others keep their memory for later.
     bindings: Vec<Binding>,
     count: usize,
@@ -29,7 +29,7 @@ struct Binding {
 
 impl Namespaces {
     /// Takes over what an element at `depth` declares.
-    pub(super) fn enter(&mut self, declarations: &[NamespaceDeclaration], depth: usize) {
+    pub(crate) fn enter(&mut self, declarations: &[NamespaceDeclaration], depth: usize) {
         for declaration in declarations {
             let n = self.count;
             if n == self.bindings.len() {
@@ -50,7 +50,7 @@ impl Namespaces {
     }
 
     /// Forgets what the element at `depth` declared.
-    pub(super) fn leave(&mut self, depth: usize) {
+    pub(crate) fn leave(&mut self, depth: usize) {
         while self.count > 0 && self.bindings[self.count - 1].depth >= depth {
             self.count -= 1;
             if self.count < LINEAR {
@@ -64,15 +64,19 @@ impl Namespaces {
         }
     }
 
-    /// Bytes of memory for names.
+    /// Bytes of memory, those of the table as far as its room tells.
     pub(super) fn bytes(&self) -> usize {
-        let bindings = self.bindings.iter();
-        bindings.map(|one| one.prefix.capacity() + one.uri.capacity()).sum()
+        let names = self.bindings.iter().map(|one| one.prefix.capacity() + one.uri.capacity());
+        let prefixes = self.latest.keys().map(String::capacity);
+        // One octet more tells which places of the table are taken.
+        let table = self.latest.capacity() * (size_of::<(String, usize)>() + 1);
+        let bindings = self.bindings.capacity() * size_of::<Binding>();
+        names.chain(prefixes).sum::<usize>() + bindings + table
     }
 
     /// The namespace of a prefix. The empty prefix asks for the default namespace, which is empty
     /// where none is declared. `None`: not bound.
-    pub(super) fn resolve(&self, prefix: &str) -> Option<&str> {
+    pub(crate) fn resolve(&self, prefix: &str) -> Option<&str> {
         if self.count > LINEAR
             && let Some(n) = self.latest.get(prefix)
         {
@@ -151,6 +155,7 @@ mod tests {
         scope.leave(1);
         assert_eq!(scope.resolve(""), Some("urn:a"));
         assert_eq!(scope.resolve("xml"), Some(XML_NAMESPACE));
+        assert!(scope.bytes() > 44 * size_of::<Binding>() + 28 * size_of::<(String, usize)>());
         scope.leave(0);
         assert_eq!(scope.resolve("p"), None);
         assert_eq!(scope.resolve(""), Some(""));

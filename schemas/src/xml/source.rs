@@ -18,6 +18,8 @@ pub(super) struct Source<R> {
     /// Checked text; what is before `start` has been taken.
     buffer: String,
     start: usize,
+    /// Bytes at hand at once: [`BUFFER_BYTES`], and less where a test looks at the ends of pieces.
+    piece: usize,
     /// The beginning of a character whose other bytes are still to come: at most three bytes.
     cut: Vec<u8>,
     /// The first bytes as they came in, and how many there are.
@@ -48,6 +50,7 @@ impl<R: BufRead> Source<R> {
             input,
             buffer,
             start: 0,
+            piece: BUFFER_BYTES,
             cut: Vec::new(),
             head: [0; HEAD_BYTES],
             head_length: 0,
@@ -55,6 +58,12 @@ impl<R: BufRead> Source<R> {
             exhausted: false,
             failure: None,
         }
+    }
+
+    /// Has so few bytes at hand at once, at least eight.
+    #[cfg(test)]
+    pub(super) fn in_pieces(&mut self, bytes: usize) {
+        self.piece = bytes.max(8);
     }
 
     /// What is at hand; may be empty before the end of the input, see [`Source::more`].
@@ -71,14 +80,15 @@ impl<R: BufRead> Source<R> {
     pub(super) fn more(&mut self) -> Result<bool, Stop> {
         self.buffer.drain(..self.start);
         self.start = 0;
-        if self.buffer.capacity() > KEPT_BYTES && self.buffer.len() < BUFFER_BYTES / 2 {
-            self.buffer.shrink_to(BUFFER_BYTES);
+        let piece = self.piece;
+        if self.buffer.capacity() > KEPT_BYTES && self.buffer.len() < piece / 2 {
+            self.buffer.shrink_to(piece);
         }
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
         let before = self.buffer.len();
-        let goal = if before < BUFFER_BYTES / 2 { BUFFER_BYTES } else { before + BUFFER_BYTES };
+        let goal = if before < piece / 2 { piece } else { before + piece };
         while !self.exhausted && self.buffer.len() + self.cut.len() < goal {
             let room = goal - self.buffer.len() - self.cut.len();
             match self.read_chunk(room) {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use amtsbote_domain::Timestamp;
 use amtsbote_schemas::header::HeaderSink;
 use amtsbote_schemas::pack::PackSet;
-use amtsbote_schemas::validate::{Schemas, Verdict};
+use amtsbote_schemas::validate::{Finding, Schemas, Verdict};
 use amtsbote_schemas::xml::{DriveError, Limits, drive};
 use amtsbote_wire::c14n::{Apex, Canonicalizer, Method};
 
@@ -129,13 +129,42 @@ impl Drop for Folder {
     }
 }
 
+/// Rules that the library does not see broken in every case: an abstract type named by `xsi:type` where
+/// nothing is declared (Structures 3.4.4, cvc-type, 2), white space in a nilled element (3.3.4, 3.2.1)
+/// and in content that is an empty group (3.4.2), elements beside a fixed value (3.3.4, 5.2.2.1).
+const OVERLOOKED: [&str; 4] =
+    ["cvc-type.2", "cvc-elt.3.2.1", "cvc-complex-type.2.1", "cvc-elt.5.2.2.1"];
+
+/// Whether the library is known to overlook this: one of those rules, a root whose type the message
+/// chose (5.2), or the element of the sample that a type between its own and the head's keeps out of the
+/// substitution group (3.3.6, Substitution Group OK (Transitive), 2.3).
+fn overlooked(finding: &Finding) -> bool {
+    let last = finding.path.rsplit('/').next().unwrap_or_default();
+    let at_root = finding.path.matches('/').count() == 1;
+    match &*finding.rule {
+        "cvc-elt.1" => at_root,
+        "cvc-complex-type.2.4" => last.split('[').next() == Some("barred"),
+        rule => OVERLOOKED.contains(&rule),
+    }
+}
+
 /// Tables and library come to one verdict.
 fn agree(schemas: &Schemas, message: &[u8]) {
     let ours = schemas.check(message, &Limits::default(), &|| false);
     assert_eq!(ours.verdict == Verdict::Valid, ours.findings.is_empty());
     let theirs = schemas.check_by_library(message, &Limits::default(), &|| false);
+    // The library refuses a default that is valid by the actual type, but another value there; 3.3.4,
+    // 5.1.1 does not.
+    let refused = |finding: &Finding| finding.rule == "cvc-elt.5.1.1";
+    let known = match ours.verdict {
+        Verdict::Valid => theirs.findings.iter().all(refused),
+        Verdict::Invalid => {
+            theirs.verdict == Verdict::Valid && ours.findings.iter().all(overlooked)
+        }
+        _ => false,
+    };
     // A limit of the library's own is no verdict.
-    if theirs.verdict != Verdict::Error && ours.verdict != theirs.verdict {
+    if theirs.verdict != Verdict::Error && ours.verdict != theirs.verdict && !known {
         let (ours, theirs) = (&ours.findings, &theirs.findings);
         let message = String::from_utf8_lossy(message);
         panic!("the tables find {ours:?}, the library {theirs:?} in {message}");

@@ -300,7 +300,8 @@ pub(super) fn identify(
 /// The most frequent, the first of them where several are.
 fn chief<'a>(names: impl Iterator<Item = &'a str> + Clone) -> &'a str {
     let count = |name: &str| names.clone().filter(|other| *other == name).count();
-    names.clone().max_by_key(|name| count(name)).unwrap_or_default()
+    let first = |best: &'a str, name| if count(name) > count(best) { name } else { best };
+    names.clone().reduce(first).unwrap_or_default()
 }
 
 fn header(taken: &[&Document]) -> HeaderForm {
@@ -372,4 +373,16 @@ fn number(name: &str) -> Option<&str> {
     let (_, last) = name.rsplit_once('.')?;
     let digits = last.bytes().all(|octet| octet.is_ascii_digit());
     (digits && (4..=7).contains(&last.len())).then_some(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chief_is_the_most_frequent_and_of_equals_the_first() {
+        assert_eq!(chief(["a", "b", "b"].into_iter()), "b");
+        assert_eq!(chief(["a", "b", "b", "a", "c"].into_iter()), "a");
+        assert_eq!(chief(std::iter::empty()), "");
+    }
 }

@@ -14,7 +14,8 @@ mod rules;
 mod scan;
 mod source;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -30,11 +31,12 @@ pub use source::{
 use super::loaded::{Pack, PackInfo};
 use super::manifest::Manifest;
 use super::set::{MANIFEST, clash};
+use crate::genericode::CodeList;
 use crate::validate::Amendment;
 use describe::{CATALOG_FILE, Description};
 use resolve::{Closure, Resolver};
 use rules::Selected;
-use scan::Found;
+use scan::{Found, ListFile};
 use source::Source;
 
 /// Days that a message's own date may lie back, proposed where its header has a date.
@@ -117,7 +119,7 @@ pub fn import(source: &Path, into: &Path, options: &Options) -> Result<Imported,
     let entries = entry::entries(&found, &resolver, &options.entry)?;
     let closure = resolver.closure(&entries)?;
     let rules = rules::select(&found, &entries)?;
-    let content = Content::new(&found, &closure, &rules);
+    let content = Content::new(&found, &closure, &rules)?;
     let sets = entry::apart(&found, &resolver, &entries).len() > 1;
     let paths = |index| content.path(index);
     let apart: Option<&dyn Fn(usize) -> String> = if sets { Some(&paths) } else { None };
@@ -145,7 +147,13 @@ pub fn import(source: &Path, into: &Path, options: &Options) -> Result<Imported,
         chosen: chosen
             .map(|(namespace, index)| (namespace.clone(), content.path(*index)))
             .collect(),
-        passed_over: found.passed_over.iter().chain(&rules.passed_over).cloned().collect(),
+        passed_over: found
+            .passed_over
+            .iter()
+            .chain(&content.dropped)
+            .chain(&rules.passed_over)
+            .cloned()
+            .collect(),
         rules: rules.entry,
         pack,
     })
@@ -167,20 +175,37 @@ struct Content<'a> {
     rules: &'a Selected<'a>,
     /// Path in the pack and octets.
     lists: Vec<(String, &'a [u8])>,
+    /// Code lists that are there once more.
+    dropped: Vec<String>,
 }
 
 impl<'a> Content<'a> {
-    fn new(found: &'a Found, closure: &'a Closure, rules: &'a Selected<'a>) -> Self {
-        let mut content = Self { found, closure, rules, lists: Vec::new() };
-        let mut known = BTreeSet::new();
+    fn new(
+        found: &'a Found,
+        closure: &'a Closure,
+        rules: &'a Selected<'a>,
+    ) -> Result<Self, ImportError> {
+        let (lists, dropped) = (Vec::new(), Vec::new());
+        let mut content = Self { found, closure, rules, lists, dropped };
+        let mut known: BTreeMap<(&str, &str), &ListFile> = BTreeMap::new();
         for file in &found.lists {
             // Of what the standard builds on, the lists that its schemas name.
-            let wanted = file.origin == 0 || content.names(&file.list.canonical_uri);
-            if wanted && known.insert(&file.list.canonical_version_uri) {
-                content.lists.push((placed(file.origin, &file.path), &file.octets));
+            if file.origin != 0 && !content.names(&file.list.canonical_uri) {
+                continue;
+            }
+            let path = placed(file.origin, &file.path);
+            match known.entry((&file.list.canonical_uri, &file.list.version)) {
+                Entry::Vacant(place) => {
+                    place.insert(file);
+                    content.lists.push((path, &file.octets));
+                }
+                Entry::Occupied(first) if same_codes(&first.get().list, &file.list) => {
+                    content.dropped.push(path);
+                }
+                Entry::Occupied(first) => return Err(two_lists(first.get(), file)),
             }
         }
-        content
+        Ok(content)
     }
 
     fn names(&self, uri: &str) -> bool {
@@ -210,6 +235,29 @@ impl<'a> Content<'a> {
         let entries = entries.map(|(from, index)| (from.as_str(), self.path(*index)));
         (!self.closure.catalog.is_empty()).then(|| describe::catalog(entries))
     }
+}
+
+/// Whether two files are one list: what they say about themselves beyond that changes no verdict.
+fn same_codes(one: &CodeList, other: &CodeList) -> bool {
+    let (days, rows) = (one.valid_from == other.valid_from, one.rows == other.rows);
+    days && rows && one.columns == other.columns && one.keys == other.keys
+}
+
+fn two_lists(first: &ListFile, second: &ListFile) -> ImportError {
+    let CodeList { canonical_uri: uri, version, .. } = &first.list;
+    let files = [first, second].map(|file| placed(file.origin, &file.path)).join(", ");
+    ImportError::ambiguous(
+        format!(
+            "Codeliste {uri}, Version {version}, ist zweimal mit verschiedenem Inhalt da: {files}. \
+             Eine davon mit --skip {} weglassen.",
+            second.path
+        ),
+        format!(
+            "Code list {uri}, version {version}, is there twice with different content: {files}. \
+             Leave one of them out by --skip {}.",
+            second.path
+        ),
+    )
 }
 
 /// The path in the pack: as in the source; further sources have a folder each.
@@ -306,14 +354,15 @@ fn exists(place: &str) -> ImportError {
 fn not_loaded(cause: &super::PackFault, folder: &Path) -> ImportError {
     // The folder it was tried in is gone when somebody reads this.
     let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let mut text = cause.to_string();
-    for folder in [folder, &canonical] {
-        text = text.replace(&format!("{}/", folder.display()), "");
-    }
+    let placeless = |text: String| {
+        [folder, &canonical]
+            .iter()
+            .fold(text, |text, folder| text.replace(&format!("{}/", folder.display()), ""))
+    };
     ImportError::new(
         Refusal::NotLoaded,
-        format!("Das Paket lässt sich nicht laden: {text}"),
-        format!("The pack does not load: {text}"),
+        format!("Das Paket lässt sich nicht laden: {}", placeless(cause.german())),
+        format!("The pack does not load: {}", placeless(cause.to_string())),
     )
 }
 

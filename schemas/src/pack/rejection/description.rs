@@ -50,31 +50,46 @@ impl Raw {
         known: &[&str],
         inside: impl FnOnce(&str) -> Result<(), ManifestError>,
     ) -> Result<Description, ManifestError> {
-        let wrong = |reason: String| ManifestError::Value { key: "rejection", reason };
+        let wrong = |de: &str, en: &str| ManifestError::value("rejection", de, en);
         inside(&self.template)?;
         if self.types.is_empty() {
-            return Err(wrong("types: which messages are rejections?".to_owned()));
+            return Err(wrong(
+                "types: Welche Nachrichten sind Rückweisungen?",
+                "types: which messages are rejections?",
+            ));
         }
         if let Some(name) = self.types.iter().find(|name| !known.contains(&name.as_str())) {
-            return Err(wrong(format!("types: '{name}' is the type of no message")));
+            return Err(wrong(
+                &format!("types: „{name}“ ist der Typ keiner Nachricht"),
+                &format!("types: '{name}' is the type of no message"),
+            ));
         }
         if known.iter().all(|name| self.types.iter().any(|own| own == name)) {
-            return Err(wrong("types: every message would be a rejection".to_owned()));
+            return Err(wrong(
+                "types: Jede Nachricht wäre eine Rückweisung",
+                "types: every message would be a rejection",
+            ));
         }
         let Some(other) = self.causes.get(&Cause::Other).cloned() else {
-            return Err(wrong("causes: 'other' must be given".to_owned()));
+            return Err(wrong("causes: „other“ fehlt", "causes: 'other' must be given"));
         };
         let bad = |text: &String| {
             text.is_empty() || text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control)
         };
         if self.causes.values().chain(self.specimen.values()).any(bad) {
-            return Err(wrong("causes and specimen: 1 to 200 bytes".to_owned()));
+            return Err(wrong(
+                "causes und specimen: 1 bis 200 Byte",
+                "causes and specimen: 1 to 200 bytes",
+            ));
         }
         let mut specimen = BTreeMap::new();
         for (name, value) in self.specimen {
             let known = Slot::parse(&name).filter(|name| name.is_of_original());
             let name = known.ok_or_else(|| {
-                wrong(format!("specimen: '{name}' is no value of the original's header"))
+                wrong(
+                    &format!("specimen: „{name}“ ist kein Wert aus dem Kopf des Originals"),
+                    &format!("specimen: '{name}' is no value of the original's header"),
+                )
             })?;
             specimen.insert(name, value);
         }

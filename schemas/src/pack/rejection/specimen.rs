@@ -1,12 +1,16 @@
 //! Trial of a template when its pack is loaded: for every cause, as test, and with few values.
+//!
+//! All of a trial happens at one time, on the clock of the rules as well: an hour after the original
+//! was made. A rule may ask that what is answered is not of tomorrow.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::fault::{NoRejection, RejectionFault};
 use super::values::{Slot, Values};
 use super::{Cause, Rejecting};
 use crate::pack::loaded::Pack;
 use crate::pack::manifest::HeaderForm;
+use crate::pack::validity::instant;
 use crate::validate::{Checked, Finding, Verdict};
 use crate::xml::Position;
 
@@ -27,7 +31,7 @@ const SPECIMEN: [(Slot, &str); 8] = [
 impl Pack {
     /// Refuses a template that would fail on a message with a sound header.
     pub(super) fn try_rejection(&self, rejecting: &Rejecting) -> Result<(), RejectionFault> {
-        let now = Timestamp::UNIX_EPOCH;
+        let now = specimen_now(rejecting);
         for cause in Cause::ALL {
             let values = self.specimen(rejecting, cause, false);
             self.reject(rejecting, &values, now).map_err(fault(cause, "all values"))?;
@@ -55,7 +59,7 @@ impl Pack {
             findings: findings(),
             truncated: false,
         };
-        let mut values = self.values(rejecting, &checked, cause, UUID, Timestamp::UNIX_EPOCH);
+        let mut values = self.values(rejecting, &checked, cause, UUID, specimen_now(rejecting));
         values.set(Slot::Test, test.then_some("true"));
         if self.manifest.header != HeaderForm::None {
             for (name, value) in SPECIMEN {
@@ -67,6 +71,16 @@ impl Pack {
         }
         values
     }
+}
+
+/// The time of a trial, by the time at which the pack, or else we, say that the original was made.
+fn specimen_now(rejecting: &Rejecting) -> Timestamp {
+    let ours = SPECIMEN.iter().find(|(slot, _)| *slot == Slot::OriginalCreated);
+    let own = rejecting.description.specimen.get(&Slot::OriginalCreated);
+    let own = own.and_then(|created| instant(created));
+    let created = own.or_else(|| ours.and_then(|(_, created)| instant(created)));
+    let after = created.and_then(|at| at.checked_add(SignedDuration::from_hours(1)).ok());
+    after.unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn fault(cause: Cause, case: &'static str) -> impl FnOnce(NoRejection) -> RejectionFault {

@@ -3,8 +3,10 @@
 //! led to take for ever. Patterns are rewritten for `regex-automata`; the engine only says whether
 //! it finds a pattern well-formed.
 //!
-//! References back to a group (`\1`) and blocks (`\p{IsGreek}`) cannot be searched for like this:
-//! such a pattern is FORX0002, a dynamic error.
+//! References back to a group (`\1`) cannot be searched for like this, nor can a pattern that is too
+//! large. That is our lack and no mistake of the rule or the message ([`is_lack`]); what is no
+//! pattern at all is FORX0002. A pattern that stands in an expression is looked at when rules are
+//! loaded ([`refusal`]).
 
 mod pattern;
 
@@ -23,56 +25,147 @@ use super::meter::MAX_STRING;
 use super::navigator::{Budget, Nav};
 use super::run::Value;
 
-pub(super) use pattern::refers_back;
-
 /// Bytes of the automaton of one pattern. 2 MiB.
 const MAX_AUTOMATON: usize = 2 << 20;
 /// Bytes of one pattern. 16 KiB.
 const MAX_PATTERN: usize = 16 << 10;
 /// Compiled patterns kept.
 const MAX_KEPT: usize = 500;
+/// Bytes of the automata of all compiled patterns kept, more or less. 32 MiB.
+const MAX_KEPT_AUTOMATA: usize = 32 << 20;
+/// Bytes of a pattern that is kept for the next message. 1 KiB.
+const MAX_KEPT_PATTERN: usize = 1 << 10;
+/// Bytes of an automaton that are made for one move.
+const COMPILED_PER_MOVE: usize = 64;
+/// What the error of a pattern says that is one and that we cannot search for.
+const LACK: &str = "a regular expression beyond what is supported";
 /// Bytes of text that are searched for one move.
 const SEARCHED_PER_MOVE: usize = 32;
 
-/// Compiled patterns with their flags; `None`: not well-formed.
+/// Why a pattern cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unusable {
+    /// It is no pattern of XPath.
+    Malformed,
+    /// It is one, but not for us.
+    Unsupported,
+}
+
+/// Compiled patterns with their flags.
 #[derive(Default)]
-pub(super) struct Patterns(RefCell<HashMap<(String, String), Option<meta::Regex>>>);
+pub(super) struct Patterns(RefCell<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    known: HashMap<(String, String), Result<meta::Regex, Unusable>>,
+    /// Bytes of the automata when they were made.
+    bytes: usize,
+}
 
 impl Patterns {
     fn get<'d>(
         &self,
         text: &str,
         flags: &str,
+        budget: &Budget<'_>,
         ctx: &mut DynamicContext<'_, Nav<'d>>,
     ) -> Result<meta::Regex, XPathError> {
-        if !flags.chars().all(|c| "smix".contains(c)) {
+        if !are_flags(flags) {
             return Err(XPathError::invalid_regex_flags(flags));
         }
-        let key = (text.to_owned(), flags.to_owned());
-        let known = self.0.borrow().get(&key).cloned();
+        // Each flag once: a message may say one a million times.
+        let flags: String = "smix".chars().filter(|flag| flags.contains(*flag)).collect();
+        if text.len() > MAX_PATTERN {
+            return Err(XPathError::Internal(LACK.to_owned()));
+        }
+        let key = (text.to_owned(), flags);
+        let known = self.0.borrow().known.get(&key).cloned();
         let regex = known.unwrap_or_else(|| {
-            let regex = compile(text, flags).filter(|_| engine_agrees(text, flags, ctx));
-            let mut all = self.0.borrow_mut();
-            if all.len() >= MAX_KEPT {
-                all.clear();
-            }
-            all.insert(key, regex.clone());
+            let regex = compile(text, &key.1, ctx);
+            let bytes = regex.as_ref().map_or(0, meta::Regex::memory_usage) + text.len();
+            budget.take((bytes / COMPILED_PER_MOVE) as u64);
+            self.0.borrow_mut().keep(key, regex.clone(), bytes);
             regex
         });
-        regex.ok_or_else(|| XPathError::invalid_regex_pattern(text))
+        regex.map_err(|why| match why {
+            Unusable::Malformed => XPathError::invalid_regex_pattern(text),
+            Unusable::Unsupported => XPathError::Internal(LACK.to_owned()),
+        })
+    }
+
+    /// What may stay for the next message: no long text that this one brought.
+    pub(super) fn without_long_ones(self) -> Self {
+        self.0.borrow_mut().known.retain(|(text, _), _| text.len() <= MAX_KEPT_PATTERN);
+        self
     }
 }
 
-fn compile(text: &str, flags: &str) -> Option<meta::Regex> {
-    if text.len() > MAX_PATTERN {
+impl Kept {
+    fn keep(&mut self, key: (String, String), regex: Result<meta::Regex, Unusable>, bytes: usize) {
+        if self.known.len() >= MAX_KEPT || self.bytes.saturating_add(bytes) > MAX_KEPT_AUTOMATA {
+            *self = Self::default();
+        }
+        self.bytes += bytes;
+        self.known.insert(key, regex);
+    }
+}
+
+/// Whether an error says that a pattern is beyond us, and not that it is none.
+pub(super) fn is_lack(error: &XPathError) -> bool {
+    matches!(error, XPathError::Internal(text) if text == LACK)
+}
+
+/// Why a pattern that stands in an expression is refused. `None`: it can be used.
+pub(super) fn refusal<'d>(
+    text: &str,
+    flags: &str,
+    ctx: &mut DynamicContext<'_, Nav<'d>>,
+) -> Option<&'static str> {
+    if !are_flags(flags) {
+        // FORX0001, when it is asked.
         return None;
+    }
+    if pattern::refers_back(text) {
+        return Some(
+            "refers back to a group, which is not supported: how long it takes has no bound",
+        );
+    }
+    match compile(text, flags, ctx) {
+        Ok(_) => None,
+        Err(Unusable::Malformed) => Some("is no regular expression of XPath 2.0"),
+        Err(Unusable::Unsupported) => Some("is too large or not supported"),
+    }
+}
+
+fn are_flags(flags: &str) -> bool {
+    flags.chars().all(|c| "smix".contains(c))
+}
+
+fn compile<'d>(
+    text: &str,
+    flags: &str,
+    ctx: &mut DynamicContext<'_, Nav<'d>>,
+) -> Result<meta::Regex, Unusable> {
+    if text.len() > MAX_PATTERN {
+        return Err(Unusable::Unsupported);
     }
     let config = meta::Config::new()
         .nfa_size_limit(Some(MAX_AUTOMATON))
         .onepass(false)
         .dfa(false)
         .hybrid_cache_capacity(MAX_AUTOMATON);
-    meta::Builder::new().configure(config).build(&pattern::rewritten(text, flags)?).ok()
+    let built = match pattern::rewritten(text, flags) {
+        None => None,
+        Some(pattern) => match meta::Builder::new().configure(config).build(&pattern) {
+            Ok(regex) => Some(regex),
+            Err(error) if error.size_limit().is_some() => return Err(Unusable::Unsupported),
+            Err(_) => None,
+        },
+    };
+    if !engine_agrees(text, flags, ctx) {
+        return Err(Unusable::Malformed);
+    }
+    built.ok_or(Unusable::Unsupported)
 }
 
 /// Whether the engine takes the pattern: asked with no text to search.
@@ -104,7 +197,7 @@ pub(super) fn call<'d>(
     let pattern = needed(1)?;
     let replacement = if replaces { needed(2)? } else { String::new() };
     let input = text(0)?.unwrap_or_default();
-    let regex = patterns.get(&pattern, &flags, ctx)?;
+    let regex = patterns.get(&pattern, &flags, budget, ctx)?;
     budget.take(1 + (input.len() / SEARCHED_PER_MOVE) as u64);
     if function == FunctionId::Matches {
         return Ok(XPathValue::boolean(regex.is_match(&input)));
@@ -243,6 +336,29 @@ fn parts(text: &str, groups: usize) -> Option<Vec<Part>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_large_is_kept() {
+        let all = Patterns::default();
+        let keep = |text: &str, bytes| {
+            let regex = Ok(meta::Regex::new("a").unwrap());
+            all.0.borrow_mut().keep((text.to_owned(), String::new()), regex, bytes);
+        };
+        keep("short", 1);
+        keep(&"x".repeat(MAX_KEPT_PATTERN + 1), 1);
+        assert_eq!(all.0.borrow().known.len(), 2);
+        let all = all.without_long_ones();
+        assert_eq!(all.0.borrow().known.len(), 1);
+        // What would be too much makes room first.
+        let keep = |text: &str, bytes| {
+            let regex = Err(Unusable::Malformed);
+            all.0.borrow_mut().keep((text.to_owned(), String::new()), regex, bytes);
+        };
+        keep("large", MAX_KEPT_AUTOMATA);
+        assert_eq!((all.0.borrow().known.len(), all.0.borrow().bytes), (1, MAX_KEPT_AUTOMATA));
+        keep("larger", 1);
+        assert_eq!((all.0.borrow().known.len(), all.0.borrow().bytes), (1, 1));
+    }
 
     #[test]
     fn replacements_name_groups() {

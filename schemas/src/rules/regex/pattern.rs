@@ -3,6 +3,8 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use crate::validate::block;
+
 /// Characters that begin a name (XML 1.0, production 4).
 const NAME_START: &str = ":A-Z_a-z\\u{C0}-\\u{D6}\\u{D8}-\\u{F6}\\u{F8}-\\u{2FF}\\u{370}-\\u{37D}\
     \\u{37F}-\\u{1FFF}\\u{200C}\\u{200D}\\u{2070}-\\u{218F}\\u{2C00}-\\u{2FEF}\\u{3001}-\\u{D7FF}\
@@ -12,7 +14,7 @@ const NAME_MORE: &str = "\\-.0-9\\u{B7}\\u{300}-\\u{36F}\\u{203F}\\u{2040}";
 /// Classes inside each other.
 const MAX_DEPTH: usize = 20;
 
-/// The same pattern for `regex-syntax`. `None`: it is none, or refers back, or names a block.
+/// The same pattern for `regex-syntax`. `None`: it is none, or refers back.
 pub(super) fn rewritten(text: &str, flags: &str) -> Option<String> {
     let (dot, spaced) = (flags.contains('s'), flags.contains('x'));
     let mut out = String::new();
@@ -81,18 +83,34 @@ fn escape(rest: &mut Peekable<Chars<'_>>, out: &mut String) -> Option<()> {
         p @ ('p' | 'P') => {
             rest.next_if_eq(&'{')?;
             let mut name = String::new();
-            while let Some(c) = rest.next_if(char::is_ascii_alphabetic) {
+            while let Some(c) = rest.next_if(|c| c.is_ascii_alphanumeric() || *c == '-') {
                 name.push(c);
             }
             rest.next_if_eq(&'}')?;
-            if name.is_empty() || name.len() > 2 {
-                return None;
+            match name.strip_prefix("Is") {
+                Some(name) => ranges(block(name)?, p == 'P', out),
+                None if name.is_empty() || name.len() > 2 => return None,
+                None => out.push_str(&format!("\\{p}{{{name}}}")),
             }
-            out.push_str(&format!("\\{p}{{{name}}}"));
         }
         _ => return None,
     }
     Some(())
+}
+
+/// A block, or what lies outside it. Those of surrogates hold no character.
+fn ranges(block: &[(char, char)], outside: bool, out: &mut String) {
+    match (block.is_empty(), outside) {
+        (true, true) => out.push_str("[\\x00-\\x{10FFFF}]"),
+        (true, false) => out.push_str("[^\\x00-\\x{10FFFF}]"),
+        (false, _) => {
+            out.push_str(if outside { "[^" } else { "[" });
+            for (low, high) in block {
+                out.push_str(&format!("\\x{{{:X}}}-\\x{{{:X}}}", *low as u32, *high as u32));
+            }
+            out.push(']');
+        }
+    }
 }
 
 /// A class, after its `[`.
@@ -147,7 +165,7 @@ pub(super) fn is_short(text: &str) -> bool {
 }
 
 /// Whether a pattern refers back to a group.
-pub(in super::super) fn refers_back(text: &str) -> bool {
+pub(super) fn refers_back(text: &str) -> bool {
     let (mut escaped, mut classes) = (false, 0_usize);
     for c in text.chars() {
         match c {
@@ -186,11 +204,17 @@ mod tests {
             ("^a#b$", "x", "a#b", "a"),
             ("^a{2,3}?$", "", "aaa", "a"),
             ("^<>&%$", "", "<>&%", "<"),
+            (r"^\p{IsBasicLatin}+$", "", "aB1", "ä"),
+            (r"^[\P{IsBasicLatin}x]+$", "", "äx", "äy"),
+            (r"^[\p{IsLatin-1Supplement}-[ä]]$", "", "ö", "ä"),
+            (r"^\P{IsHighSurrogates}$", "", "a", "ab"),
+            (r"^(\p{IsHighSurrogates}|b)$", "", "b", "a"),
         ] {
             let regex = Regex::new(&rewritten(pattern, flags).expect(pattern)).expect(pattern);
             assert!(regex.is_match(good) && !regex.is_match(bad), "{pattern}");
         }
-        for bad in [r"(a)\1", "(?:a)", "(?i)a", r"\b", "[]", "[a", "a{,2}", r"\p{IsGreek}", "a]"] {
+        for bad in [r"(a)\1", "(?:a)", "(?i)a", r"\b", "[]", "[a", "a{,2}", r"\p{IsNothing}", "a]"]
+        {
             assert_eq!(rewritten(bad, ""), None, "{bad}");
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use xsd_schema::arenas::ElementDeclData;
 use xsd_schema::compiler::{NfaTerm, build_substitution_group_map};
-use xsd_schema::parser::frames::{ComplexContentResult, DerivationMethod};
+use xsd_schema::parser::frames::{ComplexContentResult, DerivationMethod, ParticleResult};
 use xsd_schema::schema::model::DerivationSet;
 use xsd_schema::{ComplexTypeKey, ElementKey, NameId, SchemaSet, SimpleTypeKey, TypeKey};
 
@@ -12,7 +12,7 @@ use super::attributes;
 use super::components::{
     ANY_TYPE, AttributeUse, Block, Complex, Content, Derivations, Element, Globals, ValueConstraint,
 };
-use super::content::{Contents, Source};
+use super::content::{self, Contents, Source};
 use super::identity::Constraints;
 use super::run::Scope;
 use super::simple::SimpleTypes;
@@ -246,13 +246,16 @@ impl Compiler<'_> {
         name: Symbol,
     ) -> Result<ValueConstraint, NotCompiled> {
         let mut key = Vec::new();
-        if let Some(kind) = kind
-            && self.simple.value(kind, text, &Scope::default(), &mut key).is_err()
-        {
-            // The library has checked it; what fails here is a QName, whose prefix the library
-            // alone can resolve.
-            let place = self.symbols.local(name).to_owned();
-            return Err(NotCompiled { construct: "a default or fixed value with a prefix", place });
+        let refuse =
+            |construct| Err(NotCompiled { construct, place: self.symbols.local(name).to_owned() });
+        if let Some(kind) = kind {
+            // With or without a prefix: the library alone knows the namespaces in scope there.
+            if self.simple.holds_names(kind) {
+                return refuse("a default or fixed value that may be a qualified name");
+            }
+            if self.simple.value(kind, text, &Scope::default(), &mut key).is_err() {
+                return refuse("a default or fixed value that is none of its type, or too long");
+            }
         }
         let key = kind.map(|_| key.into_boxed_slice());
         Ok(ValueConstraint { fixed, text: text.into(), key })
@@ -451,11 +454,14 @@ enum Kind {
 /// {content type} of a type without simple content (Structures 3.4.2).
 fn content_kind(set: &SchemaSet, key: ComplexTypeKey, depth: usize) -> Kind {
     let definition = &set.arenas.complex_types[key];
-    let ComplexContentResult::Complex(content) = &definition.content else {
+    let ComplexContentResult::Complex(written) = &definition.content else {
         return if definition.mixed { Kind::Mixed } else { Kind::Empty };
     };
-    let nothing = content.particle.as_ref().is_none_or(|particle| particle.max_occurs == Some(0));
-    let mixed = definition.mixed || content.mixed;
+    let nothing = |particle: &ParticleResult| {
+        particle.max_occurs == Some(0) || content::says_nothing(particle)
+    };
+    let nothing = written.particle.as_ref().is_none_or(nothing);
+    let mixed = definition.mixed || written.mixed;
     if mixed {
         return Kind::Mixed;
     }

@@ -6,6 +6,7 @@ use xsd_schema::arenas::ComplexTypeDefData;
 use xsd_schema::schema::annotation::Annotation;
 use xsd_schema::{NameId, SchemaSet, TypeKey};
 
+use crate::characters::{Asked, Datatype, Own};
 use crate::codelist::CodeUse;
 
 use super::appinfo::code_column;
@@ -49,7 +50,60 @@ impl Tables {
                 all.insert(id, names);
             }
         }
+        // Simple content that a complex type restricts further is of a type without a name.
+        for key in set.arenas.complex_types.keys() {
+            let Some(id) = self.simple.id_of_content(key) else { continue };
+            let mut next = Some(key);
+            for _ in 0..MAX_ANCESTORS {
+                let Some(one) = next.and_then(|key| set.arenas.complex_types.get(key)) else {
+                    break;
+                };
+                let base = match one.resolved_simple_content_type.or(one.resolved_base_type) {
+                    Some(TypeKey::Simple(base)) => self.simple.id_of(base),
+                    Some(TypeKey::Complex(base)) => self.simple.id_of_content(base),
+                    None => None,
+                };
+                if all.contains_key(&id) {
+                    break;
+                }
+                if let Some(names) = base.and_then(|base| all.get(&base)).cloned() {
+                    all.insert(id, names);
+                }
+                next = match one.resolved_base_type {
+                    Some(TypeKey::Complex(base)) => Some(base),
+                    _ => None,
+                };
+            }
+        }
         all
+    }
+
+    /// What simple types ask of characters, by number, where `own` are those that stand for a data
+    /// type; and whether values of any attribute are asked.
+    pub(in crate::validate) fn asked(
+        &self,
+        own: &HashMap<SimpleId, Datatype>,
+    ) -> (Vec<Option<Asked>>, bool) {
+        let one = |id: SimpleId| match own.get(&id) {
+            Some(datatype) => {
+                let spaced = self.simple.replaces_space(id);
+                Some(Asked::Whole(Own { datatype: *datatype, spaced }))
+            }
+            None => self.has_inside(id, own, 0).then_some(Asked::Parts),
+        };
+        let all: Vec<_> = (0..self.simple.count()).map(|id| one(SimpleId(id as u32))).collect();
+        let mut uses = self.complex.iter().flat_map(|one| &*one.uses).chain(&self.attributes);
+        let attributes = uses.any(|one| all[one.kind.0 as usize].is_some());
+        (all, attributes)
+    }
+
+    /// Whether items of a list or members of a union stand for a data type, at any depth.
+    fn has_inside(&self, id: SimpleId, own: &HashMap<SimpleId, Datatype>, depth: usize) -> bool {
+        let inside = self.simple.inside(id).iter();
+        depth < MAX_ANCESTORS
+            && inside
+                .copied()
+                .any(|id| own.contains_key(&id) || self.has_inside(id, own, depth + 1))
     }
 
     /// The complex types whose attributes name a code list: XÖV codes of types 1 to 4, by number.

@@ -20,11 +20,13 @@ use self::components::{AttributeUse, Complex, Derivations, Element, Globals};
 use self::content::Contents;
 use self::identity::Constraints;
 use self::simple::SimpleTypes;
+pub(crate) use self::simple::block;
 
 pub(in crate::validate) use harmless::Harmless;
 pub use harmless::NotHarmless;
 pub(in crate::validate) use hints::{Here, Name};
 pub(in crate::validate) use run::{Memory as RunMemory, Run};
+pub(crate) use simple::date_time;
 pub(in crate::validate) use symbols::{Symbol, Symbols};
 
 /// Namespace of the schema language.

@@ -13,7 +13,8 @@ const KEPT_TEXT_BYTES: usize = 16 * 1024;
 /// Start tags kept: so deep hardly any message is.
 const KEPT_TAGS: usize = 32;
 
-/// What a reader needs, and what remains of it: room, but nothing of what was in it.
+/// What a reader needs, and what remains of it: room, but nothing of what was in it. Only what a
+/// buffer left behind when it grew and moved is out of reach.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(super) buffer: String,
@@ -46,6 +47,9 @@ impl Memory {
         for text in [&mut self.buffer, &mut self.text, &mut self.target, &mut self.reference] {
             wipe(text);
         }
+        for tag in self.open.iter_mut().skip(KEPT_TAGS) {
+            super::super::tag::forget(&mut tag.attributes, &tag.declarations);
+        }
         self.open.truncate(KEPT_TAGS);
         self.open_sizes.truncate(KEPT_TAGS);
         self.names.clear();
@@ -72,13 +76,14 @@ pub(crate) fn wipe(text: &mut String) {
 
 /// The same for octets.
 pub(crate) fn wipe_octets(octets: &mut Vec<u8>) {
-    if octets.capacity() > KEPT_TEXT_BYTES {
-        *octets = Vec::new();
-        return;
-    }
     octets.clear();
     octets.resize(octets.capacity(), 0);
+    // Nor is it left out where nobody reads the memory again.
+    std::hint::black_box(octets.as_slice());
     octets.clear();
+    if octets.capacity() > KEPT_TEXT_BYTES {
+        *octets = Vec::new();
+    }
 }
 
 impl<R> Reader<R> {
@@ -150,6 +155,15 @@ mod tests {
                 assert_eq!(events, expected);
                 memory = used;
             }
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_given_back() {
+        for length in [0, 10, KEPT_TEXT_BYTES, KEPT_TEXT_BYTES + 1, 10 * KEPT_TEXT_BYTES] {
+            let mut text = "x".repeat(length);
+            wipe(&mut text);
+            assert!(text.is_empty() && text.capacity() <= KEPT_TEXT_BYTES, "{length}");
         }
     }
 

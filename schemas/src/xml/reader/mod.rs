@@ -1,5 +1,7 @@
 //! The pull reader: from bytes to events, one at a time.
 
+#[cfg(test)]
+mod boundaries;
 mod markup;
 mod memory;
 mod text;

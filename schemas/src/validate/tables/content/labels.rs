@@ -3,11 +3,16 @@
 use std::collections::HashMap;
 
 use xsd_schema::compiler::NfaTerm;
+use xsd_schema::parser::frames::DerivationMethod;
+use xsd_schema::schema::model::DerivationSet;
 use xsd_schema::types::complex::{NamespaceConstraint, ProcessContents};
 use xsd_schema::{ElementKey, NameId, SchemaSet, TypeKey};
 
 use super::super::{ElementId, NamespaceSet, Process, Symbol, Symbols, Wildcard, WildcardId};
 use super::Source;
+
+/// Most types from one to its last ancestor.
+const MAX_ANCESTORS: usize = 100;
 
 /// What one term admits.
 #[derive(Clone, Debug)]
@@ -115,7 +120,9 @@ where
             let itself = member == name && within == namespace;
             let declared = if itself { key } else { set.lookup_element(within, member) };
             let declared = declared.ok_or("a member of a substitution group that is not global")?;
-            found.push((declared, itself, member, within));
+            if itself || key.is_none_or(|head| !barred_between(set, head, declared)) {
+                found.push((declared, itself, member, within));
+            }
         }
         // The arena holds declarations in the order they were read.
         found.sort_unstable_by_key(|(declared, ..)| *declared);
@@ -133,6 +140,47 @@ where
         let namespace = namespace.map(|id| names.resolve(id)).unwrap_or_default();
         self.symbols.add(&namespace, &names.resolve(name))
     }
+}
+
+/// Whether a type between those of a member and of the head bars a way by which the one is derived
+/// from the other (3.3.6, Substitution Group OK (Transitive), clause 2.3). What head and type of the
+/// head bar themselves the library has asked.
+fn barred_between(set: &SchemaSet, head: ElementKey, member: ElementKey) -> bool {
+    let any = TypeKey::Complex(set.any_type_key());
+    let kind = |key| set.arenas.elements.get(key).and_then(|one| one.resolved_type).unwrap_or(any);
+    let (head, mut here) = (kind(head), kind(member));
+    let (mut ways, mut barred) = (DerivationSet::empty(), DerivationSet::empty());
+    for step in 0..MAX_ANCESTORS {
+        if here == head {
+            return !(ways & barred).is_empty();
+        }
+        let base = match here {
+            TypeKey::Complex(key) => {
+                let Some(definition) = set.arenas.complex_types.get(key) else { return false };
+                if step > 0 {
+                    barred |= definition.block;
+                }
+                ways |= match definition.derivation_method {
+                    Some(DerivationMethod::Extension) => DerivationSet::EXTENSION,
+                    _ => DerivationSet::RESTRICTION,
+                };
+                definition.resolved_base_type.unwrap_or(any)
+            }
+            TypeKey::Simple(key) => {
+                ways |= DerivationSet::RESTRICTION;
+                let written = set.arenas.simple_types.get(key);
+                let base = written.and_then(|one| one.resolved_base_type);
+                let built_in = || set.builtin_types().get_base_type(key).map(TypeKey::Simple);
+                base.or_else(built_in).unwrap_or(any)
+            }
+        };
+        if base == here {
+            break;
+        }
+        here = base;
+    }
+    // A union stands for its members, which are no descendants.
+    false
 }
 
 /// The namespaces of a wildcard that belongs to the target namespace given (3.10.2).

@@ -23,6 +23,7 @@ use all::AllGroup;
 use automaton::{Automaton, Configuration};
 use labels::Namer;
 use model::Model as Found;
+pub(super) use model::says_nothing;
 
 /// What admitted an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

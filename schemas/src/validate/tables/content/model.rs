@@ -112,7 +112,7 @@ fn extended<'a>(
 }
 
 /// Whether a type's explicit content is empty although a group is written (3.4.2, 2.1.2, 2.1.3).
-fn says_nothing(particle: &ParticleResult) -> bool {
+pub(in super::super) fn says_nothing(particle: &ParticleResult) -> bool {
     match &particle.term {
         ParticleTerm::Group(group) if group.ref_name.is_none() && group.particles.is_empty() => {
             group.compositor != Some(Compositor::Choice) || particle.min_occurs == 0

@@ -5,8 +5,9 @@ use crate::xml::{Attribute, StartTag};
 
 use super::super::components::{ANY_TYPE, AttributeUse, Complex};
 use super::super::identity::Value;
-use super::super::{Process, Symbol, TypeId, XSI};
-use super::{GaveUp, Run};
+use super::super::simple::Broken;
+use super::super::{Process, SimpleId, Symbol, TypeId, XSI};
+use super::{GaveUp, Run, Within};
 
 /// Who judges an attribute.
 enum Judge<'t> {
@@ -62,6 +63,22 @@ impl<'t> Run<'t> {
         Ok(())
     }
 
+    /// The type that governs an attribute of the innermost open element.
+    pub(super) fn type_of(&self, attribute: &Attribute) -> Option<SimpleId> {
+        let open = &self.open[self.depth - 1];
+        let complex = match open.kind {
+            _ if open.content == Within::Skip => return None,
+            Some(TypeId::Simple(_)) => return None,
+            Some(TypeId::Complex(id)) => self.tables.complex(id),
+            None => self.tables.complex(ANY_TYPE),
+        };
+        let symbol = self.tables.symbols.find(&attribute.namespace, &attribute.local);
+        match self.judge(complex, symbol, &attribute.namespace) {
+            Ok(Judge::By(declared)) => Some(declared.kind),
+            _ => None,
+        }
+    }
+
     fn judge(
         &self,
         complex: &'t Complex,
@@ -103,7 +120,13 @@ impl<'t> Run<'t> {
         } else {
             simple.check(declared.kind, &attribute.value, &self.scope)
         };
-        if let Err(broken) = checked {
+        let long = checked == Err(Broken::LONG_KEY);
+        if long && wanted {
+            return Err(GaveUp);
+        }
+        if let Err(broken) = checked
+            && !long
+        {
             let expected = simple.expected(declared.kind, broken.rule).map(str::to_owned);
             let expected: Vec<String> = expected.into_iter().collect();
             self.report_value(broken.rule, attribute, symbol, &expected);
@@ -111,7 +134,7 @@ impl<'t> Run<'t> {
             return Ok(());
         }
         if let Some(fixed) = fixed
-            && fixed.key.as_deref().is_some_and(|key| *key != *self.octets)
+            && (long || fixed.key.as_deref().is_some_and(|key| *key != *self.octets))
         {
             let expected = [fixed.text.to_string()];
             self.report_value("cvc-attribute.4", attribute, symbol, &expected);
@@ -121,7 +144,7 @@ impl<'t> Run<'t> {
             self.keys.attribute(symbol, &attribute.namespace, octets);
         }
         if simple.identifies(declared.kind) {
-            let name = Some(attribute.local.as_str());
+            let name = Some(declared.name);
             self.identify(declared.kind, &attribute.value, attribute.position, name)?;
         }
         Ok(())
@@ -198,7 +221,7 @@ impl<'t> Run<'t> {
                 self.keys.attribute(Some(one.name), namespace, Value::Octets(key));
             }
             if identifies {
-                self.identify(one.kind, &value.text, tag.position, Some(local))?;
+                self.identify(one.kind, &value.text, tag.position, Some(one.name))?;
             }
         }
         Ok(())

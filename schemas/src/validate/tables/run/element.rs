@@ -7,7 +7,8 @@ use super::super::components::{Content, Derivation};
 use super::super::content::Term;
 use super::super::identity::Value;
 use super::super::{ElementId, Process, Symbol, TypeId, XSI};
-use super::{GaveUp, Run, Within};
+use super::value::place;
+use super::{GaveUp, Named, Run, Within};
 
 /// How a child is to be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,9 +149,18 @@ impl Run<'_> {
             named = self.instance_type(value, tag.position);
         }
         let nil = if tag.attributes.is_empty() { None } else { tag.attribute_ns(XSI, "nil") };
+        if declared.is_some_and(|id| tables.element(id).is_abstract) {
+            self.report("cvc-elt.2", tag.position, &[]);
+        }
+        if named {
+            self.concrete(tag.position);
+        }
+        // An element inside may have its type from `xsi:type` alone (cvc-assess-elt, 1.2). What a
+        // message begins with is for its schema to say (5.2), and not for the message.
+        let typed = place > 0 && self.open[place].kind.is_some();
         if let Some(id) = declared {
-            self.declared(id, named, nil, tag.position);
-        } else if child == Child::Undeclared && self.open[place].kind.is_none() {
+            self.nil(id, nil, tag.position);
+        } else if child == Child::Undeclared && !typed {
             self.open[place].broken = true;
             if place == 0 || !self.open[place - 1].broken {
                 self.report("cvc-elt.1", tag.position, &[]);
@@ -211,20 +221,20 @@ impl Run<'_> {
         self.report(rule, position, &expected);
     }
 
-    /// What a declaration demands of the start tag. `named`: no unsuitable `xsi:type` was there.
-    fn declared(&mut self, id: ElementId, named: bool, nil: Option<&str>, position: Position) {
-        let tables = self.tables;
-        let element = tables.element(id);
-        let place = self.depth - 1;
-        if element.is_abstract {
-            self.report("cvc-elt.2", position, &[]);
-        }
-        if named
-            && let Some(TypeId::Complex(kind)) = self.open[place].kind
-            && tables.complex(kind).is_abstract
+    /// Whoever gave the element its type, declaration or `xsi:type`: it is not abstract (cvc-type,
+    /// clause 2).
+    fn concrete(&mut self, position: Position) {
+        if let Some(TypeId::Complex(kind)) = self.open[self.depth - 1].kind
+            && self.tables.complex(kind).is_abstract
         {
             self.unsuitable("cvc-type.2", position, Some(TypeId::Complex(kind)));
         }
+    }
+
+    /// `xsi:nil`, as far as the declaration has a say (Structures 3.3.4, clause 3).
+    fn nil(&mut self, id: ElementId, nil: Option<&str>, position: Position) {
+        let element = self.tables.element(id);
+        let place = self.depth - 1;
         let Some(nil) = nil else { return };
         if !element.nillable {
             self.report("cvc-elt.3.1", position, &[]);
@@ -291,10 +301,12 @@ impl Run<'_> {
     fn end_keys(&mut self, tag: &StartTag) -> Result<(), GaveUp> {
         let symbol = self.open[self.depth - 1].symbol;
         let Self { keys, broken_keys, paths, way, .. } = self;
-        keys.end(
-            &mut || super::value::place(paths, way.path(), tag.position, symbol),
-            broken_keys,
-        )?;
+        let mut known = None;
+        let mut place = || {
+            let name = Named::Element(symbol);
+            *known.get_or_insert_with(|| place(paths, way, tag.position, name, ""))
+        };
+        keys.end(&mut place, broken_keys)?;
         if self.broken_keys.is_empty() {
             return Ok(());
         }

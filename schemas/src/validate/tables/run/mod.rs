@@ -1,11 +1,14 @@
 //! One document on its way through the tables (Structures 3.3.4, 3.4.4).
 
 mod attributes;
+#[cfg(test)]
+mod clauses;
 mod element;
 mod expecting;
 mod found;
 mod memory;
 mod names;
+mod parts;
 mod value;
 
 pub(in crate::validate) use memory::Memory;
@@ -28,6 +31,9 @@ const MAX_EXPECTED: usize = 12;
 /// Bytes of the paths of references whose goal has not come yet. Beyond them a reference that leads
 /// nowhere is reported with its line and column alone.
 const MAX_PATH_BYTES: usize = 1 << 20;
+
+/// Stands for the name of an element that the schemas do not know, where nobody kept it.
+const NAMELESS: &str = "*";
 
 /// A limit was reached; there is no answer for this document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +110,16 @@ struct Place {
     position: Position,
     /// Its part of `paths`.
     path: (u32, u32),
-    name: Option<Symbol>,
+    name: Named,
+}
+
+/// What stands at a place, told where there is no room for its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    /// An element; none where the schemas do not know its name.
+    Element(Option<Symbol>),
+    /// An attribute that is declared.
+    Attribute(Symbol),
 }
 
 impl<'t> Run<'t> {
@@ -240,8 +255,8 @@ impl<'t> Run<'t> {
             }
             _ => {}
         }
-        // Element content may have white space inside, which is none of its children.
-        if open.nilled && (!blank(piece) || !matches!(content, Content::Elements(_))) {
+        // No character at all, be it white space in element content.
+        if open.nilled && !piece.is_empty() {
             rule = Some("cvc-elt.3.2.1");
         }
         open.has_text = true;
@@ -295,15 +310,14 @@ impl<'t> Run<'t> {
     fn told(&mut self, rule: &'static str, place: Place, expected: &[String]) {
         let (from, to) = (place.path.0 as usize, place.path.1 as usize);
         let path = self.paths.get(from..to).unwrap_or_default();
-        let last = path.rsplit('/').next().unwrap_or_default();
-        let (name, attribute) = match last.strip_prefix('@') {
-            Some(name) => (name, true),
-            None => (last.split('[').next().unwrap_or_default(), false),
-        };
+        let last = || path.rsplit('/').next().and_then(|step| step.split('[').next());
         let name = match place.name {
-            Some(symbol) => self.tables.symbols.local(symbol),
-            None => name,
+            Named::Element(Some(symbol)) | Named::Attribute(symbol) => {
+                self.tables.symbols.local(symbol)
+            }
+            Named::Element(None) => last().filter(|name| !name.is_empty()).unwrap_or(NAMELESS),
         };
+        let attribute = matches!(place.name, Named::Attribute(_));
         let subject = Subject { name, attribute, expected, at_end: false };
         let finding = explain(rule, &subject).at(place.position, path);
         self.add(finding);

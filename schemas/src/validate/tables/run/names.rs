@@ -1,7 +1,9 @@
 //! Where in the document the run is: names of the open elements, their places among siblings, and
 //! the namespaces in scope.
 
-use crate::xml::StartTag;
+use std::fmt::Write;
+
+use crate::xml::{Namespaces, StartTag};
 
 use super::super::{Symbol, simple};
 
@@ -42,6 +44,8 @@ struct Step {
     place: u32,
     /// Where the counts of its children begin.
     children: usize,
+    /// Bytes of its path.
+    path: usize,
 }
 
 impl Way {
@@ -61,7 +65,9 @@ impl Way {
             None => 1,
             Some(parent) => count(&mut self.counted, parent.children, counted(tag, symbol)),
         };
-        self.steps.push(Step { name: self.names.len(), place, children: self.counted.len() });
+        let digits = place.checked_ilog10().filter(|_| place > 1).map_or(0, |n| n as usize + 3);
+        let path = self.path_bytes() + 1 + tag.local.len() + digits;
+        self.steps.push(Step { name: self.names.len(), place, children: self.counted.len(), path });
         self.names.push_str(&tag.local);
     }
 
@@ -92,15 +98,31 @@ impl Way {
     /// The path of one of the open elements; 1 is the root.
     pub(super) fn path_to(&self, depth: usize) -> String {
         let mut path = String::new();
+        self.write_path(depth, &mut path);
+        path
+    }
+
+    /// Bytes of the path of the innermost element, told without making it: a way may be hundreds
+    /// of kilobytes long (P8).
+    pub(super) fn path_bytes(&self) -> usize {
+        self.steps.last().map_or(0, |step| step.path)
+    }
+
+    /// Writes the path of the innermost element behind what `into` holds.
+    pub(super) fn add_path(&self, into: &mut String) {
+        self.write_path(self.steps.len(), into);
+    }
+
+    fn write_path(&self, depth: usize, path: &mut String) {
         for (n, step) in self.steps.iter().enumerate().take(depth) {
             let end = self.steps.get(n + 1).map_or(self.names.len(), |next| next.name);
             path.push('/');
             path.push_str(&self.names[step.name..end]);
             if step.place > 1 {
-                path.push_str(&format!("[{}]", step.place));
+                // Writing into a text does not fail.
+                let _written = write!(path, "[{}]", step.place);
             }
         }
-        path
     }
 }
 
@@ -141,37 +163,23 @@ fn hash(tag: &StartTag) -> u64 {
 }
 
 /// The namespaces in scope, for names in values.
-#[derive(Debug, Default)]
-pub(in crate::validate) struct Scope {
-    /// Depth, prefix, namespace; innermost last.
-    bindings: Vec<(u32, String, String)>,
-}
+#[derive(Default)]
+pub(in crate::validate) struct Scope(Namespaces);
 
 impl Scope {
     /// Takes over what a start tag declares.
     pub(super) fn enter(&mut self, tag: &StartTag) {
-        for declared in &tag.declarations {
-            self.bindings.push((tag.depth, declared.prefix.clone(), declared.uri.clone()));
-        }
+        self.0.enter(&tag.declarations, tag.depth as usize);
     }
 
     /// Forgets what the element at this depth declared.
     pub(super) fn leave(&mut self, depth: u32) {
-        while self.bindings.last().is_some_and(|(declared, ..)| *declared >= depth) {
-            self.bindings.pop();
-        }
+        self.0.leave(depth as usize);
     }
 
     /// The namespace of a prefix; the empty one asks for the default namespace.
     pub(in crate::validate) fn resolve(&self, prefix: &str) -> Option<&str> {
-        let bound = self.bindings.iter().rev().find(|(_, known, _)| known == prefix);
-        match bound {
-            Some((.., uri)) if uri.is_empty() && !prefix.is_empty() => None,
-            Some((.., uri)) => Some(uri),
-            None if prefix.is_empty() => Some(""),
-            None if prefix == "xml" => Some(crate::xml::XML_NAMESPACE),
-            None => None,
-        }
+        self.0.resolve(prefix)
     }
 
     /// The namespace and local name that a QName in a value means; white space around it does not
@@ -218,6 +226,7 @@ mod tests {
         way.enter(&tag("a"), None);
         way.enter(&tag("c"), None);
         assert_eq!(way.path(), "/r/a[3]/c");
+        assert_eq!(way.path_bytes(), "/r/a[3]/c".len());
         assert_eq!(way.path_to(1), "/r");
         assert_eq!(way.name(), "c");
         assert_eq!(way.names(), ["r", "a", "c"]);
@@ -234,6 +243,12 @@ mod tests {
         assert_eq!(way.counted.len(), MAX_COUNTED_NAMES);
         way.enter(&tag("n999"), None);
         assert_eq!(way.path(), "/r/n999");
+        way.leave();
+        for n in 1..=12 {
+            way.enter(&tag("n0"), None);
+            assert_eq!(way.path_bytes(), way.path().len(), "{n}: {}", way.path());
+            way.leave();
+        }
     }
 
     #[test]

@@ -4,9 +4,10 @@ use crate::validate::finding::{Subject, explain};
 use crate::xml::Position;
 
 use super::super::components::Content;
-use super::super::simple::Identity;
+use super::super::simple::{Broken, Identity};
 use super::super::{SimpleId, Symbol};
-use super::{GaveUp, MAX_PATH_BYTES, Place, Run, Within};
+use super::names::Way;
+use super::{GaveUp, MAX_PATH_BYTES, Named, Place, Run, Within};
 
 impl Run<'_> {
     /// Text that is the whole content of the innermost open element. Whether it is valid; where it
@@ -21,26 +22,40 @@ impl Run<'_> {
         let declared = open.declared.map(|id| tables.element(id));
         let constraint = declared.and_then(|element| element.value.as_ref());
         let takes = constraint.filter(|_| !open.has_text && !open.has_children);
+        let fixed = constraint.filter(|value| value.fixed && takes.is_none());
+        let wanted = self.keys.wants_content();
         let own_type = declared.is_some_and(|element| open.kind == Some(element.kind));
         let overridden = open.instance_type && !own_type;
         let text = takes.map_or(self.text.as_str(), |value| &value.text);
-        let checked = if constraint.is_some() || self.keys.wants_content() {
+        let checked = if fixed.is_some() || wanted {
             self.octets.clear();
             tables.simple.value(simple, text, &self.scope, &mut self.octets)
         } else {
             tables.simple.check(simple, text, &self.scope)
         };
-        let key = constraint.and_then(|value| value.key.as_deref());
-        let same = key.is_none_or(|key| *key == *self.octets);
+        let long = checked == Err(Broken::LONG_KEY);
+        if long && wanted {
+            return Err(GaveUp);
+        }
+        let checked = if long { Ok(()) } else { checked };
+        let same = match fixed {
+            None => true,
+            // No fixed value has a key of that length.
+            Some(_) if long => false,
+            // Clause 5.2.2.2.2: the value is compared as one of the actual type.
+            Some(value) if overridden => {
+                let mut key = Vec::new();
+                let valid = tables.simple.value(simple, &value.text, &self.scope, &mut key);
+                valid.is_ok() && key == self.octets
+            }
+            Some(value) => value.key.as_deref().is_none_or(|key| *key == *self.octets),
+        };
         let rule = match (checked, takes) {
-            // Clause 5.1.1: what stands in for the missing text must be a value of this type, too.
+            // Clause 5.1.1: what stands in for the missing text must be valid by this type, too;
+            // which value it is here does not matter.
             (Err(_), Some(_)) if overridden => Some("cvc-elt.5.1.1"),
             (Err(broken), _) => Some(broken.rule),
-            (Ok(()), Some(_)) => (overridden && !same).then_some("cvc-elt.5.1.1"),
-            (Ok(()), None) => {
-                let fixed = constraint.is_some_and(|value| value.fixed);
-                (fixed && !same).then_some("cvc-elt.5.2.2")
-            }
+            (Ok(()), _) => (!same).then_some("cvc-elt.5.2.2"),
         };
         let valid = checked.is_ok();
         if let Some(rule) = rule {
@@ -65,17 +80,16 @@ impl Run<'_> {
         Ok(valid)
     }
 
-    /// The fixed value of an element with mixed content (clause 5.2.2).
+    /// The fixed value of an element without simple content (clause 5.2.2). Only mixed content can
+    /// have it; elements may stand beside it nowhere.
     pub(super) fn fixed_text(&mut self, position: Position) {
         let open = &self.open[self.depth - 1];
         let value = open.declared.and_then(|id| self.tables.element(id).value.as_ref());
         let Some(value) = value.filter(|value| value.fixed) else { return };
-        if !matches!(open.content, Within::Typed(Content::Mixed(_) | Content::Any)) {
-            return;
-        }
+        let mixed = matches!(open.content, Within::Typed(Content::Mixed(_) | Content::Any));
         if open.has_children {
             self.report("cvc-elt.5.2.2.1", position, &[value.text.to_string()]);
-        } else if open.has_text && self.text != *value.text {
+        } else if mixed && open.has_text && self.text != *value.text {
             self.report("cvc-elt.5.2.2.2", position, &[value.text.to_string()]);
         }
     }
@@ -97,20 +111,24 @@ impl Run<'_> {
         }
     }
 
-    /// IDs and references in a valid value, of an attribute where it has a name.
+    /// IDs and references in a valid value, of an attribute where one is given.
     pub(super) fn identify(
         &mut self,
         simple: SimpleId,
         value: &str,
         position: Position,
-        attribute: Option<&str>,
+        attribute: Option<Symbol>,
     ) -> Result<(), GaveUp> {
         let tables = self.tables;
-        let Self { ids, way, paths, scope, .. } = self;
-        let path = || match attribute {
-            Some(name) => format!("{}/@{name}", way.path()),
-            None => way.path(),
+        let name = match attribute {
+            Some(symbol) => Named::Attribute(symbol),
+            None => Named::Element(self.open[self.depth - 1].symbol),
         };
+        let local = attribute.map_or("", |symbol| tables.symbols.local(symbol));
+        let Self { ids, way, paths, scope, .. } = self;
+        // One place for all items of a list: there may be a million.
+        let mut known = None;
+        let mut here = || *known.get_or_insert_with(|| place(paths, way, position, name, local));
         let mut repeated = 0;
         let mut limit = false;
         let mut entity = false;
@@ -121,46 +139,41 @@ impl Run<'_> {
                 Err(_) => limit = true,
             },
             Identity::IdRef => {
-                limit |= ids.reference(name, || place(paths, path(), position, None)).is_err();
+                limit |= ids.reference(name, &mut here).is_err();
             }
             Identity::Entity => entity = true,
         });
-        if entity {
-            // Without a DTD there are no entities (Datatypes 3.3.11).
-            let found = self.here(position, attribute);
+        let found = (entity || repeated > 0).then(&mut here);
+        // Without a DTD there are no entities (Datatypes 3.3.11).
+        if let Some(found) = found.filter(|_| entity) {
             self.told("cvc-datatype-valid.1.2.1", found, &[]);
         }
-        if repeated > 0 {
-            let found = self.here(position, attribute);
+        if let Some(found) = found.filter(|_| repeated > 0) {
             self.told("cvc-id.2", found, &[]);
         }
         if limit { Err(GaveUp) } else { Ok(()) }
     }
 }
 
-impl Run<'_> {
-    /// The innermost open element, or an attribute of it, as a place.
-    fn here(&mut self, position: Position, attribute: Option<&str>) -> Place {
-        let path = match attribute {
-            Some(name) => format!("{}/@{name}", self.way.path()),
-            None => self.way.path(),
-        };
-        place(&mut self.paths, path, position, None)
-    }
-}
-
-/// A place with its path, as long as there is room for paths.
+/// The innermost open element, or an attribute of it where `attribute` is not empty, as a place; with
+/// its path as long as there is room for paths. Without room nothing is made of the path at all.
 pub(super) fn place(
     paths: &mut String,
-    path: String,
+    way: &Way,
     position: Position,
-    name: Option<Symbol>,
+    name: Named,
+    attribute: &str,
 ) -> Place {
-    if paths.len() + path.len() > MAX_PATH_BYTES {
+    let bytes = way.path_bytes() + "/@".len() + attribute.len();
+    if paths.len() + bytes > MAX_PATH_BYTES {
         return Place { position, path: (0, 0), name };
     }
     let from = paths.len();
-    paths.push_str(&path);
+    way.add_path(paths);
+    if !attribute.is_empty() {
+        paths.push_str("/@");
+        paths.push_str(attribute);
+    }
     // MAX_PATH_BYTES is far below 2^32.
     Place { position, path: (from as u32, paths.len() as u32), name }
 }

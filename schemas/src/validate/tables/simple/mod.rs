@@ -31,8 +31,14 @@ use self::expected::Expected;
 use self::facets::Facets;
 use self::names::Form;
 use self::pattern::Patterns;
+pub(crate) use self::pattern::block;
 use self::space::Space;
 use super::SimpleId;
+
+pub(crate) use self::moment::date_time;
+/// Longest equality key of one value, in bytes. The key of a list is longer than its text: ten octets
+/// and more for an item of one.
+pub(in crate::validate) const MAX_KEY_BYTES: usize = 4 << 20;
 
 /// All simple types of a set, those of complex types with simple content among them.
 #[derive(Debug)]
@@ -68,6 +74,9 @@ pub(in crate::validate) struct Broken {
 }
 
 impl Broken {
+    /// No rule is broken, but the equality key is longer than [`MAX_KEY_BYTES`].
+    pub(in crate::validate) const LONG_KEY: Self = Self::new("an equality key that is too long");
+
     const fn new(rule: &'static str) -> Self {
         Self { rule }
     }
@@ -126,7 +135,8 @@ impl SimpleTypes {
     }
 
     /// Judges a value and writes its equality key behind what `into` holds: two values are equal
-    /// just when their keys are. Where the value is not valid, `into` stays as it was.
+    /// just when their keys are. Where the value is not valid, or its key is too long
+    /// ([`Broken::LONG_KEY`]), `into` stays as it was.
     pub(in crate::validate) fn value(
         &self,
         id: SimpleId,
@@ -136,7 +146,9 @@ impl SimpleTypes {
     ) -> Result<(), Broken> {
         let active = self.judge(id, raw, scope)?;
         let before = into.len();
-        self.key(active, raw, scope, into).inspect_err(|_| into.truncate(before))
+        let written = self.key(active, raw, scope, into);
+        let written = written.and_then(|()| bounded(into.len() - before));
+        written.inspect_err(|_| into.truncate(before))
     }
 
     /// What the schema asks for where a value of the type broke a rule; of a union or a list, what
@@ -163,6 +175,16 @@ impl SimpleTypes {
         matches!(self.get(id).variety, Variety::Atomic(_, Identity::Id))
     }
 
+    /// Whether a value of the type may be, or hold, a name with a prefix, which means nothing without
+    /// the namespaces in scope.
+    pub(in crate::validate) fn holds_names(&self, id: SimpleId) -> bool {
+        match &self.get(id).variety {
+            Variety::Atomic(kind, _) => matches!(kind, Kind::QName | Kind::Notation),
+            Variety::List(item) => self.holds_names(*item),
+            Variety::Union(members) => members.iter().any(|member| self.holds_names(*member)),
+        }
+    }
+
     /// Tells `note` every ID, IDREF and ENTITY in a valid value; of a union, what its active
     /// member type makes of the value.
     pub(in crate::validate) fn identities(
@@ -185,6 +207,51 @@ impl SimpleTypes {
                 let active = members.iter().find(|member| self.judge(**member, raw, scope).is_ok());
                 if let Some(member) = active {
                     self.identities(*member, raw, scope, note);
+                }
+            }
+        }
+    }
+
+    /// The types of the items of a list or of the members of a union; none of other types.
+    pub(in crate::validate) fn inside(&self, id: SimpleId) -> &[SimpleId] {
+        match &self.get(id).variety {
+            Variety::Atomic(..) => &[],
+            Variety::List(item) => std::slice::from_ref(item),
+            Variety::Union(members) => members,
+        }
+    }
+
+    /// Whether tabulators and line ends are no part of a value of the type.
+    pub(in crate::validate) fn replaces_space(&self, id: SimpleId) -> bool {
+        self.get(id).space != Space::Preserve
+    }
+
+    /// How many types there are.
+    pub(in crate::validate) fn count(&self) -> usize {
+        self.types.len()
+    }
+
+    /// Tells `deeper` a value and its type, then, as long as it wants that, the items of a list and
+    /// what the active member of a union makes of the value.
+    pub(in crate::validate) fn parts(
+        &self,
+        id: SimpleId,
+        raw: &str,
+        scope: &dyn Scope,
+        deeper: &mut dyn FnMut(SimpleId, &str) -> bool,
+    ) {
+        if !deeper(id, raw) {
+            return;
+        }
+        match &self.get(id).variety {
+            Variety::Atomic(..) => {}
+            Variety::List(item) => {
+                space::items(raw).for_each(|text| self.parts(*item, text, scope, deeper));
+            }
+            Variety::Union(members) => {
+                let active = members.iter().find(|member| self.judge(**member, raw, scope).is_ok());
+                if let Some(member) = active {
+                    self.parts(*member, raw, scope, deeper);
                 }
             }
         }
@@ -352,6 +419,7 @@ impl SimpleTypes {
         scope: &dyn Scope,
         into: &mut Vec<u8>,
     ) -> Result<(), Broken> {
+        let before = into.len();
         into.push(b'l');
         for text in space::items(raw) {
             let active = self.judge(item, text, scope)?;
@@ -360,9 +428,14 @@ impl SimpleTypes {
             self.key(active, text, scope, into)?;
             let length = (into.len() - place - 8) as u64;
             into[place..place + 8].copy_from_slice(&length.to_be_bytes());
+            bounded(into.len() - before)?;
         }
         Ok(())
     }
+}
+
+fn bounded(key_bytes: usize) -> Result<(), Broken> {
+    if key_bytes > MAX_KEY_BYTES { Err(Broken::LONG_KEY) } else { Ok(()) }
 }
 
 /// A name whose prefix is bound to nothing is in no value space (3.2.18).

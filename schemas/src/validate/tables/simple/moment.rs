@@ -103,6 +103,25 @@ pub(super) fn parse(kind: Kind, text: &str) -> Option<Moment<&str>> {
     })
 }
 
+/// What an `xs:dateTime` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DateTime {
+    /// Whole seconds since 1970, in UTC where a time zone is written, else on the clock of a place.
+    pub(crate) seconds: i64,
+    /// Nanoseconds after that; what is finer is cut off.
+    pub(crate) nanoseconds: i32,
+    /// It was written with a time zone.
+    pub(crate) zoned: bool,
+}
+
+/// Reads an `xs:dateTime` whose white space is collapsed (3.2.7.1).
+pub(crate) fn date_time(text: &str) -> Option<DateTime> {
+    let Moment { seconds, fraction, zoned } = parse(Kind::DateTime, text)?;
+    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
+    let nanoseconds = digits.fold(0, |all, digit| all * 10 + i32::from(digit - b'0'));
+    Some(DateTime { seconds: i64::try_from(seconds).ok()?, nanoseconds, zoned })
+}
+
 impl<F: AsRef<str>> Moment<F> {
     /// The partial order of 3.2.7.4: without a zone, a value lies anywhere within 14 hours to
     /// either side.
@@ -310,6 +329,16 @@ mod tests {
         for (kind, text) in bad {
             assert!(parse(kind, text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_date_and_time_in_numbers() {
+        let of = |text| date_time(text).map(|one| (one.seconds, one.nanoseconds, one.zoned));
+        assert_eq!(of("1970-01-02T00:00:00Z"), Some((86_400, 0, true)));
+        assert_eq!(of("1970-01-01T24:00:00"), Some((86_400, 0, false)));
+        assert_eq!(of("1970-01-01T01:00:00.25+01:00"), Some((0, 250_000_000, true)));
+        assert_eq!(of("1969-12-31T23:59:59.1234567899Z"), Some((-1, 123_456_789, true)));
+        assert_eq!((of("1970-01-01"), of("1970-01-01T00:00:00Z ")), (None, None));
     }
 
     #[test]

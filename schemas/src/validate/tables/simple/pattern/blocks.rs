@@ -99,3 +99,8 @@ pub(super) const BLOCKS: [(&str, &[(char, char)]); 96] = [
     ("HighPrivateUseSurrogates", &[]),
     ("LowSurrogates", &[]),
 ];
+
+/// Where the block of this name lies; a name as Appendix F has it, without `Is`.
+pub(crate) fn block(name: &str) -> Option<&'static [(char, char)]> {
+    BLOCKS.iter().find(|(known, _)| *known == name).map(|(_, ranges)| *ranges)
+}

@@ -16,6 +16,8 @@ use regex_automata::util::{primitives::StateID, start};
 use regex_automata::{Anchored, Input, MatchKind, meta};
 use regex_syntax::hir::{ClassUnicode, Hir, HirKind, Look};
 
+pub(crate) use blocks::block;
+
 /// Longest pattern, in bytes.
 const MAX_PATTERN: usize = 64 * 1024;
 /// Largest automaton before states are made of it, in bytes.
