@@ -135,14 +135,11 @@ impl Drop for Folder {
 const OVERLOOKED: [&str; 4] =
     ["cvc-type.2", "cvc-elt.3.2.1", "cvc-complex-type.2.1", "cvc-elt.5.2.2.1"];
 
-/// Whether the library is known to overlook this: one of those rules, a root whose type the message
-/// chose (5.2), or the element of the sample that a type between its own and the head's keeps out of the
+/// Whether the library is known to overlook this: one of those rules, or the element of the sample that a type between its own and the head's keeps out of the
 /// substitution group (3.3.6, Substitution Group OK (Transitive), 2.3).
 fn overlooked(finding: &Finding) -> bool {
     let last = finding.path.rsplit('/').next().unwrap_or_default();
-    let at_root = finding.path.matches('/').count() == 1;
     match &*finding.rule {
-        "cvc-elt.1" => at_root,
         "cvc-complex-type.2.4" => last.split('[').next() == Some("barred"),
         rule => OVERLOOKED.contains(&rule),
     }

@@ -129,9 +129,11 @@ fn an_abstract_type_is_no_type_of_an_element_whoever_names_it() {
 }
 
 #[test]
-fn a_message_does_not_choose_the_type_of_its_root() {
+fn an_undeclared_element_may_name_its_type() {
     let schemas = tables("<xs:complexType name='B'/><xs:element name='r'/>");
-    judged(&schemas, "<u xsi:type='B'/>", Some("cvc-elt.1"));
+    judged(&schemas, "<u/>", Some("cvc-elt.1"));
+    judged(&schemas, "<u xsi:type='B'/>", None);
+    judged(&schemas, "<u xsi:type='B'><x/></u>", Some("cvc-complex-type.2.4"));
     judged(&schemas, "<r><u xsi:type='B'/></r>", None);
 }
 

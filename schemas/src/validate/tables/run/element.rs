@@ -155,9 +155,9 @@ impl Run<'_> {
         if named {
             self.concrete(tag.position);
         }
-        // An element inside may have its type from `xsi:type` alone (cvc-assess-elt, 1.2). What a
-        // message begins with is for its schema to say (5.2), and not for the message.
-        let typed = place > 0 && self.open[place].kind.is_some();
+        // An element may have its type from `xsi:type` alone (cvc-assess-elt, 1.2), the root as well
+        // (5.2): which roots a message may have is for its pack to say.
+        let typed = self.open[place].kind.is_some();
         if let Some(id) = declared {
             self.nil(id, nil, tag.position);
         } else if child == Child::Undeclared && !typed {
