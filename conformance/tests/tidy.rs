@@ -136,6 +136,7 @@ fn libraries_stay_behind_their_walls() {
 fn a_library_beyond_its_wall_is_found() {
     for (package, library) in [
         ("amtsbote-broker", "rusqlite"),
+        ("amtsbote-broker", "tokio-postgres"),
         ("amtsbote-wire", "quick-xml"),
         ("amtsbote-archive", "tokio"),
         ("amtsbote-domain", "reqwest"),

@@ -1,8 +1,9 @@
 //! How many messages a second become durable: 8 KiB each, with 1 and with 32 submitters.
 //!
 //! `cargo run --release -p amtsbote-store --features contract --example accept_rate [FOLDER]
-//! [SECONDS]`. The folder
-//! decides which disk is measured; without one, a temporary folder is used.
+//! [SECONDS] [ADDRESS]`. The folder decides which disk is measured; without one, a temporary folder
+//! is used. With the address of a PostgreSQL server (`postgres://…`), that is the database; each
+//! run needs an empty one.
 
 use std::error::Error;
 use std::io::Write;
@@ -21,7 +22,7 @@ use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{Acceptance, Clock, ENVELOPE_CID, Store};
 use amtsbote_domain::state::{State, WaitingFor};
 use amtsbote_store::contract::keys::DerivedKeys;
-use amtsbote_store::{SqliteStore, StoreOptions};
+use amtsbote_store::{Database, SqliteStore, StoreOptions};
 
 type Failed = Box<dyn Error + Send + Sync>;
 
@@ -43,14 +44,22 @@ async fn main() -> Result<(), Failed> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let seconds: u64 = arguments.next().map_or(Ok(5), |text| text.parse())?;
+    let address = arguments.next();
+    // One store has one clock and one key; on a server both runs are on the same store.
+    let (key, clock) =
+        (LogKey::generate("amtsbote/bench/1")?, Arc::new(BenchClock(Instant::now())));
+    let shared = tempfile::tempdir_in(&folder)?;
+    let numbers = Arc::new(AtomicU64::new(0));
     for submitters in [1, 32] {
         let dir = tempfile::tempdir_in(&folder)?;
-        let key = LogKey::generate("amtsbote/bench/1")?;
-        let clock = Arc::new(BenchClock(Instant::now()));
-        let options = StoreOptions::new(dir.path(), DerivedKeys::new([1; 32]), key, clock);
+        let keys = DerivedKeys::new([1; 32]);
+        let mut options = StoreOptions::new(dir.path(), keys, key.clone(), clock.clone());
+        if let Some(address) = &address {
+            options.database = server(address, shared.path())?;
+        }
         let store = Arc::new(SqliteStore::open(options)?);
         let (count, slowest, took) =
-            measure(&store, submitters, Duration::from_secs(seconds)).await?;
+            measure(&store, &numbers, submitters, Duration::from_secs(seconds)).await?;
         let rate = count as f64 / took.as_secs_f64();
         writeln!(
             std::io::stdout(),
@@ -61,17 +70,30 @@ async fn main() -> Result<(), Failed> {
     Ok(())
 }
 
+/// A server as the database.
+#[cfg(feature = "postgres")]
+fn server(address: &str, shared: &std::path::Path) -> Result<Database, Failed> {
+    let server = amtsbote_store::PostgresOptions::new(address, "bench", shared, None)?;
+    Ok(Database::Postgres(Box::new(server.clock_of_the_store())))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn server(_: &str, _: &std::path::Path) -> Result<Database, Failed> {
+    Err("built without the feature postgres".into())
+}
+
 /// How many were accepted, the longest wait for one, and how long all took.
 async fn measure(
     store: &Arc<SqliteStore>,
+    numbers: &Arc<AtomicU64>,
     submitters: u32,
     length: Duration,
 ) -> Result<(u64, Duration, Duration), Failed> {
-    let numbers = Arc::new(AtomicU64::new(0));
+    let before = numbers.load(Ordering::Relaxed);
     let begun = Instant::now();
     let tasks: Vec<_> = (0..submitters)
         .map(|_| {
-            let (store, numbers) = (Arc::clone(store), Arc::clone(&numbers));
+            let (store, numbers) = (Arc::clone(store), Arc::clone(numbers));
             tokio::spawn(async move {
                 let mut slowest = Duration::ZERO;
                 while begun.elapsed() < length {
@@ -87,7 +109,7 @@ async fn measure(
     for task in tasks {
         slowest = slowest.max(task.await??);
     }
-    Ok((numbers.load(Ordering::Relaxed), slowest, begun.elapsed()))
+    Ok((numbers.load(Ordering::Relaxed) - before, slowest, begun.elapsed()))
 }
 
 async fn accept(store: &SqliteStore, number: u64) -> Result<(), Failed> {

@@ -11,10 +11,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use amtsbote_domain::ports::StoreError;
 use openssl::rand::rand_bytes;
-use rusqlite::Connection;
 
-use crate::error::{cipher_error, database_error, file_error};
+use crate::error::{cipher_error, file_error};
 use crate::group::{Group, Receipts};
+use crate::sql::{Db, params};
 use crate::writer::{Task, WeakQueue};
 
 /// So many names are reserved at once: one commit for many files.
@@ -49,11 +49,7 @@ struct Pool {
 
 impl Files {
     /// Makes the folder, removes what belongs to no message.
-    pub(crate) fn open(
-        dir: PathBuf,
-        queue: WeakQueue,
-        db: &Connection,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn open(dir: PathBuf, queue: WeakQueue, db: &Db) -> Result<Self, StoreError> {
         fs::create_dir_all(&dir).map_err(file_error)?;
         let files = Self { dir, names: Arc::default(), folders: Mutex::default(), queue };
         files.remove_orphans(db)?;
@@ -144,11 +140,17 @@ impl Files {
         Ok(())
     }
 
-    fn remove_orphans(&self, db: &Connection) -> Result<(), StoreError> {
-        let names: Vec<String> = db
-            .prepare("SELECT name FROM reserved_file")
-            .and_then(|mut sql| sql.query_map([], |row| row.get(0))?.collect())
-            .map_err(database_error)?;
+    fn remove_orphans(&self, db: &Db) -> Result<(), StoreError> {
+        // Where there are several nodes, only what former lives of this one have left behind.
+        let of_node = "holder IN (SELECT life FROM node_life WHERE name = ?1 AND life < ?2)";
+        let names: Vec<String> = match db.life() {
+            None => db.query_all("SELECT name FROM reserved_file", &[], |row| row.get(0))?,
+            Some(life) => db.query_all(
+                &format!("SELECT name FROM reserved_file WHERE {of_node}"),
+                params![life.name, life.number],
+                |row| row.get(0),
+            )?,
+        };
         for name in &names {
             if !is_name(name) {
                 return Err(StoreError::Corrupt("a reserved file name".to_owned()));
@@ -162,7 +164,13 @@ impl Files {
         for folder in folders.iter().filter(|folder| folder.is_dir()) {
             sync_folder(folder).map_err(file_error)?;
         }
-        db.execute("DELETE FROM reserved_file", []).map_err(database_error)?;
+        match db.life() {
+            None => db.execute("DELETE FROM reserved_file", &[])?,
+            Some(life) => db.execute(
+                &format!("DELETE FROM reserved_file WHERE {of_node}"),
+                params![life.name, life.number],
+            )?,
+        };
         if !names.is_empty() {
             tracing::info!(reserved = names.len(), "payload files without a message were removed");
         }
@@ -217,11 +225,15 @@ impl Task for ReserveNames {
             let mut octets = [0; 16];
             rand_bytes(&mut octets).map_err(cipher_error)?;
             let name: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-            group
-                .db
-                .prepare_cached("INSERT INTO reserved_file (name) VALUES (?1)")
-                .and_then(|mut sql| sql.execute([&name]))
-                .map_err(database_error)?;
+            match group.db.life() {
+                None => {
+                    group.db.write("INSERT INTO reserved_file (name) VALUES (?1)", params![name])?
+                }
+                Some(life) => group.db.write(
+                    "INSERT INTO reserved_file (name, holder) VALUES (?1, ?2)",
+                    params![name, life.number],
+                )?,
+            };
             self.made.push(name);
         }
         group.touch();

@@ -17,10 +17,10 @@ use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
 use openssl::rand::rand_bytes;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
-use crate::error::{cipher_error, database_error, unreadable};
+use crate::error::{cipher_error, unreadable};
+use crate::sql::{Db, params};
 
 /// The receipts of a group, by the index of their leaf.
 pub(crate) type Receipts = HashMap<u64, Vec<u8>>;
@@ -46,7 +46,7 @@ enum Keep {
 /// A group while its operations run.
 pub(crate) struct Group<'w> {
     /// The transaction.
-    pub(crate) db: &'w Connection,
+    pub(crate) db: &'w Db,
     /// Keys at rest.
     pub(crate) keys: &'w dyn WrappingKeys,
     now: Timestamp,
@@ -64,6 +64,8 @@ pub(crate) struct Mark(usize);
 pub(crate) struct Sealed {
     pub(crate) tree: Appender,
     pub(crate) head: String,
+    /// The first new leaf.
+    pub(crate) first: (u64, Hash),
     pub(crate) receipts: Receipts,
 }
 
@@ -79,7 +81,7 @@ impl<'w> Group<'w> {
     /// A group on a log of `base` leaves. All its evidence bears the time `now`, which must not
     /// lie before that of any leaf.
     pub(crate) fn new(
-        db: &'w Connection,
+        db: &'w Db,
         keys: &'w dyn WrappingKeys,
         origin: &'w str,
         base: u64,
@@ -162,16 +164,11 @@ impl<'w> Group<'w> {
         rand_bytes(&mut salt.0).map_err(cipher_error)?;
         let hash = tree::leaf_hash(&record::leaf(&salt, &canonical));
         let index = self.next_index();
-        self.db
-            .prepare_cached(
-                "INSERT INTO leaf (idx, hash, salt, record, at, message)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )
-            .and_then(|mut sql| {
-                let at = self.now.as_microsecond();
-                sql.execute(params![index as i64, hash.0, salt.0, canonical, at, message])
-            })
-            .map_err(database_error)?;
+        self.db.write(
+            "INSERT INTO leaf (idx, hash, salt, record, at, message)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![index as i64, hash.0, salt.0, canonical, self.now.as_microsecond(), message],
+        )?;
         self.leaves.push(Leaf { hash, salt, record, keep });
         Ok(index)
     }
@@ -198,6 +195,8 @@ impl<'w> Group<'w> {
         key: &LogKey,
         nodes: &NodeCache,
     ) -> Result<Sealed, StoreError> {
+        let first = self.leaves.first().ok_or_else(|| unreadable("a group without leaves"))?;
+        let first = (self.base, first.hash);
         let mut tree = tree.clone();
         let mut new_nodes = Vec::new();
         for leaf in &self.leaves {
@@ -207,24 +206,20 @@ impl<'w> Group<'w> {
             nodes.remember(level, index, hash);
             // The leaf hashes stand in the leaf rows.
             if level > 0 {
-                self.db
-                    .prepare_cached("INSERT INTO node (level, idx, hash) VALUES (?1, ?2, ?3)")
-                    .and_then(|mut sql| sql.execute(params![level, index as i64, hash.0]))
-                    .map_err(database_error)?;
+                let sql = "INSERT INTO node (level, idx, hash) VALUES (?1, ?2, ?3)";
+                self.db.write(sql, params![level, index as i64, hash.0])?;
             }
         }
         let size = tree.size();
         let head = Checkpoint { origin: self.origin.to_owned(), size, root: tree.root() };
         let head = checkpoint::sign(&head, key).map_err(|_| unreadable("the head"))?;
-        self.db
-            .prepare_cached(
-                "INSERT INTO log_head (one, size, note, at) VALUES (1, ?1, ?2, ?3)
-                 ON CONFLICT (one) DO UPDATE SET size = ?1, note = ?2, at = ?3",
-            )
-            .and_then(|mut sql| sql.execute(params![size as i64, head, self.now.as_microsecond()]))
-            .map_err(database_error)?;
+        self.db.write(
+            "INSERT INTO log_head (one, size, note, at) VALUES (1, ?1, ?2, ?3)
+             ON CONFLICT (one) DO UPDATE SET size = ?1, note = ?2, at = ?3",
+            params![size as i64, head, self.now.as_microsecond()],
+        )?;
         let receipts = self.make_receipts(size, &head, nodes)?;
-        Ok(Sealed { tree, head, receipts })
+        Ok(Sealed { tree, head, first, receipts })
     }
 
     fn make_receipts(
@@ -242,12 +237,10 @@ impl<'w> Group<'w> {
             let record = std::mem::take(&mut leaf.record);
             let receipt = make_receipt(index, size, record, leaf.salt, head, &nodes)?;
             if let Keep::Stored { message, kind } = leaf.keep {
-                self.db
-                    .prepare_cached(
-                        "INSERT INTO receipt (leaf, message, kind, body) VALUES (?1, ?2, ?3, ?4)",
-                    )
-                    .and_then(|mut sql| sql.execute(params![index as i64, message, kind, receipt]))
-                    .map_err(database_error)?;
+                self.db.write(
+                    "INSERT INTO receipt (leaf, message, kind, body) VALUES (?1, ?2, ?3, ?4)",
+                    params![index as i64, message, kind, receipt],
+                )?;
             }
             receipts.insert(index, receipt);
         }
@@ -282,31 +275,31 @@ pub(crate) fn make_receipt<N: Nodes>(
 
 /// The newest stored receipt of a kind.
 pub(crate) fn stored_receipt(
-    db: &Connection,
+    db: &Db,
     message: i64,
     kind: &str,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    db.prepare_cached(
+    db.query_opt(
         "SELECT body FROM receipt WHERE message = ?1 AND kind = ?2 ORDER BY leaf DESC LIMIT 1",
+        params![message, kind],
+        |row| row.get(0),
     )
-    .and_then(|mut sql| sql.query_row(params![message, kind], |row| row.get(0)).optional())
-    .map_err(database_error)
 }
 
 /// The nodes of the tree in the database.
-pub(crate) struct StoredNodes<'c>(pub(crate) &'c Connection);
+pub(crate) struct StoredNodes<'c>(pub(crate) &'c Db);
 
 impl Nodes for StoredNodes<'_> {
-    type Error = rusqlite::Error;
+    type Error = StoreError;
 
-    fn node(&self, level: u8, index: u64) -> rusqlite::Result<Hash> {
+    fn node(&self, level: u8, index: u64) -> Result<Hash, StoreError> {
         let index = index as i64;
         if level == 0 {
-            let mut sql = self.0.prepare_cached("SELECT hash FROM leaf WHERE idx = ?1")?;
-            return sql.query_row([index], |row| row.get(0)).map(Hash);
+            let sql = "SELECT hash FROM leaf WHERE idx = ?1";
+            return self.0.query_one(sql, params![index], |row| row.get(0)).map(Hash);
         }
         let sql = "SELECT hash FROM node WHERE level = ?1 AND idx = ?2";
-        self.0.prepare_cached(sql)?.query_row(params![level, index], |row| row.get(0)).map(Hash)
+        self.0.query_one(sql, params![level, index], |row| row.get(0)).map(Hash)
     }
 }
 
@@ -319,7 +312,7 @@ impl NodeCache {
     const LIMIT: usize = 8192;
 
     /// The nodes of `db`, through this cache.
-    fn over<'c>(&'c self, db: &'c Connection) -> CachedNodes<'c> {
+    pub(crate) fn over<'c>(&'c self, db: &'c Db) -> CachedNodes<'c> {
         CachedNodes { cache: self, stored: StoredNodes(db) }
     }
 
@@ -340,15 +333,16 @@ impl NodeCache {
     }
 }
 
-struct CachedNodes<'c> {
+/// See [`NodeCache::over`].
+pub(crate) struct CachedNodes<'c> {
     cache: &'c NodeCache,
     stored: StoredNodes<'c>,
 }
 
 impl Nodes for CachedNodes<'_> {
-    type Error = rusqlite::Error;
+    type Error = StoreError;
 
-    fn node(&self, level: u8, index: u64) -> rusqlite::Result<Hash> {
+    fn node(&self, level: u8, index: u64) -> Result<Hash, StoreError> {
         if let Some(hash) = self.cache.0.borrow().get(&(level, index)) {
             return Ok(*hash);
         }

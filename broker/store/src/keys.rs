@@ -4,13 +4,14 @@
 use amtsbote_domain::evidence::Accepted;
 use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::wrapping::{KeyError, KeyId, Period, Tenant, WrappingKeys};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
-use crate::error::{database_error, unreadable};
+use crate::error::unreadable;
 use crate::group::Group;
 use crate::migrate::database;
 use crate::options::OpenError;
 use crate::secret::Secret;
+use crate::sql::{Db, params};
 
 /// Wraps the data key of a message; says under which number, and the wrapped key. The wrapping key
 /// is durable in the key store before the transaction that refers to it can be committed.
@@ -24,22 +25,16 @@ pub(crate) fn wrap(
     let wrapped = group.keys.wrap(&Tenant::of(record), now, context, key.octets());
     let (id, wrapped) = wrapped.map_err(key_error)?;
     let id = id.to_string();
-    let known = group
-        .db
-        .prepare_cached("SELECT id FROM wrapping_key WHERE key_id = ?1")
-        .and_then(|mut sql| sql.query_row([&id], |row| row.get(0)).optional())
-        .map_err(database_error)?;
-    if let Some(number) = known {
+    let sql = "SELECT id FROM wrapping_key WHERE key_id = ?1";
+    if let Some(number) = group.db.query_opt(sql, params![id], |row| row.get(0))? {
         return Ok((number, wrapped));
     }
-    group
-        .db
-        .execute(
-            "INSERT INTO wrapping_key (key_id, made_at) VALUES (?1, ?2)",
-            params![id, now.as_microsecond()],
-        )
-        .map_err(database_error)?;
-    Ok((group.db.last_insert_rowid(), wrapped))
+    let number = group.db.insert(
+        "id",
+        "INSERT INTO wrapping_key (key_id, made_at) VALUES (?1, ?2)",
+        params![id, now.as_microsecond()],
+    )?;
+    Ok((number, wrapped))
 }
 
 /// The data key of a message, wrapped under the key of this name.
@@ -56,19 +51,16 @@ pub(crate) fn unwrap(
 }
 
 /// The keys that the database names.
-pub(crate) fn named(db: &Connection) -> Result<Vec<KeyId>, StoreError> {
-    let names: Vec<String> = db
-        .prepare("SELECT key_id FROM wrapping_key ORDER BY id")
-        .and_then(|mut sql| sql.query_map([], |row| row.get(0))?.collect())
-        .map_err(database_error)?;
-    let parse = |name: &String| KeyId::parse(name).ok_or_else(|| unreadable("the name of a key"));
-    names.iter().map(parse).collect()
+pub(crate) fn named(db: &Db) -> Result<Vec<KeyId>, StoreError> {
+    db.query_all("SELECT key_id FROM wrapping_key ORDER BY id", &[], |row| {
+        KeyId::parse(&row.get::<String>(0)?).ok_or_else(|| unreadable("the name of a key"))
+    })
 }
 
 /// Whether every key that the database names opens, or was destroyed on purpose. Without one of
 /// them content that was accepted could not be delivered: better not to start than to find out
 /// message by message.
-pub(crate) fn check(db: &Connection, keys: &dyn WrappingKeys) -> Result<(), OpenError> {
+pub(crate) fn check(db: &Db, keys: &dyn WrappingKeys) -> Result<(), OpenError> {
     let named = named(db).map_err(|error| OpenError::Database(error.to_string()))?;
     for id in named {
         match keys.check(&id) {
@@ -81,7 +73,7 @@ pub(crate) fn check(db: &Connection, keys: &dyn WrappingKeys) -> Result<(), Open
 
 /// Refuses a key store whose master key is another one. That a single key is missing shows at the
 /// parts that need it.
-pub(crate) fn same_master(db: &Connection, keys: &dyn WrappingKeys) -> Result<(), OpenError> {
+pub(crate) fn same_master(db: &Db, keys: &dyn WrappingKeys) -> Result<(), OpenError> {
     let named = named(db).map_err(|error| OpenError::Database(error.to_string()))?;
     let other = |id: KeyId| match keys.check(&id) {
         Err(error @ KeyError::OtherMaster(_)) => Some(error),
@@ -92,17 +84,16 @@ pub(crate) fn same_master(db: &Connection, keys: &dyn WrappingKeys) -> Result<()
 
 /// Whether the content of a message is gone on purpose: its wrapping key was destroyed.
 pub(crate) fn is_erased(
-    db: &Connection,
+    db: &Db,
     keys: &dyn WrappingKeys,
     message: i64,
 ) -> Result<bool, StoreError> {
-    let name: Option<String> = db
-        .prepare_cached(
-            "SELECT k.key_id FROM message m JOIN wrapping_key k ON k.id = m.period
-             WHERE m.seq = ?1",
-        )
-        .and_then(|mut sql| sql.query_row([message], |row| row.get(0)).optional())
-        .map_err(database_error)?;
+    let name: Option<String> = db.query_opt(
+        "SELECT k.key_id FROM message m JOIN wrapping_key k ON k.id = m.period
+         WHERE m.seq = ?1",
+        params![message],
+        |row| row.get(0),
+    )?;
     let id = name.as_deref().and_then(KeyId::parse);
     Ok(id.is_some_and(|id| matches!(keys.check(&id), Err(KeyError::Destroyed(_)))))
 }
@@ -124,7 +115,7 @@ pub(crate) fn export(db: &Connection, keys: &dyn WrappingKeys) -> Result<(), Ope
         let id = keys.adopt(&period, &wrapped)?;
         db.execute(
             "INSERT INTO exported_key (number, key_id) VALUES (?1, ?2)",
-            params![number, id.to_string()],
+            rusqlite::params![number, id.to_string()],
         )
         .map_err(database)?;
     }

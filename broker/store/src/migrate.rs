@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 
 use crate::keys;
 use crate::options::OpenError;
+use crate::sql::Db;
 use crate::writer::Fault;
 
 /// Every migration, in order; the first has number 1.
@@ -36,8 +37,9 @@ pub(crate) fn open_writer(
     path: &Path,
     now: Timestamp,
     keys: &dyn WrappingKeys,
+    max_pages: Option<u32>,
     fails: &dyn Fn(Fault) -> bool,
-) -> Result<Connection, OpenError> {
+) -> Result<Db, OpenError> {
     let mut db = Connection::open(path).map_err(database)?;
     db.busy_timeout(BUSY).map_err(database)?;
     // FULL: every commit is synced before it is answered (P1).
@@ -66,7 +68,10 @@ pub(crate) fn open_writer(
         .map_err(database)?;
     killed(Fault::KeysInTheLog)?;
     empty_log(&db)?;
-    Ok(db)
+    if let Some(pages) = max_pages {
+        db.pragma_update(None, "max_page_count", pages).map_err(database)?;
+    }
+    Ok(Db::Sqlite(db))
 }
 
 /// Once the keys have left: writes the log back into the database and cuts it off, so that they are
@@ -90,17 +95,25 @@ fn empty_log(db: &Connection) -> Result<(), OpenError> {
 }
 
 /// Opens the database for reading only.
-pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Db> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     db.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
     db.set_prepared_statement_cache_capacity(64);
-    Ok(db)
+    Ok(Db::Sqlite(db))
 }
 
 /// Refuses a store that this program does not know, for those who only read.
-pub(crate) fn check(db: &Connection) -> Result<(), OpenError> {
+pub(crate) fn check(db: &Db) -> Result<(), OpenError> {
+    match db {
+        Db::Sqlite(db) => check_file(db),
+        #[cfg(feature = "postgres")]
+        Db::Postgres(_) => crate::postgres::check(db),
+    }
+}
+
+fn check_file(db: &Connection) -> Result<(), OpenError> {
     match recorded(db)?.len() {
         count if count == MIGRATIONS.len() => agree(db, MIGRATIONS),
         count => {

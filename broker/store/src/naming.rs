@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::ports::{NamingPage, StoreError};
 use amtsbote_domain::state::{ClearingCause, State, WaitingFor};
-use rusqlite::{Connection, params};
 use serde::Deserialize;
 
-use crate::error::{database_error, unreadable};
+use crate::error::unreadable;
 use crate::reader::{PAGE, read_cursor};
 use crate::rows::deliveries;
+use crate::sql::{Db, params};
 
 /// Most deliveries that one call looks at, so that it ends within a second however many are open.
 #[cfg(not(test))]
@@ -50,7 +50,7 @@ struct Signer {
 
 /// A page of open deliveries that name one of these certificates.
 pub(crate) fn naming(
-    db: &Connection,
+    db: &Db,
     certificates: &BTreeSet<Digest>,
     after: Option<&str>,
     limit: u32,
@@ -58,14 +58,13 @@ pub(crate) fn naming(
     let after = after.map_or(Ok(0), read_cursor)?;
     let limit = limit.clamp(1, PAGE) as usize;
     let (open, more) = open_after(db, after)?;
-    let mut record = db.prepare_cached(RECORD).map_err(database_error)?;
     let mut page = NamingPage::default();
     for (at, seq) in open.iter().enumerate() {
-        let octets: Vec<u8> = record.query_row([seq], |row| row.get(0)).map_err(database_error)?;
+        let octets: Vec<u8> = db.query_one(RECORD, params![*seq], |row| row.get(0))?;
         let named: Named = serde_json::from_slice(&octets).map_err(|_| unreadable("a record"))?;
         let by_account = named.account_certificate.is_some_and(|c| certificates.contains(&c));
         if by_account || certificates.contains(&named.signature.certificate) {
-            let found = deliveries(db, "WHERE m.seq = ?1", &[seq])?;
+            let found = deliveries(db, "WHERE m.seq = ?1", params![*seq])?;
             page.deliveries.extend(found.into_iter().map(|placed| placed.delivery));
         }
         let last = at + 1 == open.len();
@@ -78,15 +77,13 @@ pub(crate) fn naming(
 }
 
 /// The first open deliveries behind a place, and whether others follow.
-fn open_after(db: &Connection, after: i64) -> Result<(Vec<i64>, bool), StoreError> {
-    let mut sql = db.prepare_cached(IN_STATE).map_err(database_error)?;
-    let mut open = Vec::new();
+fn open_after(db: &Db, after: i64) -> Result<(Vec<i64>, bool), StoreError> {
+    let mut open: Vec<i64> = Vec::new();
     for state in OPEN {
-        let values = params![state.as_str(), after, LOOKED_AT as i64 + 1];
-        let found = sql.query_map(values, |row| row.get::<_, i64>(0)).map_err(database_error)?;
-        for seq in found {
-            open.push(seq.map_err(database_error)?);
-        }
+        let most = LOOKED_AT as i64 + 1;
+        open.append(
+            &mut db.query_all(IN_STATE, params![state.as_str(), after, most], |row| row.get(0))?,
+        );
     }
     open.sort_unstable();
     let more = open.len() > LOOKED_AT;

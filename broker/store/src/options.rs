@@ -10,8 +10,11 @@ use amtsbote_domain::wrapping::{KeyError, WrappingKeys};
 
 /// What a store needs. The limits have defaults; see [`StoreOptions::new`].
 pub struct StoreOptions {
-    /// The folder with everything in it; made when absent.
+    /// The folder with everything in it; made when absent. With a server, what belongs to this node
+    /// alone.
     pub dir: PathBuf,
+    /// Where state, order, leases and evidence are kept.
+    pub database: Database,
     /// Wrap the data keys of messages; they lie in the key store.
     pub keys: Arc<dyn WrappingKeys>,
     /// Signs the heads; its name is the log's origin.
@@ -42,6 +45,7 @@ impl StoreOptions {
     ) -> Self {
         Self {
             dir: dir.into(),
+            database: Database::File,
             keys,
             log_key,
             clock,
@@ -52,6 +56,17 @@ impl StoreOptions {
             max_pages: None,
         }
     }
+}
+
+/// The database of a store.
+#[derive(Clone, Default)]
+pub enum Database {
+    /// SQLite, in the store's folder; one process has it to itself.
+    #[default]
+    File,
+    /// A server that several nodes share.
+    #[cfg(feature = "postgres")]
+    Postgres(Box<crate::PostgresOptions>),
 }
 
 /// Why a store did not open. Nothing was changed, except that migrations may have run.

@@ -1,7 +1,6 @@
 //! Reading: connections of their own, each answer from one snapshot.
 
 use std::io::{Cursor, Read};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amtsbote_archive::checkpoint::Checkpoint;
@@ -12,17 +11,16 @@ use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{Delivery, Entry, Figures, InboxPage, Prior, Query, StoreError};
 use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use tokio::sync::Semaphore;
 
-use crate::error::{cipher_error, database_error, unreadable};
+use crate::error::{cipher_error, unreadable};
 use crate::files::Files;
 use crate::group::{StoredNodes, make_receipt, stored_receipt};
 use crate::keys;
-use crate::migrate::open_reader;
 use crate::operation::accept::ACCEPTED;
 use crate::rows::{Placed, deliveries, micros_up, read_digest, read_evidence, read_time, seq_of};
 use crate::seal::{Opener, Place};
+use crate::sql::{Db, Source, Value, params};
 
 /// Most deliveries in one answer.
 pub(crate) const PAGE: u32 = 1000;
@@ -41,20 +39,20 @@ pub(crate) const UNCERTAIN: &str =
 
 /// The reading connections.
 pub(crate) struct Readers {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    source: Source,
+    idle: Mutex<Vec<Db>>,
     permits: Semaphore,
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf, count: usize) -> Self {
-        Self { path, idle: Mutex::default(), permits: Semaphore::new(count.max(1)) }
+    pub(crate) fn new(source: Source, count: usize) -> Self {
+        Self { source, idle: Mutex::default(), permits: Semaphore::new(count.max(1)) }
     }
 
     /// Runs `work` on one snapshot, where blocking is allowed.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Db) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let gone = |_| StoreError::Unavailable("the store is shutting down".to_owned());
         let _permit = self.permits.acquire().await.map_err(gone)?;
@@ -63,13 +61,12 @@ impl Readers {
             let idle = readers.connections().pop();
             let db = match idle {
                 Some(db) => db,
-                None => open_reader(&readers.path).map_err(database_error)?,
+                None => readers.source.reader()?,
             };
-            let answer = {
-                let snapshot = db.unchecked_transaction().map_err(database_error)?;
-                work(&snapshot)
-            };
-            readers.connections().push(db);
+            let answer = db.snapshot(work);
+            if !db.is_lost() {
+                readers.connections().push(db);
+            }
             answer
         })
         .await
@@ -81,28 +78,24 @@ impl Readers {
         self.connections().clear();
     }
 
-    fn connections(&self) -> MutexGuard<'_, Vec<Connection>> {
+    fn connections(&self) -> MutexGuard<'_, Vec<Db>> {
         // A panic elsewhere cannot leave the list half changed.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 pub(crate) fn prior(
-    db: &Connection,
+    db: &Db,
     account: &AccountId,
     transport: Transport,
     id: &TransportId,
 ) -> Result<Option<Prior>, StoreError> {
-    let found: Option<(i64, String, Vec<u8>)> = db
-        .prepare_cached(
-            "SELECT seq, hub_id, content_digest FROM message
-             WHERE account = ?1 AND transport = ?2 AND transport_id = ?3",
-        )
-        .and_then(|mut sql| {
-            let values = params![account.as_str(), transport.as_str(), id.as_str()];
-            sql.query_row(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-        })
-        .map_err(database_error)?;
+    let found: Option<(i64, String, Vec<u8>)> = db.query_opt(
+        "SELECT seq, hub_id, content_digest FROM message
+         WHERE account = ?1 AND transport = ?2 AND transport_id = ?3",
+        params![account.as_str(), transport.as_str(), id.as_str()],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
     let Some((seq, hub_id, digest)) = found else { return Ok(None) };
     Ok(Some(Prior {
         hub_id: read_hub_id(&hub_id)?,
@@ -113,7 +106,7 @@ pub(crate) fn prior(
 }
 
 pub(crate) fn inbox(
-    db: &Connection,
+    db: &Db,
     reader: &PartyId,
     after: Option<&str>,
     limit: u32,
@@ -122,7 +115,7 @@ pub(crate) fn inbox(
     let after = after.map_or(Ok(0), read_cursor)?;
     let limit = limit.clamp(1, PAGE);
     let found =
-        deliveries(db, INBOX, &[&reader.as_str(), &after, &now.as_microsecond(), &(limit + 1)])?;
+        deliveries(db, INBOX, params![reader.as_str(), after, now.as_microsecond(), limit + 1])?;
     Ok(page(found, limit as usize))
 }
 
@@ -138,37 +131,31 @@ pub(crate) fn read_cursor(text: &str) -> Result<i64, StoreError> {
     i64::from_str_radix(text, 16).ok().filter(|seq| *seq >= 0).ok_or(StoreError::NotFound)
 }
 
-pub(crate) fn delivery(db: &Connection, hub_id: &HubId) -> Result<Delivery, StoreError> {
-    let found = deliveries(db, "WHERE m.hub_id = ?1", &[&hub_id.as_str()])?;
+pub(crate) fn delivery(db: &Db, hub_id: &HubId) -> Result<Delivery, StoreError> {
+    let found = deliveries(db, "WHERE m.hub_id = ?1", params![hub_id.as_str()])?;
     found.into_iter().next().map(|placed| placed.delivery).ok_or(StoreError::NotFound)
 }
 
-pub(crate) fn uncertain(
-    db: &Connection,
-    limit: u32,
-    now: Timestamp,
-) -> Result<Vec<Delivery>, StoreError> {
-    let found = deliveries(db, UNCERTAIN, &[&now.as_microsecond(), &limit.min(PAGE)])?;
+pub(crate) fn uncertain(db: &Db, limit: u32, now: Timestamp) -> Result<Vec<Delivery>, StoreError> {
+    let found = deliveries(db, UNCERTAIN, params![now.as_microsecond(), limit.min(PAGE)])?;
     Ok(found.into_iter().map(|placed| placed.delivery).collect())
 }
 
-pub(crate) fn find(db: &Connection, id: &str) -> Result<Vec<HubId>, StoreError> {
-    let found: Vec<String> = db
-        .prepare_cached(
-            "SELECT hub_id FROM message WHERE seq IN (
-                SELECT seq FROM message WHERE hub_id = ?1
-                UNION SELECT * FROM (SELECT seq FROM message WHERE transport_id = ?1
-                    ORDER BY seq DESC LIMIT 100)
-                UNION SELECT * FROM (SELECT seq FROM message WHERE business_uuid = ?1
-                    ORDER BY seq DESC LIMIT 100))
-             ORDER BY seq DESC LIMIT 100",
-        )
-        .and_then(|mut sql| sql.query_map([id], |row| row.get(0))?.collect())
-        .map_err(database_error)?;
-    found.iter().map(|id| read_hub_id(id)).collect()
+pub(crate) fn find(db: &Db, id: &str) -> Result<Vec<HubId>, StoreError> {
+    db.query_all(
+        "SELECT hub_id FROM message WHERE seq IN (
+            SELECT seq FROM message WHERE hub_id = ?1
+            UNION SELECT * FROM (SELECT seq FROM message WHERE transport_id = ?1
+                ORDER BY seq DESC LIMIT 100) AS by_transport
+            UNION SELECT * FROM (SELECT seq FROM message WHERE business_uuid = ?1
+                ORDER BY seq DESC LIMIT 100) AS by_business)
+         ORDER BY seq DESC LIMIT 100",
+        params![id],
+        |row| read_hub_id(&row.get::<String>(0)?),
+    )
 }
 
-pub(crate) fn list(db: &Connection, query: &Query) -> Result<Vec<Delivery>, StoreError> {
+pub(crate) fn list(db: &Db, query: &Query) -> Result<Vec<Delivery>, StoreError> {
     let before = match &query.before {
         Some(hub_id) => seq_of(db, hub_id)?.ok_or(StoreError::NotFound)?,
         None => i64::MAX,
@@ -193,55 +180,46 @@ pub(crate) fn list(db: &Connection, query: &Query) -> Result<Vec<Delivery>, Stor
 /// One walk, newest first, along the index of the first restriction there is; `+` keeps SQLite
 /// from choosing another.
 fn list_by(
-    db: &Connection,
+    db: &Db,
     query: &Query,
     party: Option<(&str, &PartyId)>,
     first: i64,
     before: i64,
     limit: u32,
 ) -> Result<Vec<Placed>, StoreError> {
-    let party_id = party.map(|(_, id)| id.as_str());
     let (service, state) = (query.service.as_deref(), query.state.as_deref());
+    let mut values = params![first, before, limit].to_vec();
     let mut rest = "WHERE".to_owned();
-    let mut driven = false;
-    let mut restrict = |column: &str, value: u32| {
-        let plus = if driven { "+" } else { "" };
-        driven = true;
-        rest.push_str(&format!(" {plus}{column} = ?{value} AND"));
+    let mut restrict = |column: &str, value| {
+        let plus = if values.len() > 3 { db.no_index() } else { "" };
+        values.push(Value::Text(value));
+        rest.push_str(&format!(" {plus}{column} = ?{} AND", values.len()));
     };
-    if let Some((role, _)) = party {
-        restrict(&format!("m.{role}"), 1);
+    if let Some((role, id)) = party {
+        restrict(&format!("m.{role}"), id.as_str());
     }
-    if service.is_some() {
-        restrict("m.service", 2);
+    if let Some(service) = service {
+        restrict("m.service", service);
     }
     let by_state = state.is_some() && party.is_none() && service.is_none();
-    if state.is_some() {
-        restrict("d.word", 3);
+    if let Some(state) = state {
+        restrict("d.word", state);
     }
     let seq = if by_state { "d.seq" } else { "m.seq" };
-    rest.push_str(&format!(" {seq} >= ?4 AND {seq} < ?5 ORDER BY {seq} DESC LIMIT ?6"));
-    // Every number up to the last is bound, used or not.
-    let values: [&dyn ToSql; 6] = [&party_id, &service, &state, &first, &before, &limit];
+    rest.push_str(&format!(" {seq} >= ?1 AND {seq} < ?2 ORDER BY {seq} DESC LIMIT ?3"));
     deliveries(db, &rest, &values)
 }
 
 /// The first message accepted at or after a time: times grow with the numbers.
-fn first_since(db: &Connection, since: Timestamp) -> Result<i64, StoreError> {
+fn first_since(db: &Db, since: Timestamp) -> Result<i64, StoreError> {
     let since = micros_up(since);
-    let mut at_or_after = db
-        .prepare_cached("SELECT seq, accepted_at FROM message WHERE seq >= ?1 ORDER BY seq LIMIT 1")
-        .map_err(database_error)?;
-    let last: Option<i64> = db
-        .query_row("SELECT max(seq) FROM message", [], |row| row.get(0))
-        .map_err(database_error)?;
+    let at_or_after = "SELECT seq, accepted_at FROM message WHERE seq >= ?1 ORDER BY seq LIMIT 1";
+    let last: Option<i64> = db.query_one("SELECT max(seq) FROM message", &[], |row| row.get(0))?;
     let (mut low, mut high) = (0, last.unwrap_or(0) + 1);
     while low < high {
         let middle = low + (high - low) / 2;
-        let found: Option<(i64, i64)> = at_or_after
-            .query_row([middle], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
-            .map_err(database_error)?;
+        let found: Option<(i64, i64)> =
+            db.query_opt(at_or_after, params![middle], |row| Ok((row.get(0)?, row.get(1)?)))?;
         match found {
             Some((seq, at)) if at < since => low = seq + 1,
             _ => high = middle,
@@ -250,23 +228,17 @@ fn first_since(db: &Connection, since: Timestamp) -> Result<i64, StoreError> {
     Ok(low)
 }
 
-pub(crate) fn timeline(db: &Connection, hub_id: &HubId) -> Result<Vec<Entry>, StoreError> {
+pub(crate) fn timeline(db: &Db, hub_id: &HubId) -> Result<Vec<Entry>, StoreError> {
     let seq = seq_of(db, hub_id)?.ok_or(StoreError::NotFound)?;
-    let rows: Vec<(i64, i64, Vec<u8>)> = db
-        .prepare_cached("SELECT idx, at, record FROM leaf WHERE message = ?1 ORDER BY idx")
-        .and_then(|mut sql| {
-            sql.query_map([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
-        })
-        .map_err(database_error)?;
-    rows.into_iter()
-        .map(|(index, at, record)| {
-            let evidence = read_evidence(&record)?;
-            Ok(Entry { index: index.unsigned_abs(), at: read_time(at)?, evidence })
-        })
-        .collect()
+    let sql = "SELECT idx, at, record FROM leaf WHERE message = ?1 ORDER BY idx";
+    db.query_all(sql, params![seq], |row| {
+        let evidence = read_evidence(&row.get::<Vec<u8>>(2)?)?;
+        let index = row.get::<i64>(0)?.unsigned_abs();
+        Ok(Entry { index, at: read_time(row.get(1)?)?, evidence })
+    })
 }
 
-pub(crate) fn receipt(db: &Connection, hub_id: &HubId, kind: &str) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn receipt(db: &Db, hub_id: &HubId, kind: &str) -> Result<Vec<u8>, StoreError> {
     let seq = seq_of(db, hub_id)?.ok_or(StoreError::NotFound)?;
     stored_receipt(db, seq, kind)?.ok_or(StoreError::NotFound)
 }
@@ -282,37 +254,31 @@ pub(crate) struct StoredPart {
 impl StoredPart {
     /// Finds a part and opens its sealed octets. The place in the row says how it was sealed.
     pub(crate) fn find(
-        db: &Connection,
+        db: &Db,
         keys: &dyn WrappingKeys,
         open_file: impl Fn(&str) -> std::io::Result<std::fs::File>,
         hub_id: &HubId,
         cid: &str,
     ) -> Result<Self, StoreError> {
         type Found = (String, Vec<u8>, u32, i64, Vec<u8>, Option<String>, Option<Vec<u8>>);
-        let found: Option<Found> = db
-            .prepare_cached(
-                "SELECT k.key_id, m.wrapped_key, p.part, p.size, p.sha256, p.file, p.body
-                 FROM message m JOIN payload p ON p.message = m.seq
-                    JOIN wrapping_key k ON k.id = m.period
-                 WHERE m.hub_id = ?1 AND p.cid = ?2",
-            )
-            .and_then(|mut sql| {
-                sql.query_row(params![hub_id.as_str(), cid], |row| {
-                    Ok((
-                        row.get(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        row.get(3)?,
-                        row.get(4)?,
-                        row.get(5)?,
-                        row.get(6)?,
-                    ))
-                })
-                .optional()
-            })
-            .map_err(database_error)?;
-        let (key_id, wrapped, part, size, sha256, file, body) =
-            found.ok_or(StoreError::NotFound)?;
+        let (key_id, wrapped, part, size, sha256, file, body): Found = db.query_one(
+            "SELECT k.key_id, m.wrapped_key, p.part, p.size, p.sha256, p.file, p.body
+             FROM message m JOIN payload p ON p.message = m.seq
+                JOIN wrapping_key k ON k.id = m.period
+             WHERE m.hub_id = ?1 AND p.cid = ?2",
+            params![hub_id.as_str(), cid],
+            |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                    row.get(4)?,
+                    row.get(5)?,
+                    row.get(6)?,
+                ))
+            },
+        )?;
         let key = Arc::new(keys::unwrap(keys, &key_id, hub_id.as_str(), &wrapped)?);
         let source: Box<dyn Read + Send> = match (file, body) {
             (None, Some(body)) => Box::new(Cursor::new(body)),
@@ -340,7 +306,7 @@ fn missing_file(error: std::io::Error) -> StoreError {
 }
 
 pub(crate) fn open_part(
-    db: &Connection,
+    db: &Db,
     keys: &dyn WrappingKeys,
     files: &Files,
     hub_id: &HubId,
@@ -349,17 +315,12 @@ pub(crate) fn open_part(
     StoredPart::find(db, keys, |name| files.open_file(name), hub_id, cid)?.open()
 }
 
-pub(crate) fn head(db: &Connection) -> Result<String, StoreError> {
-    db.query_row("SELECT note FROM log_head", [], |row| row.get(0)).map_err(database_error)
+pub(crate) fn head(db: &Db) -> Result<String, StoreError> {
+    db.query_one("SELECT note FROM log_head", &[], |row| row.get(0))
 }
 
 /// The hashes of a tile: 256 to a full one, each level of tiles eight levels of the tree apart.
-pub(crate) fn tile(
-    db: &Connection,
-    level: u8,
-    index: u64,
-    width: u16,
-) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn tile(db: &Db, level: u8, index: u64, width: u16) -> Result<Vec<u8>, StoreError> {
     let first = index.checked_mul(256).and_then(|first| i64::try_from(first).ok());
     let (Some(first), 1..=256, 0..=7) = (first, width, level) else {
         return Err(StoreError::NotFound);
@@ -369,53 +330,42 @@ pub(crate) fn tile(
         0 => "SELECT hash FROM leaf WHERE ?1 = 0 AND idx >= ?2 AND idx < ?3 ORDER BY idx",
         _ => "SELECT hash FROM node WHERE level = ?1 AND idx >= ?2 AND idx < ?3 ORDER BY idx",
     };
-    let hashes: Vec<[u8; 32]> = db
-        .prepare_cached(sql)
-        .and_then(|mut sql| {
-            sql.query_map(params![level * 8, first, end], |row| row.get(0))?.collect()
-        })
-        .map_err(database_error)?;
+    let hashes: Vec<[u8; 32]> =
+        db.query_all(sql, params![level * 8, first, end], |row| row.get(0))?;
     if hashes.len() != usize::from(width) {
         return Err(StoreError::NotFound);
     }
     Ok(hashes.concat())
 }
 
-pub(crate) fn prove(db: &Connection, index: u64) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn prove(db: &Db, index: u64) -> Result<Vec<u8>, StoreError> {
     let head = head(db)?;
     let Checkpoint { size, .. } =
         Checkpoint::unverified(&head).map_err(|_| unreadable("the head"))?;
     let row = i64::try_from(index).map_err(|_| StoreError::NotFound)?;
-    let (record, salt): (Vec<u8>, [u8; 32]) = db
-        .prepare_cached("SELECT record, salt FROM leaf WHERE idx = ?1")
-        .and_then(|mut sql| sql.query_row([row], |row| Ok((row.get(0)?, row.get(1)?))))
-        .map_err(database_error)?;
+    let (record, salt): (Vec<u8>, [u8; 32]) =
+        db.query_one("SELECT record, salt FROM leaf WHERE idx = ?1", params![row], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let record = serde_json::from_slice(&record).map_err(|_| unreadable("a record"))?;
     make_receipt(index, size, record, Salt(salt), &head, &StoredNodes(db))
 }
 
-pub(crate) fn figures(db: &Connection) -> Result<Figures, StoreError> {
-    let deliveries: Vec<(String, i64)> = db
-        .prepare_cached("SELECT word, count(*) FROM delivery GROUP BY word ORDER BY word")
-        .and_then(|mut sql| sql.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
-        .map_err(database_error)?;
-    let leaves: Option<i64> = db
-        .query_row("SELECT size FROM log_head", [], |row| row.get(0))
-        .optional()
-        .map_err(database_error)?;
+pub(crate) fn figures(db: &Db) -> Result<Figures, StoreError> {
+    let sql = "SELECT word, count(*) FROM delivery GROUP BY word ORDER BY word";
+    let deliveries: Vec<(String, i64)> =
+        db.query_all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let leaves: Option<i64> = db.query_opt("SELECT size FROM log_head", &[], |row| row.get(0))?;
     let mut oldest: Option<i64> = None;
     for word in ["waiting", "in-delivery", "uncertain", "in-clearing"] {
-        let first: Option<i64> = db
-            .prepare_cached("SELECT min(seq) FROM delivery WHERE word = ?1")
-            .and_then(|mut sql| sql.query_row([word], |row| row.get(0)))
-            .map_err(database_error)?;
+        let sql = "SELECT min(seq) FROM delivery WHERE word = ?1";
+        let first: Option<i64> = db.query_one(sql, params![word], |row| row.get(0))?;
         oldest = oldest.into_iter().chain(first).min();
     }
     let oldest_open = oldest
         .map(|seq| {
             let sql = "SELECT accepted_at FROM message WHERE seq = ?1";
-            let at = db.query_row(sql, [seq], |row| row.get(0)).map_err(database_error)?;
-            read_time(at)
+            read_time(db.query_one(sql, params![seq], |row| row.get(0))?)
         })
         .transpose()?;
     Ok(Figures {

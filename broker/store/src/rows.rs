@@ -6,9 +6,9 @@ use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::{Delivery, StoreError};
 use amtsbote_domain::state::State;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
-use crate::error::{database_error, unreadable};
+use crate::error::unreadable;
+use crate::sql::{Db, Row, Value, params};
 
 /// The columns of [`RawDelivery`], from `message m`, `delivery d` and `leaf l`.
 pub(crate) const DELIVERY: &str =
@@ -37,16 +37,14 @@ struct RawDelivery {
 
 /// Deliveries that `rest` selects and orders: what follows [`DELIVERY`].
 pub(crate) fn deliveries(
-    db: &Connection,
+    db: &Db,
     rest: &str,
-    values: &[&dyn ToSql],
+    values: &[Value<'_>],
 ) -> Result<Vec<Placed>, StoreError> {
-    let mut sql = db.prepare_cached(&format!("{DELIVERY} {rest}")).map_err(database_error)?;
-    let rows = sql.query_map(values, raw_delivery).map_err(database_error)?;
-    rows.map(|row| placed(row.map_err(database_error)?)).collect()
+    db.query_all(&format!("{DELIVERY} {rest}"), values, |row| placed(raw_delivery(row)?))
 }
 
-fn raw_delivery(row: &Row<'_>) -> rusqlite::Result<RawDelivery> {
+fn raw_delivery(row: &Row<'_>) -> Result<RawDelivery, StoreError> {
     Ok(RawDelivery {
         seq: row.get(0)?,
         accepted_at: row.get(1)?,
@@ -116,10 +114,9 @@ pub(crate) fn read_digest(octets: &[u8]) -> Result<Digest, StoreError> {
 }
 
 /// The number of a message.
-pub(crate) fn seq_of(db: &Connection, hub_id: &HubId) -> Result<Option<i64>, StoreError> {
-    db.prepare_cached("SELECT seq FROM message WHERE hub_id = ?1")
-        .and_then(|mut sql| sql.query_row([hub_id.as_str()], |row| row.get(0)).optional())
-        .map_err(database_error)
+pub(crate) fn seq_of(db: &Db, hub_id: &HubId) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT seq FROM message WHERE hub_id = ?1";
+    db.query_opt(sql, params![hub_id.as_str()], |row| row.get(0))
 }
 
 #[cfg(test)]

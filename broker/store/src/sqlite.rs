@@ -1,4 +1,4 @@
-//! The store over SQLite: who is asked for what.
+//! The store over its database: who is asked for what.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,7 +21,6 @@ use amtsbote_domain::ports::{
 };
 use amtsbote_domain::state::{Event, State};
 use amtsbote_domain::wrapping::{KeyId, WrappingKeys};
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::clearing::{cases, decide, proposals};
@@ -33,17 +32,21 @@ use crate::keys;
 use crate::naming;
 use crate::operation::accept::Accept;
 use crate::operation::{apply, hand_out, lease, record, sweep};
-use crate::options::{OpenError, StoreOptions};
+use crate::options::{Database, OpenError, StoreOptions};
 use crate::reader::{self, Readers};
 use crate::reserve::Reserve;
+use crate::sql::{Db, Source};
 use crate::startup::{self, Lock, Opened};
 use crate::verify::{self, VerifyError, VerifyReport};
-use crate::writer::{Answer, Faults, Queue, Work, database_path};
+use crate::writer::{Answer, Faults, Queue, Work};
 
-/// The hub's store in one folder: SQLite, sealed payload files, the head guard. One process at a
-/// time. Dropping it finishes what was begun and waits for the writer.
+/// The hub's store: SQLite, sealed payload files and the head guard in one folder, which one process
+/// has at a time; or a node's part in a store on PostgreSQL, beside others ([`Database`]). Dropping
+/// it finishes what was begun and waits for the writer.
 pub struct SqliteStore {
     dir: PathBuf,
+    source: Source,
+    payload: PathBuf,
     /// None only while dropping.
     queue: Option<Queue>,
     writer: Option<JoinHandle<()>>,
@@ -62,7 +65,8 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the store in its folder, or makes it. Reads and writes files: call it where blocking
     /// is allowed. Refuses a log that is smaller or other than what was released; attempts that
-    /// the last process left open become uncertain (P2).
+    /// the last process left open become uncertain (P2); on a server, those that the last process of
+    /// this node left open.
     pub fn open(options: StoreOptions) -> Result<Self, OpenError> {
         Self::open_with(options, None)
     }
@@ -72,11 +76,13 @@ impl SqliteStore {
         faults: Option<Faults>,
     ) -> Result<Self, OpenError> {
         let (dir, inline_limit) = (options.dir.clone(), options.inline_limit);
-        let readers = Arc::new(Readers::new(database_path(&dir), options.readers));
-        let Opened { lock, writer, queue, waiting, files, lost_attempts } =
-            startup::open(options, faults)?;
+        let count = options.readers;
+        let Opened { lock, writer, queue, waiting, source, payload, files, lost_attempts } =
+            opened(options, faults)?;
         Ok(Self {
-            readers,
+            readers: Arc::new(Readers::new(source.clone(), count)),
+            source,
+            payload,
             files,
             keys: Arc::clone(&writer.keys),
             reserve: Arc::clone(&writer.reserve),
@@ -111,10 +117,13 @@ impl SqliteStore {
     /// snapshot; with `parts`, also every sealed octet.
     pub async fn verify(&self, parts: bool) -> Result<VerifyReport, VerifyError> {
         let (dir, verifier) = (self.dir.clone(), self.verifier.clone());
+        let (source, payload) = (self.source.clone(), self.payload.clone());
         let keys = parts.then(|| Arc::clone(&self.keys));
-        tokio::task::spawn_blocking(move || verify::verify(&dir, &verifier, keys.as_deref()))
-            .await
-            .map_err(|_| VerifyError::Store("the check was broken off".to_owned()))?
+        tokio::task::spawn_blocking(move || {
+            verify::verify(&source, &dir, &payload, &verifier, keys.as_deref())
+        })
+        .await
+        .map_err(|_| VerifyError::Store("the check was broken off".to_owned()))?
     }
 
     /// The wrapping keys that the database names: all of them must be in the key store.
@@ -150,6 +159,21 @@ impl SqliteStore {
             Ok(false) => Err(StoreError::Full),
             Err(error) => Err(file_error(error)),
         }
+    }
+}
+
+/// Opens on a thread of its own where the database is asked over a network: that waits by turning a
+/// runtime, which nobody may do who runs in one.
+fn opened(options: StoreOptions, faults: Option<Faults>) -> Result<Opened, OpenError> {
+    match options.database {
+        Database::File => startup::open(options, faults),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(_) => std::thread::scope(|threads| {
+            let opening = threads.spawn(|| startup::open(options, faults));
+            opening
+                .join()
+                .map_err(|_| OpenError::Database("opening ended in a panic".to_owned()))?
+        }),
     }
 }
 
@@ -247,8 +271,8 @@ impl Store for SqliteStore {
     }
 
     fn uncertain(&self, limit: u32) -> Pending<'_, Result<Vec<Delivery>, StoreError>> {
-        let now = self.clock.now();
-        Box::pin(self.readers.read(move |db| reader::uncertain(db, limit, now)))
+        let clock = Arc::clone(&self.clock);
+        Box::pin(self.readers.read(move |db| reader::uncertain(db, limit, db.now(&*clock)?)))
     }
 
     fn apply<'a>(
@@ -282,9 +306,12 @@ impl Store for SqliteStore {
         after: Option<&'a str>,
         limit: u32,
     ) -> Pending<'a, Result<InboxPage, StoreError>> {
-        let (reader, after, now) = (reader.clone(), after.map(str::to_owned), self.clock.now());
+        let (reader, after) = (reader.clone(), after.map(str::to_owned));
+        let clock = Arc::clone(&self.clock);
         Box::pin(
-            self.readers.read(move |db| reader::inbox(db, &reader, after.as_deref(), limit, now)),
+            self.readers.read(move |db| {
+                reader::inbox(db, &reader, after.as_deref(), limit, db.now(&*clock)?)
+            }),
         )
     }
 
@@ -309,8 +336,7 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Pending<'a, Result<NamingPage, StoreError>> {
         let (certificates, after) = (certificates.clone(), after.map(str::to_owned));
-        let work =
-            move |db: &Connection| naming::naming(db, &certificates, after.as_deref(), limit);
+        let work = move |db: &Db| naming::naming(db, &certificates, after.as_deref(), limit);
         Box::pin(self.readers.read(work))
     }
 

@@ -1,7 +1,7 @@
 //! Opening: the lock, the keys, the log against its guard, and what the last process left behind.
 
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use amtsbote_archive::checkpoint::{self, Checkpoint};
@@ -9,15 +9,15 @@ use amtsbote_archive::guard::HeadGuard;
 use amtsbote_archive::note::VerifierKey;
 use amtsbote_archive::tree;
 use amtsbote_domain::ports::StoreError;
-use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::files::{Files, sync_folder};
 use crate::group::{Group, StoredNodes};
 use crate::keys;
-use crate::migrate::{self, database};
+use crate::migrate;
 use crate::operation::sweep;
-use crate::options::{OpenError, StoreOptions};
+use crate::options::{Database, OpenError, StoreOptions};
 use crate::reserve::Reserve;
+use crate::sql::{Db, Source, params};
 use crate::writer::{Answer, Faults, Log, Queue, Task, Work, Writer, database_path};
 
 /// The guard's file in a store's folder.
@@ -31,6 +31,8 @@ pub(crate) struct Opened {
     pub(crate) writer: Writer,
     pub(crate) queue: Queue,
     pub(crate) waiting: tokio::sync::mpsc::Receiver<Box<dyn Task>>,
+    pub(crate) source: Source,
+    pub(crate) payload: PathBuf,
     pub(crate) files: Arc<Files>,
     /// Attempts found open and made uncertain.
     pub(crate) lost_attempts: u64,
@@ -38,19 +40,31 @@ pub(crate) struct Opened {
 
 /// Opens what lies in the folder, or makes it.
 pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Opened, OpenError> {
-    let StoreOptions { dir, keys, log_key, clock, reserve_bytes, group_limit, .. } = options;
+    let StoreOptions { dir, database, keys, log_key, clock, reserve_bytes, group_limit, .. } =
+        options;
     fs::create_dir_all(&dir)?;
     let lock = lock(&dir)?;
     let fails = |fault| faults.as_ref().is_some_and(|faults| faults(fault));
-    let db = migrate::open_writer(&database_path(&dir), clock.now(), &*keys, &fails)?;
-    if let Some(pages) = options.max_pages {
-        db.pragma_update(None, "max_page_count", pages).map_err(database)?;
-    }
+    let path = database_path(&dir);
+    let (db, source) = match &database {
+        Database::File => {
+            let db = migrate::open_writer(&path, clock.now(), &*keys, options.max_pages, &fails)?;
+            (db, Source::Sqlite(path))
+        }
+        #[cfg(feature = "postgres")]
+        Database::Postgres(server) => {
+            let settings = server.settings();
+            (server.open(&settings, &*clock)?, Source::Postgres(settings))
+        }
+    };
+    let payload = payload_folder(&dir, &database);
     keys::check(&db, &*keys)?;
     recognise_log_key(&db, log_key.verifier())?;
-    let (log, guard) = check_log(&db, &dir, log_key.verifier())?;
+    // On one snapshot: others may be writing.
+    let checked = db.snapshot(|db| Ok(check_log(db, &dir, log_key.verifier())));
+    let (log, guard) = checked.map_err(refused)??;
     let (queue, waiting) = Queue::new();
-    let files = Files::open(dir.join(PAYLOAD), queue.weak(), &db).map_err(refused)?;
+    let files = Files::open(payload.clone(), queue.weak(), &db).map_err(refused)?;
     let reserve = Arc::new(Reserve::open(&dir, reserve_bytes)?);
     sync_folder(&dir)?;
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -67,7 +81,8 @@ pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Open
         }
     }
     run_now(&mut writer, sweep::free_leases)?;
-    Ok(Opened { lock, writer, queue, waiting, files: Arc::new(files), lost_attempts })
+    let files = Arc::new(files);
+    Ok(Opened { lock, writer, queue, waiting, source, payload, files, lost_attempts })
 }
 
 /// The folder's lock. It is given back by name: a child that is just being started holds a copy of the
@@ -90,35 +105,46 @@ fn lock(dir: &Path) -> Result<Lock, OpenError> {
     }
 }
 
-fn recognise_log_key(db: &Connection, key: &VerifierKey) -> Result<(), OpenError> {
+fn recognise_log_key(db: &Db, key: &VerifierKey) -> Result<(), OpenError> {
     let own = key.to_string();
     match meta(db, "log-key")? {
         Some(value) if value == own.as_bytes() => Ok(()),
         Some(value) => {
             Err(OpenError::OtherLogKey { expected: String::from_utf8_lossy(&value).into_owned() })
         }
-        None => set_meta(db, "log-key", own.as_bytes()),
+        None => {
+            set_meta(db, "log-key", own.as_bytes())?;
+            match meta(db, "log-key")? {
+                Some(value) if value == own.as_bytes() => Ok(()),
+                // Another node was first.
+                _ => recognise_log_key(db, key),
+            }
+        }
     }
 }
 
-pub(crate) fn meta(db: &Connection, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
-    db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
-        .optional()
-        .map_err(database)
+/// Where the payload files lie.
+fn payload_folder(dir: &Path, database: &Database) -> PathBuf {
+    match database {
+        Database::File => dir.join(PAYLOAD),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(server) => server.payload().to_owned(),
+    }
 }
 
-fn set_meta(db: &Connection, name: &str, value: &[u8]) -> Result<(), OpenError> {
-    db.execute("INSERT INTO meta (name, value) VALUES (?1, ?2)", params![name, value])
-        .map(drop)
-        .map_err(database)
+pub(crate) fn meta(db: &Db, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
+    db.query_opt("SELECT value FROM meta WHERE name = ?1", params![name], |row| row.get(0))
+        .map_err(refused)
+}
+
+/// Writes it once; what is there stays.
+pub(crate) fn set_meta(db: &Db, name: &str, value: &[u8]) -> Result<(), OpenError> {
+    let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
+    db.execute(sql, params![name, value]).map(drop).map_err(refused)
 }
 
 /// Reads the log and compares it with its own head and with the last one released (P5).
-fn check_log(
-    db: &Connection,
-    dir: &Path,
-    key: &VerifierKey,
-) -> Result<(Log, HeadGuard), OpenError> {
+fn check_log(db: &Db, dir: &Path, key: &VerifierKey) -> Result<(Log, HeadGuard), OpenError> {
     let log = Log::read(db).map_err(|error| match error {
         StoreError::NotFound => OpenError::Damaged("a node of the tree is missing".to_owned()),
         other => refused(other),
@@ -132,8 +158,8 @@ fn check_log(
         }
     }
     let leaves: i64 = db
-        .query_row("SELECT coalesce(max(idx) + 1, 0) FROM leaf", [], |row| row.get(0))
-        .map_err(database)?;
+        .query_one("SELECT coalesce(max(idx) + 1, 0) FROM leaf", &[], |row| row.get(0))
+        .map_err(refused)?;
     if leaves.unsigned_abs() != log.tree().size() {
         return Err(OpenError::Damaged("leaves and head do not agree".to_owned()));
     }
@@ -162,7 +188,7 @@ fn check_log(
 }
 
 /// Whether the log of `size` leaves contains what a head was released for.
-pub(crate) fn contains(db: &Connection, size: u64, released: &Checkpoint) -> Result<(), OpenError> {
+pub(crate) fn contains(db: &Db, size: u64, released: &Checkpoint) -> Result<(), OpenError> {
     if released.size > size {
         let text = format!("{size} leaves, but a head over {} was released", released.size);
         return Err(OpenError::RolledBack(text));
@@ -177,8 +203,8 @@ pub(crate) fn contains(db: &Connection, size: u64, released: &Checkpoint) -> Res
 }
 
 /// The newest head.
-pub(crate) fn stored_head(db: &Connection) -> Result<Option<String>, OpenError> {
-    db.query_row("SELECT note FROM log_head", [], |row| row.get(0)).optional().map_err(database)
+pub(crate) fn stored_head(db: &Db) -> Result<Option<String>, OpenError> {
+    db.query_opt("SELECT note FROM log_head", &[], |row| row.get(0)).map_err(refused)
 }
 
 /// Runs one operation before the writer's thread has started.
@@ -192,7 +218,8 @@ fn run_now(
     answer.try_recv().map_err(|_| OpenError::Database("no answer".to_owned()))?.map_err(refused)
 }
 
-fn refused(error: StoreError) -> OpenError {
+/// A database error on opening.
+pub(crate) fn refused(error: StoreError) -> OpenError {
     match error {
         StoreError::Full => OpenError::Full,
         other => OpenError::Database(other.to_string()),

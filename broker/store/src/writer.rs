@@ -13,18 +13,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use amtsbote_archive::Hash;
 use amtsbote_archive::guard::HeadGuard;
 use amtsbote_archive::note::LogKey;
 use amtsbote_archive::tree::Appender;
 use amtsbote_domain::ports::{Clock, StoreError};
 use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::error::database_error;
-use crate::group::{Group, NodeCache, ReceiptOf, Receipts, StoredNodes};
+use crate::group::{Group, NodeCache, ReceiptOf, Receipts};
 use crate::reserve::Reserve;
+use crate::sql::{Db, Elsewhere, Standing, params};
 
 /// At most so many operations wait for the writer; more wait in their callers.
 pub(crate) const QUEUE: usize = 1024;
@@ -132,7 +132,7 @@ pub(crate) type Faults = Arc<dyn Fn(Fault) -> bool + Send + Sync>;
 
 /// Everything the writing thread holds.
 pub(crate) struct Writer {
-    pub(crate) db: Connection,
+    pub(crate) db: Db,
     pub(crate) keys: Arc<dyn WrappingKeys>,
     pub(crate) key: LogKey,
     pub(crate) guard: HeadGuard,
@@ -146,6 +146,8 @@ pub(crate) struct Writer {
 /// What the writer remembers of the log. Dropped and read again after a failure.
 pub(crate) struct Log {
     tree: Appender,
+    /// The newest head; empty before the first leaf.
+    head: String,
     last: Timestamp,
     nodes: NodeCache,
     /// A head that was committed and is not yet in the guard: nothing goes on before it is.
@@ -182,7 +184,8 @@ impl Failure {
 /// Why a run over a group ended early; its transaction was rolled back.
 enum Stopped {
     Failed(Failure),
-    /// An operation failed after it had written, and there was no savepoint to go back to.
+    /// A statement failed, or an operation after it had written, and there was no savepoint to go
+    /// back to.
     Dirty,
 }
 
@@ -200,17 +203,33 @@ struct Entry {
 
 impl Log {
     /// Reads the newest head and the right edge of the tree.
-    pub(crate) fn read(db: &Connection) -> Result<Self, StoreError> {
-        let head = db
-            .query_row("SELECT size, at FROM log_head", [], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-            })
-            .optional()
-            .map_err(database_error)?;
-        let (size, at) = head.unwrap_or((0, i64::MIN));
-        let tree = Appender::load(size.unsigned_abs(), &StoredNodes(db)).map_err(database_error)?;
+    pub(crate) fn read(db: &Db) -> Result<Self, StoreError> {
+        Self::read_with(db, NodeCache::default())
+    }
+
+    fn read_with(db: &Db, nodes: NodeCache) -> Result<Self, StoreError> {
+        let head = db.query_opt("SELECT size, at, note FROM log_head", &[], |row| {
+            Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get(2)?))
+        })?;
+        let (size, at, head) = head.unwrap_or((0, i64::MIN, String::new()));
+        let tree = Appender::load(size.unsigned_abs(), &nodes.over(db))?;
         let last = Timestamp::from_microsecond(at).unwrap_or(Timestamp::MIN);
-        Ok(Self { tree, last, nodes: NodeCache::default(), unguarded: None, unfenced: false })
+        Ok(Self { tree, head, last, nodes, unguarded: None, unfenced: false })
+    }
+
+    /// Goes on from where another node has left the log. What it had before stays in it: a log that
+    /// got shorter, or changed without getting longer, is none to write to (P5).
+    fn follow(&mut self, db: &Db, now: &Elsewhere) -> Result<(), StoreError> {
+        if now.note == self.head {
+            return Ok(());
+        }
+        if now.size.unsigned_abs() <= self.tree.size() {
+            return Err(StoreError::Corrupt("the log was rolled back or changed".to_owned()));
+        }
+        let nodes = std::mem::take(&mut self.nodes);
+        let unguarded = self.unguarded.take();
+        *self = Self { unguarded, ..Self::read_with(db, nodes)? };
+        Ok(())
     }
 
     /// The right edge.
@@ -286,8 +305,14 @@ impl Writer {
     }
 
     fn run_group(&mut self, entries: &mut [Entry], savepoints: bool) -> Result<Receipts, Stopped> {
-        self.execute("BEGIN IMMEDIATE").map_err(Failure::from_begin)?;
-        let now = self.now();
+        let (now, elsewhere) = self.db.begin(&*self.clock).map_err(Failure::from_begin)?;
+        if let Some(elsewhere) = &elsewhere
+            && let Err(error) = self.log.follow(&self.db, elsewhere)
+        {
+            self.roll_back();
+            return Err(Failure::from_begin(error).into());
+        }
+        let now = self.evidence_time(now);
         let mut group =
             Group::new(&self.db, &*self.keys, self.key.name(), self.log.tree.size(), now);
         if let Err(stopped) = run_all(&mut group, entries, savepoints) {
@@ -295,7 +320,7 @@ impl Writer {
             return Err(stopped);
         }
         if !group.is_changed() {
-            self.execute("ROLLBACK").map_err(Failure::from_begin)?;
+            self.db.roll_back().map_err(Failure::from_begin)?;
             return Ok(Receipts::new());
         }
         if !group.has_leaves() {
@@ -303,13 +328,18 @@ impl Writer {
             return Ok(Receipts::new());
         }
         match group.seal(&self.log.tree, &self.key, &self.log.nodes) {
+            Err(_) if !savepoints && self.db.took_back() => {
+                self.roll_back();
+                Err(Stopped::Dirty)
+            }
             Err(error) => {
                 self.roll_back();
                 Err(Failure::from_begin(error).into())
             }
             Ok(sealed) => {
-                self.commit(Some(&sealed.head))?;
+                self.commit(Some(sealed.first))?;
                 self.log.tree = sealed.tree;
+                self.log.head.clone_from(&sealed.head);
                 self.log.last = now;
                 self.guard(sealed.head)?;
                 Ok(sealed.receipts)
@@ -318,22 +348,26 @@ impl Writer {
     }
 
     /// Evidence time: the clock's, in whole microseconds, never before what was recorded last.
-    fn now(&self) -> Timestamp {
-        let now = self.clock.now().as_microsecond();
+    fn evidence_time(&self, now: Timestamp) -> Timestamp {
+        let now = now.as_microsecond();
         Timestamp::from_microsecond(now).map_or(self.log.last, |now| now.max(self.log.last))
     }
 
-    fn commit(&mut self, head: Option<&str>) -> Result<(), Failure> {
+    fn commit(&mut self, first: Option<(u64, Hash)>) -> Result<(), Stopped> {
         match self.try_commit() {
             Ok(()) => Ok(()),
+            Err(_) if self.db.took_back() => {
+                self.roll_back();
+                Err(Stopped::Dirty)
+            }
             Err(StoreError::Full) => {
                 // The record that ends a commit was never written: nothing can revive it.
                 self.roll_back();
-                Err(Failure::Full)
+                Err(Failure::Full.into())
             }
             Err(error) => {
                 tracing::error!(%error, "a commit failed");
-                self.after_failed_commit(head, &error)
+                Ok(self.after_failed_commit(first, &error)?)
             }
         }
     }
@@ -342,7 +376,7 @@ impl Writer {
         if self.fails(Fault::NotKept) {
             return Err(StoreError::Unavailable("made to fail".to_owned()));
         }
-        self.execute("COMMIT")?;
+        self.db.commit()?;
         if self.fails(Fault::Kept) {
             return Err(StoreError::Unavailable("made to fail".to_owned()));
         }
@@ -352,57 +386,59 @@ impl Writer {
     /// Finds out what became of a commit. Ok: it was kept after all.
     fn after_failed_commit(
         &mut self,
-        head: Option<&str>,
+        first: Option<(u64, Hash)>,
         error: &StoreError,
     ) -> Result<(), Failure> {
-        let was_open = !self.db.is_autocommit();
+        let was_open = self.db.standing() == Standing::Open;
         self.roll_back();
         self.log.unfenced = true;
-        self.reopen().map_err(|failure| match failure {
+        let kept = self.reopen().map_err(|failure| match failure {
             Failure::Full => Failure::Unknown("no room to find out".to_owned()),
             Failure::NotKept(why) | Failure::Unknown(why) => Failure::Unknown(why),
         })?;
-        let Some(head) = head else {
-            // No head tells the two cases apart. A transaction that was still open had not been
-            // committed, and now the fence lies over it; otherwise not to know is the truth.
-            return Err(match was_open {
-                true => Failure::NotKept(error.to_string()),
-                false => Failure::Unknown(error.to_string()),
-            });
+        let Some((index, hash)) = first else {
+            // No leaf tells the two cases apart. The database may know; a transaction that was
+            // still open had not been committed, and now the fence lies over it; otherwise not to
+            // know is the truth.
+            return match (kept, was_open) {
+                (Some(true), _) => Ok(()),
+                (Some(false), _) | (None, true) => Err(Failure::NotKept(error.to_string())),
+                (None, false) => Err(Failure::Unknown(error.to_string())),
+            };
         };
-        let stored = self
+        // Its salt makes a leaf unlike any other, whoever has written behind it since.
+        let sql = "SELECT hash FROM leaf WHERE idx = ?1";
+        let stored: Option<[u8; 32]> = self
             .db
-            .query_row("SELECT note FROM log_head", [], |row| row.get::<_, String>(0))
-            .optional()
-            .map_err(|error| Failure::Unknown(database_error(error).to_string()))?;
-        match stored.as_deref() == Some(head) {
+            .query_opt(sql, params![index as i64], |row| row.get(0))
+            .map_err(|error| Failure::Unknown(error.to_string()))?;
+        match stored == Some(hash.0) {
             true => Ok(()),
             false => Err(Failure::NotKept(error.to_string())),
         }
     }
 
     /// Makes the store usable again where something was left over: fence first, then the log, then
-    /// the guard.
-    fn reopen(&mut self) -> Result<(), Failure> {
+    /// the guard. Says whether the last commit was kept, where the database knows.
+    fn reopen(&mut self) -> Result<Option<bool>, Failure> {
+        let mut kept = None;
         if self.log.unfenced {
-            self.fence().map_err(|error| Failure::NotKept(format!("closed: {error}")))?;
+            kept = self.fence().map_err(|error| Failure::NotKept(format!("closed: {error}")))?;
             let unguarded = self.log.unguarded.take();
             self.log = Log::read(&self.db).map_err(Failure::from_begin)?;
             self.log.unguarded = unguarded;
         }
-        match self.log.unguarded.take() {
-            None => Ok(()),
-            Some(head) => {
-                self.guard(head).map_err(|failure| Failure::NotKept(failure.to_error().to_string()))
-            }
+        if let Some(head) = self.log.unguarded.take() {
+            self.guard(head).map_err(|failure| Failure::NotKept(failure.to_error().to_string()))?;
         }
+        Ok(kept)
     }
 
-    fn fence(&self) -> Result<(), StoreError> {
+    fn fence(&self) -> Result<Option<bool>, StoreError> {
         if self.fails(Fault::Fence) {
             return Err(StoreError::Unavailable("made to fail".to_owned()));
         }
-        self.execute("UPDATE meta SET value = randomblob(16) WHERE name = 'fence'")
+        self.db.fence()
     }
 
     fn guard(&mut self, head: String) -> Result<(), Failure> {
@@ -419,9 +455,7 @@ impl Writer {
 
     /// Ends the transaction without a trace, in memory too.
     fn roll_back(&mut self) {
-        if !self.db.is_autocommit()
-            && let Err(error) = self.execute("ROLLBACK")
-        {
+        if let Err(error) = self.db.roll_back() {
             tracing::error!(%error, "a transaction could not be rolled back");
             self.log.unfenced = true;
         }
@@ -431,46 +465,35 @@ impl Writer {
     fn fails(&self, fault: Fault) -> bool {
         self.faults.as_ref().is_some_and(|faults| faults(fault))
     }
-
-    fn execute(&self, sql: &str) -> Result<(), StoreError> {
-        self.db
-            .prepare_cached(sql)
-            .and_then(|mut sql| sql.execute([]))
-            .map(drop)
-            .map_err(database_error)
-    }
 }
 
 /// Runs every entry, on demand in a savepoint of its own.
 fn run_all(group: &mut Group<'_>, entries: &mut [Entry], savepoints: bool) -> Result<(), Stopped> {
-    let execute = |group: &Group<'_>, sql: &str| match savepoints {
+    let mark_by = |command: fn(&Db) -> Result<(), StoreError>, group: &Group<'_>| match savepoints {
         false => Ok(()),
-        true => group
-            .db
-            .prepare_cached(sql)
-            .and_then(|mut sql| sql.execute([]))
-            .map(drop)
-            .map_err(|error| Failure::from_begin(database_error(error))),
+        true => command(group.db).map_err(Failure::from_begin),
     };
     for entry in entries {
-        let (mark, changes) = (group.mark(), group.db.total_changes());
-        execute(group, "SAVEPOINT operation")?;
+        let (mark, changes) = (group.mark(), group.db.changes());
+        mark_by(Db::savepoint, group)?;
         entry.error = entry.task.run(group).err();
         if let Some(error) = &entry.error {
             if matches!(error, StoreError::Full) {
                 return Err(Failure::Full.into());
             }
-            if group.db.is_autocommit() {
-                // SQLite took the whole transaction back, not only this operation.
+            if group.db.standing() == Standing::Ended {
+                // The database took the whole transaction back, not only this operation.
                 return Err(Failure::NotKept(error.to_string()).into());
             }
-            if !savepoints && group.db.total_changes() != changes {
+            if !savepoints
+                && (group.db.standing() != Standing::Open || group.db.changes() != changes)
+            {
                 return Err(Stopped::Dirty);
             }
             group.back_to(mark);
-            execute(group, "ROLLBACK TO operation")?;
+            mark_by(Db::back_to_savepoint, group)?;
         }
-        execute(group, "RELEASE operation")?;
+        mark_by(Db::release, group)?;
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("xsd-schema", &["amtsbote-schemas"]),
     // Hub SQL only in the store.
     ("rusqlite", &["amtsbote-store"]),
+    ("tokio-postgres", &["amtsbote-store"]),
+    ("postgres-openssl", &["amtsbote-store"]),
     // Listeners only in the broker.
     ("axum", &["amtsbote-broker"]),
     ("hyper", &["amtsbote-broker"]),
@@ -71,11 +73,13 @@ pub(crate) fn metadata(root: &Path) -> Vec<Package> {
         .map(|package| Package {
             name: text(&package["name"]),
             manifest: text(&package["manifest_path"]),
+            // A package that names itself turns on features for its own tests.
             uses: package["dependencies"]
                 .as_array()
                 .expect("dependencies")
                 .iter()
                 .map(|dependency| text(&dependency["name"]))
+                .filter(|used| *used != text(&package["name"]))
                 .collect(),
         })
         .collect()

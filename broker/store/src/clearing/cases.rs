@@ -5,53 +5,53 @@ use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::{Case, CasePage, CaseQuery, StoreError, Taken};
 use amtsbote_domain::state::State;
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::person;
-use crate::error::{database_error, unreadable};
+use crate::error::unreadable;
 use crate::group::Group;
 use crate::operation::change::DeliveryRow;
 use crate::reader::PAGE;
 use crate::rows::{Placed, deliveries, micros_up, read_time};
+use crate::sql::{Db, Value, params};
 
 /// Cases that wait longest first, behind a cursor.
-pub(crate) fn cases(db: &Connection, query: &CaseQuery) -> Result<CasePage, StoreError> {
+pub(crate) fn cases(db: &Db, query: &CaseQuery) -> Result<CasePage, StoreError> {
     let after = query.after.as_deref().map(cursor).transpose()?;
     let limit = query.limit.clamp(1, PAGE);
     let mut rest = String::from("WHERE d.cause IS NOT NULL");
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    let mut with = |condition: &str, value: Box<dyn ToSql>| {
+    let mut values: Vec<Value<'_>> = Vec::new();
+    let mut with = |condition: &str, value| {
         values.push(value);
         rest.push_str(" AND ");
         rest.push_str(&condition.replace('?', &format!("?{}", values.len())));
     };
     if let Some(cause) = query.cause {
-        with("d.cause = ?", Box::new(cause.as_str()));
+        with("d.cause = ?", Value::Text(cause.as_str()));
     }
     if let Some(party) = &query.party {
-        with("(m.author = ? OR m.reader = ?)", Box::new(party.as_str().to_owned()));
+        with("(m.author = ? OR m.reader = ?)", Value::Text(party.as_str()));
     }
     if let Some(service) = &query.service {
-        with("m.service = ?", Box::new(service.clone()));
+        with("m.service = ?", Value::Text(service));
     }
     if let Some(channel) = &query.channel {
-        with("coalesce(d.channel, m.channel) = ?", Box::new(channel.clone()));
+        with("coalesce(d.channel, m.channel) = ?", Value::Text(channel));
     }
     if let Some(since) = query.since {
-        with("d.since >= ?", Box::new(micros_up(since)));
+        with("d.since >= ?", Value::Integer(micros_up(since)));
     }
-    if let Some(certificate) = query.taken_by {
+    if let Some(certificate) = &query.taken_by {
         let taken = "d.seq IN (SELECT seq FROM taken_case WHERE certificate = ?)";
-        with(taken, Box::new(certificate.0));
+        with(taken, Value::Octets(&certificate.0));
     }
     if let Some((since, seq)) = after {
-        with("d.since >= ?", Box::new(since));
-        with(&format!("(d.since > {since} OR d.seq > ?)"), Box::new(seq));
+        values.extend([Value::Integer(since), Value::Integer(seq)]);
+        let (n, m) = (values.len() - 1, values.len());
+        rest.push_str(&format!(" AND d.since >= ?{n} AND (d.since > ?{n} OR d.seq > ?{m})"));
     }
     // One more than asked for says whether anything follows.
-    values.push(Box::new(limit + 1));
+    values.push(Value::Integer(i64::from(limit) + 1));
     rest.push_str(&format!(" ORDER BY d.since, d.seq LIMIT ?{}", values.len()));
-    let values: Vec<&dyn ToSql> = values.iter().map(Box::as_ref).collect();
     let mut found = deliveries(db, &rest, &values)?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
@@ -72,8 +72,8 @@ fn cursor(text: &str) -> Result<(i64, i64), StoreError> {
 }
 
 /// One case.
-pub(crate) fn case(db: &Connection, hub_id: &HubId) -> Result<Case, StoreError> {
-    let mut found = deliveries(db, "WHERE m.hub_id = ?1", &[&hub_id.as_str()])?;
+pub(crate) fn case(db: &Db, hub_id: &HubId) -> Result<Case, StoreError> {
+    let mut found = deliveries(db, "WHERE m.hub_id = ?1", params![hub_id.as_str()])?;
     let placed = found.pop().ok_or(StoreError::NotFound)?;
     if !matches!(placed.delivery.state, State::InClearing { .. }) {
         return Err(Objection::NoCase.into());
@@ -81,25 +81,18 @@ pub(crate) fn case(db: &Connection, hub_id: &HubId) -> Result<Case, StoreError> 
     with_taker(db, placed)
 }
 
-fn with_taker(db: &Connection, placed: Placed) -> Result<Case, StoreError> {
+fn with_taker(db: &Db, placed: Placed) -> Result<Case, StoreError> {
     let taken = taker(db, placed.seq)?;
     Ok(Case { delivery: placed.delivery, taken })
 }
 
 /// Who has taken the case of this number.
-pub(crate) fn taker(db: &Connection, seq: i64) -> Result<Option<Taken>, StoreError> {
-    let found: Option<(String, Vec<u8>, i64)> = db
-        .prepare_cached("SELECT name, certificate, at FROM taken_case WHERE seq = ?1")
-        .and_then(|mut sql| {
-            let columns = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-            sql.query_row([seq], columns).optional()
-        })
-        .map_err(database_error)?;
-    found
-        .map(|(name, certificate, at)| {
-            Ok(Taken { by: person(name, &certificate)?, at: read_time(at)? })
-        })
-        .transpose()
+pub(crate) fn taker(db: &Db, seq: i64) -> Result<Option<Taken>, StoreError> {
+    let sql = "SELECT name, certificate, at FROM taken_case WHERE seq = ?1";
+    db.query_opt(sql, params![seq], |row| {
+        let by = person(row.get(0)?, &row.get::<Vec<u8>>(1)?)?;
+        Ok(Taken { by, at: read_time(row.get(2)?)? })
+    })
 }
 
 /// Takes the case; from another person only with a reason.
@@ -115,17 +108,11 @@ pub(crate) fn take(
         Some(taken) if over.is_none() => return Err(Objection::TakenBy(taken.by.name).into()),
         _ => {}
     }
-    group
-        .db
-        .prepare_cached(
-            "INSERT INTO taken_case (seq, name, certificate, at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (seq) DO UPDATE SET name = ?2, certificate = ?3, at = ?4",
-        )
-        .and_then(|mut sql| {
-            let at = group.now().as_microsecond();
-            sql.execute(params![row.seq, person.name, person.certificate.0, at])
-        })
-        .map_err(database_error)?;
+    group.db.write(
+        "INSERT INTO taken_case (seq, name, certificate, at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (seq) DO UPDATE SET name = ?2, certificate = ?3, at = ?4",
+        params![row.seq, person.name, person.certificate.0, group.now().as_microsecond()],
+    )?;
     noted(group, &row, hub_id, person, "clearing take", over)
 }
 
@@ -147,12 +134,7 @@ pub(crate) fn hand_back(
 
 /// Nobody has this case any more.
 pub(crate) fn forget(group: &mut Group<'_>, seq: i64) -> Result<(), StoreError> {
-    group
-        .db
-        .prepare_cached("DELETE FROM taken_case WHERE seq = ?1")
-        .and_then(|mut sql| sql.execute([seq]))
-        .map(drop)
-        .map_err(database_error)
+    group.db.write("DELETE FROM taken_case WHERE seq = ?1", params![seq])
 }
 
 fn open_case(group: &Group<'_>, hub_id: &HubId) -> Result<DeliveryRow, StoreError> {

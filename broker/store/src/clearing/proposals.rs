@@ -8,16 +8,16 @@ use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::identity::{HubId, ProposalId};
 use amtsbote_domain::ports::{MAX_AT_ONCE, ProposedTarget, StoreError};
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::decide::{Word, decide_one};
 use super::person;
-use crate::error::{database_error, misuse, unreadable};
+use crate::error::{misuse, unreadable};
 use crate::group::Group;
 use crate::reader::PAGE;
 use crate::rows::{read_digest, read_time};
+use crate::sql::{Db, Row, Value, params};
 
 pub(crate) const COLUMNS: &str =
     "SELECT p.number, p.id, p.act, p.digest, p.name, p.certificate, p.reason,
@@ -48,49 +48,38 @@ pub(crate) fn propose(
     if decision.targets.is_empty() || decision.targets.len() > MAX_TARGETS {
         return Err(misuse("a proposal without targets, or with too many"));
     }
-    let open: u32 = group
-        .db
-        .prepare_cached("SELECT count(*) FROM proposal WHERE standing = 'open' AND expires > ?1")
-        .and_then(|mut sql| sql.query_row([group.now().as_microsecond()], |row| row.get(0)))
-        .map_err(database_error)?;
+    let open: u32 = group.db.query_one(
+        "SELECT count(*) FROM proposal WHERE standing = 'open' AND expires > ?1",
+        params![group.now().as_microsecond()],
+        |row| row.get(0),
+    )?;
     if open >= MAX_OPEN_PROPOSALS {
         return Err(Objection::TooManyOpen.into());
     }
     let Decision { act, by, reason, targets } = decision;
     let (now, expires) = (group.now(), group.now() + PROPOSAL_LIFE);
-    group
-        .db
-        .prepare_cached(
-            "INSERT INTO proposal
-                (id, act, digest, name, certificate, reason, made_at, expires, standing)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open')",
-        )
-        .and_then(|mut sql| {
-            sql.execute(params![
-                id.as_str(),
-                act.as_str(),
-                digest.0,
-                by.name,
-                by.certificate.0,
-                reason.as_str(),
-                now.as_microsecond(),
-                expires.as_microsecond(),
-            ])
-        })
-        .map_err(database_error)?;
-    let number = group.db.last_insert_rowid();
-    for (n, target) in targets.iter().enumerate() {
-        group
-            .db
-            .prepare_cached(
-                "INSERT INTO proposal_target (proposal, n, hub_id, revision, channel)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )
-            .and_then(|mut sql| {
-                let Target { hub_id, revision, channel } = target;
-                sql.execute(params![number, n as i64, hub_id.as_str(), *revision as i64, channel])
-            })
-            .map_err(database_error)?;
+    let number = group.db.insert(
+        "number",
+        "INSERT INTO proposal
+            (id, act, digest, name, certificate, reason, made_at, expires, standing)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open')",
+        params![
+            id.as_str(),
+            act.as_str(),
+            digest.0,
+            by.name,
+            by.certificate.0,
+            reason.as_str(),
+            now.as_microsecond(),
+            expires.as_microsecond(),
+        ],
+    )?;
+    for (n, Target { hub_id, revision, channel }) in targets.iter().enumerate() {
+        group.db.write(
+            "INSERT INTO proposal_target (proposal, n, hub_id, revision, channel)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![number, n as i64, hub_id.as_str(), *revision as i64, *channel],
+        )?;
     }
     let evidence = Evidence::Proposed {
         proposal: id.clone(),
@@ -129,24 +118,19 @@ pub(crate) fn judge(
         return Err(Objection::SamePerson.into());
     }
     let standing = if granted { Standing::Granted } else { Standing::Denied };
-    group
-        .db
-        .prepare_cached(
-            "UPDATE proposal SET standing = ?2, judged_name = ?3, judged_certificate = ?4,
-                judged_reason = ?5, judged_at = ?6
-             WHERE number = ?1",
-        )
-        .and_then(|mut sql| {
-            sql.execute(params![
-                number,
-                standing.as_str(),
-                person.name,
-                person.certificate.0,
-                reason.as_str(),
-                group.now().as_microsecond(),
-            ])
-        })
-        .map_err(database_error)?;
+    group.db.write(
+        "UPDATE proposal SET standing = ?2, judged_name = ?3, judged_certificate = ?4,
+            judged_reason = ?5, judged_at = ?6
+         WHERE number = ?1",
+        params![
+            number,
+            standing.as_str(),
+            person.name,
+            person.certificate.0,
+            reason.as_str(),
+            group.now().as_microsecond(),
+        ],
+    )?;
     let evidence = Evidence::Judged {
         proposal: id.clone(),
         digest,
@@ -161,22 +145,15 @@ pub(crate) fn judge(
 /// Goes on with one granted proposal, and ends what nobody judged in time. Says whether there may be
 /// more.
 pub(crate) fn carry_out(group: &mut Group<'_>) -> Result<bool, StoreError> {
-    let expired = group
-        .db
-        .prepare_cached(
-            "UPDATE proposal SET standing = 'expired' WHERE standing = 'open' AND expires <= ?1",
-        )
-        .and_then(|mut sql| sql.execute([group.now().as_microsecond()]))
-        .map_err(database_error)?;
+    let expired = group.db.execute(
+        "UPDATE proposal SET standing = 'expired' WHERE standing = 'open' AND expires <= ?1",
+        params![group.now().as_microsecond()],
+    )?;
     if expired > 0 {
         group.touch();
     }
-    let found = group
-        .db
-        .prepare_cached(&format!("{COLUMNS} {GOING_ON}"))
-        .and_then(|mut sql| sql.query_row([], numbered).optional())
-        .map_err(database_error)?;
-    let Some(numbered) = found.transpose()? else { return Ok(false) };
+    let found = group.db.query_opt(&format!("{COLUMNS} {GOING_ON}"), &[], numbered)?;
+    let Some(numbered) = found else { return Ok(false) };
     carry_out_some(group, &numbered)?;
     Ok(true)
 }
@@ -192,65 +169,47 @@ fn carry_out_some(group: &mut Group<'_>, numbered: &Numbered) -> Result<(), Stor
         granted: Some(&granted),
     };
     let rest = "WHERE proposal = ?1 AND decided IS NULL ORDER BY n LIMIT ?2";
-    let some = targets(group.db, rest, &[number, &(MAX_AT_ONCE as i64)])?;
+    let some = targets(group.db, rest, params![*number, MAX_AT_ONCE as i64])?;
     let last = some.len() < MAX_AT_ONCE;
     for (n, ProposedTarget { target, .. }) in some {
         let decided = decide_one(group, &word, &target)?;
-        group
-            .db
-            .prepare_cached(
-                "UPDATE proposal_target SET decided = ?3 WHERE proposal = ?1 AND n = ?2",
-            )
-            .and_then(|mut sql| sql.execute(params![number, n, write(&decided)]))
-            .map_err(database_error)?;
+        let sql = "UPDATE proposal_target SET decided = ?3 WHERE proposal = ?1 AND n = ?2";
+        group.db.write(sql, params![*number, n, write(&decided)])?;
     }
     if last {
-        group
-            .db
-            .prepare_cached("UPDATE proposal SET finished = 1 WHERE number = ?1")
-            .and_then(|mut sql| sql.execute([number]))
-            .map_err(database_error)?;
+        group.db.write("UPDATE proposal SET finished = 1 WHERE number = ?1", params![*number])?;
     }
     group.touch();
     Ok(())
 }
 
 /// Newest first.
-pub(crate) fn list(db: &Connection, open: bool, limit: u32) -> Result<Vec<Proposal>, StoreError> {
+pub(crate) fn list(db: &Db, open: bool, limit: u32) -> Result<Vec<Proposal>, StoreError> {
     let which = if open { "WHERE p.standing = 'open'" } else { "" };
-    db.prepare_cached(&format!("{COLUMNS} {which} ORDER BY p.number DESC LIMIT ?1"))
-        .and_then(|mut sql| {
-            sql.query_map([limit.clamp(1, PAGE)], numbered)?.collect::<Result<Vec<_>, _>>()
-        })
-        .map_err(database_error)?
-        .into_iter()
-        .map(|numbered| Ok(numbered?.proposal))
-        .collect()
+    let sql = format!("{COLUMNS} {which} ORDER BY p.number DESC LIMIT ?1");
+    db.query_all(&sql, params![limit.clamp(1, PAGE)], |row| Ok(numbered(row)?.proposal))
 }
 
 /// One proposal with its targets from a position on.
 pub(crate) fn show(
-    db: &Connection,
+    db: &Db,
     id: &ProposalId,
     from: u32,
     limit: u32,
 ) -> Result<(Proposal, Vec<ProposedTarget>), StoreError> {
     let Numbered { number, proposal } = find(db, id)?;
     let rest = "WHERE proposal = ?1 AND n >= ?2 ORDER BY n LIMIT ?3";
-    let found = targets(db, rest, &[&number, &from, &limit.clamp(1, PAGE)])?;
+    let found = targets(db, rest, params![number, from, limit.clamp(1, PAGE)])?;
     Ok((proposal, found.into_iter().map(|(_, target)| target).collect()))
 }
 
-fn find(db: &Connection, id: &ProposalId) -> Result<Numbered, StoreError> {
-    db.prepare_cached(&format!("{COLUMNS} WHERE p.id = ?1"))
-        .and_then(|mut sql| sql.query_row([id.as_str()], numbered).optional())
-        .map_err(database_error)?
-        .ok_or(StoreError::NotFound)?
+fn find(db: &Db, id: &ProposalId) -> Result<Numbered, StoreError> {
+    db.query_one(&format!("{COLUMNS} WHERE p.id = ?1"), params![id.as_str()], numbered)
 }
 
 type Judgement = (Option<String>, Option<Vec<u8>>, Option<String>, Option<i64>);
 
-fn numbered(row: &Row<'_>) -> rusqlite::Result<Result<Numbered, StoreError>> {
+fn numbered(row: &Row<'_>) -> Result<Numbered, StoreError> {
     let judged: Judgement = (row.get(10)?, row.get(11)?, row.get(12)?, row.get(13)?);
     let (count, open): (u32, u32) = (row.get(14)?, row.get(15)?);
     let number = row.get(0)?;
@@ -258,61 +217,46 @@ fn numbered(row: &Row<'_>) -> rusqlite::Result<Result<Numbered, StoreError>> {
         (row.get(1)?, row.get(2)?, row.get(6)?, row.get(9)?);
     let (digest, certificate): (Vec<u8>, Vec<u8>) = (row.get(3)?, row.get(5)?);
     let (name, made_at, expires): (String, i64, i64) = (row.get(4)?, row.get(7)?, row.get(8)?);
-    let build = || {
-        let judged = match judged {
-            (Some(name), Some(certificate), Some(reason), Some(at)) => Some(Judged {
-                by: person(name, &certificate)?,
-                reason: read_reason(&reason)?,
-                at: read_time(at)?,
-            }),
-            _ => None,
-        };
-        Ok(Numbered {
-            number,
-            proposal: Proposal {
-                id: ProposalId::parse(&id).map_err(|_| unreadable("a proposal"))?,
-                act: read::<Act>(&format!("\"{act}\""))?,
-                digest: read_digest(&digest)?,
-                count,
-                settled: count - open.min(count),
-                by: person(name, &certificate)?,
-                reason: read_reason(&reason)?,
-                made_at: read_time(made_at)?,
-                expires: read_time(expires)?,
-                standing: read::<Standing>(&format!("\"{standing}\""))?,
-                judged,
-            },
-        })
+    let judged = match judged {
+        (Some(name), Some(certificate), Some(reason), Some(at)) => Some(Judged {
+            by: person(name, &certificate)?,
+            reason: read_reason(&reason)?,
+            at: read_time(at)?,
+        }),
+        _ => None,
     };
-    Ok(build())
+    Ok(Numbered {
+        number,
+        proposal: Proposal {
+            id: ProposalId::parse(&id).map_err(|_| unreadable("a proposal"))?,
+            act: read::<Act>(&format!("\"{act}\""))?,
+            digest: read_digest(&digest)?,
+            count,
+            settled: count - open.min(count),
+            by: person(name, &certificate)?,
+            reason: read_reason(&reason)?,
+            made_at: read_time(made_at)?,
+            expires: read_time(expires)?,
+            standing: read::<Standing>(&format!("\"{standing}\""))?,
+            judged,
+        },
+    })
 }
 
 fn targets(
-    db: &Connection,
+    db: &Db,
     rest: &str,
-    values: &[&dyn ToSql],
+    values: &[Value<'_>],
 ) -> Result<Vec<(i64, ProposedTarget)>, StoreError> {
-    type Raw = (i64, String, i64, Option<String>, Option<String>);
-    let found: Vec<Raw> = db
-        .prepare_cached(&format!(
-            "SELECT n, hub_id, revision, channel, decided FROM proposal_target {rest}"
-        ))
-        .and_then(|mut sql| {
-            let raw = |row: &Row<'_>| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-            };
-            sql.query_map(values, raw)?.collect()
-        })
-        .map_err(database_error)?;
-    found
-        .into_iter()
-        .map(|(n, hub_id, revision, channel, decided)| {
-            let hub_id = HubId::parse(&hub_id).map_err(|_| unreadable("a hub id"))?;
-            let target = Target { hub_id, revision: revision.unsigned_abs(), channel };
-            let decided = decided.as_deref().map(read::<Decided>).transpose()?;
-            Ok((n, ProposedTarget { target, decided }))
-        })
-        .collect()
+    let sql = format!("SELECT n, hub_id, revision, channel, decided FROM proposal_target {rest}");
+    db.query_all(&sql, values, |row| {
+        let hub_id = HubId::parse(&row.get::<String>(1)?).map_err(|_| unreadable("a hub id"))?;
+        let revision = row.get::<i64>(2)?.unsigned_abs();
+        let target = Target { hub_id, revision, channel: row.get(3)? };
+        let decided: Option<String> = row.get(4)?;
+        let decided = decided.as_deref().map(read::<Decided>).transpose()?;
+        Ok((row.get(0)?, ProposedTarget { target, decided }))
+    })
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {

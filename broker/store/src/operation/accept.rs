@@ -7,16 +7,16 @@ use amtsbote_domain::identity::{HubId, Transport};
 use amtsbote_domain::ports::{AcceptedReceipt, ENVELOPE_CID, StoreError};
 use amtsbote_domain::state::State;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
-use crate::error::{database_error, unreadable};
+use crate::error::unreadable;
 use crate::files::Files;
 use crate::group::{Group, ReceiptOf, Receipts};
 use crate::intake::{Body, SealedIntake};
 use crate::keys;
 use crate::operation::change::{Lists, peer_of};
 use crate::rows::{micros_up, read_digest, write_state};
+use crate::sql::{Db, params};
 use crate::writer::{Task, not_run, take_receipt};
 
 /// At most so many earlier messages with the same business id are named.
@@ -79,23 +79,14 @@ impl Accept {
     /// The same transport id once more: the stored receipt, or a refusal (P3).
     fn prior(&self, group: &Group<'_>) -> Result<Option<Outcome>, StoreError> {
         let record = &self.record;
-        let found = group
-            .db
-            .prepare_cached(
-                "SELECT seq, hub_id, content_digest FROM message
-                 WHERE account = ?1 AND transport = ?2 AND transport_id = ?3",
-            )
-            .and_then(|mut sql| {
-                let id = record.metadata.transport_id.as_str();
-                sql.query_row(
-                    params![record.account.as_str(), self.transport.as_str(), id],
-                    |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get(2)?)),
-                )
-                .optional()
-            })
-            .map_err(database_error)?;
+        let id = record.metadata.transport_id.as_str();
+        let found: Option<(i64, String, Vec<u8>)> = group.db.query_opt(
+            "SELECT seq, hub_id, content_digest FROM message
+             WHERE account = ?1 AND transport = ?2 AND transport_id = ?3",
+            params![record.account.as_str(), self.transport.as_str(), id],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?;
         let Some((seq, hub_id, digest)) = found else { return Ok(None) };
-        let digest: Vec<u8> = digest;
         if read_digest(&digest)? != record.content_digest {
             return Err(StoreError::OtherContent);
         }
@@ -105,19 +96,14 @@ impl Accept {
         Ok(Some(Outcome { hub_id, receipt, repeated: true }))
     }
 
-    fn same_business_id(&self, db: &Connection) -> Result<Vec<HubId>, StoreError> {
+    fn same_business_id(&self, db: &Db) -> Result<Vec<HubId>, StoreError> {
         let Some(id) = &self.record.business_id else { return Ok(Vec::new()) };
-        let found: Vec<String> = db
-            .prepare_cached(
-                "SELECT hub_id FROM message WHERE business_uuid = ?1 AND business_author = ?2
-                 ORDER BY seq DESC LIMIT ?3",
-            )
-            .and_then(|mut sql| {
-                let values = params![id.uuid.as_str(), id.author.as_str(), SAME_BUSINESS_ID as i64];
-                sql.query_map(values, |row| row.get(0))?.collect()
-            })
-            .map_err(database_error)?;
-        found.iter().map(|id| HubId::parse(id).map_err(|_| unreadable("a hub id"))).collect()
+        db.query_all(
+            "SELECT hub_id FROM message WHERE business_uuid = ?1 AND business_author = ?2
+             ORDER BY seq DESC LIMIT ?3",
+            params![id.uuid.as_str(), id.author.as_str(), SAME_BUSINESS_ID as i64],
+            |row| HubId::parse(&row.get::<String>(0)?).map_err(|_| unreadable("a hub id")),
+        )
     }
 
     fn insert_message(&self, group: &mut Group<'_>) -> Result<i64, StoreError> {
@@ -125,41 +111,36 @@ impl Accept {
         let now = group.now();
         let (period, wrapped) = keys::wrap(group, record, self.intake.key())?;
         let first_state = write_state(self.state)?;
-        group
-            .db
-            .prepare_cached(
-                "INSERT INTO message (hub_id, account, transport, transport_id, content_digest,
-                    business_author, business_uuid, author, reader, service, channel,
-                    accepted_at, leaf, payload_digest, first_state, not_before, expires, period,
-                    wrapped_key)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                    ?17, ?18, ?19)",
-            )
-            .and_then(|mut sql| {
-                sql.execute(params![
-                    record.hub_id.as_str(),
-                    record.account.as_str(),
-                    self.transport.as_str(),
-                    metadata.transport_id.as_str(),
-                    record.content_digest.0,
-                    record.business_id.as_ref().map(|id| id.author.as_str()),
-                    record.business_id.as_ref().map(|id| id.uuid.as_str()),
-                    metadata.author.as_str(),
-                    metadata.reader.as_str(),
-                    metadata.service.as_str(),
-                    record.channel,
-                    now.as_microsecond(),
-                    group.next_index() as i64,
-                    record.parts.first().map(|part| part.sha256.0),
-                    first_state,
-                    self.due.map(micros_up),
-                    metadata.expires.map(micros_up),
-                    period,
-                    wrapped,
-                ])
-            })
-            .map_err(database_error)?;
-        Ok(group.db.last_insert_rowid())
+        group.db.insert(
+            "seq",
+            "INSERT INTO message (hub_id, account, transport, transport_id, content_digest,
+                business_author, business_uuid, author, reader, service, channel,
+                accepted_at, leaf, payload_digest, first_state, not_before, expires, period,
+                wrapped_key)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                ?17, ?18, ?19)",
+            params![
+                record.hub_id.as_str(),
+                record.account.as_str(),
+                self.transport.as_str(),
+                metadata.transport_id.as_str(),
+                record.content_digest.0,
+                record.business_id.as_ref().map(|id| id.author.as_str()),
+                record.business_id.as_ref().map(|id| id.uuid.as_str()),
+                metadata.author.as_str(),
+                metadata.reader.as_str(),
+                metadata.service.as_str(),
+                record.channel,
+                now.as_microsecond(),
+                group.next_index() as i64,
+                record.parts.first().map(|part| part.sha256.0),
+                first_state,
+                self.due.map(micros_up),
+                metadata.expires.map(micros_up),
+                period,
+                wrapped,
+            ],
+        )
     }
 
     fn insert_delivery(&self, group: &Group<'_>, seq: i64) -> Result<(), StoreError> {
@@ -168,28 +149,22 @@ impl Accept {
         let expires = metadata.expires.map(micros_up);
         let state = write_state(self.state)?;
         let lists = Lists::new(self.state, metadata.reader.as_str(), due, expires, now);
-        group
-            .db
-            .prepare_cached(
-                "INSERT INTO delivery (seq, state, word, since, due, revision, attempts, peer,
-                    inbox, ready, ends, lease, lease_until, open_attempt)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?7, ?8, ?9, 0, NULL, 0)",
-            )
-            .and_then(|mut sql| {
-                sql.execute(params![
-                    seq,
-                    state,
-                    self.state.as_str(),
-                    now.as_microsecond(),
-                    due,
-                    peer_of(&self.record.channel),
-                    lists.inbox,
-                    lists.ready,
-                    lists.ends,
-                ])
-            })
-            .map(drop)
-            .map_err(database_error)
+        group.db.write(
+            "INSERT INTO delivery (seq, state, word, since, due, revision, attempts, peer,
+                inbox, ready, ends, lease, lease_until, open_attempt)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?7, ?8, ?9, 0, NULL, 0)",
+            params![
+                seq,
+                state,
+                self.state.as_str(),
+                now.as_microsecond(),
+                due,
+                peer_of(&self.record.channel),
+                lists.inbox,
+                lists.ready,
+                lists.ends,
+            ],
+        )
     }
 
     fn insert_payload(&self, group: &Group<'_>, seq: i64) -> Result<(), StoreError> {
@@ -199,32 +174,14 @@ impl Accept {
                 Body::File(name) => (Some(name.as_str()), None),
             };
             let part = &sealed.part;
-            group
-                .db
-                .prepare_cached(
-                    "INSERT INTO payload (message, part, cid, media_type, size, sha256, file, body)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                )
-                .and_then(|mut sql| {
-                    let (number, size) = (number as i64, part.size as i64);
-                    sql.execute(params![
-                        seq,
-                        number,
-                        part.cid,
-                        part.media_type,
-                        size,
-                        part.sha256.0,
-                        file,
-                        body
-                    ])
-                })
-                .map_err(database_error)?;
+            let (number, size) = (number as i64, part.size as i64);
+            group.db.write(
+                "INSERT INTO payload (message, part, cid, media_type, size, sha256, file, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![seq, number, part.cid, part.media_type, size, part.sha256.0, file, body],
+            )?;
             if let Some(name) = file {
-                group
-                    .db
-                    .prepare_cached("DELETE FROM reserved_file WHERE name = ?1")
-                    .and_then(|mut sql| sql.execute([name]))
-                    .map_err(database_error)?;
+                group.db.write("DELETE FROM reserved_file WHERE name = ?1", params![name])?;
             }
         }
         Ok(())

@@ -7,12 +7,11 @@ use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::state::{Event, NotApplicable, State, WaitingFor, next};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::clearing::cases;
-use crate::error::database_error;
 use crate::group::Group;
 use crate::rows::{micros_up, read_digest, read_state, read_time, write_state};
+use crate::sql::{Db, Row, params};
 
 /// A delivery as stored, with what of its message decides about it.
 pub(crate) struct DeliveryRow {
@@ -40,20 +39,13 @@ const COLUMNS: &str = "SELECT m.seq, m.hub_id, m.reader, coalesce(d.channel, m.c
 
 impl DeliveryRow {
     /// The delivery of a message.
-    pub(crate) fn of(db: &Connection, hub_id: &HubId) -> Result<Self, StoreError> {
-        let sql = format!("{COLUMNS} WHERE m.hub_id = ?1");
-        db.prepare_cached(&sql)
-            .and_then(|mut sql| sql.query_row([hub_id.as_str()], raw).optional())
-            .map_err(database_error)?
-            .ok_or(StoreError::NotFound)?
+    pub(crate) fn of(db: &Db, hub_id: &HubId) -> Result<Self, StoreError> {
+        db.query_one(&format!("{COLUMNS} WHERE m.hub_id = ?1"), params![hub_id.as_str()], raw)
     }
 
     /// The delivery with this number.
-    pub(crate) fn numbered(db: &Connection, seq: i64) -> Result<Self, StoreError> {
-        let sql = format!("{COLUMNS} WHERE m.seq = ?1");
-        db.prepare_cached(&sql)
-            .and_then(|mut sql| sql.query_row([seq], raw))
-            .map_err(database_error)?
+    pub(crate) fn numbered(db: &Db, seq: i64) -> Result<Self, StoreError> {
+        db.query_one(&format!("{COLUMNS} WHERE m.seq = ?1"), params![seq], raw)
     }
 
     /// The hub id, read back.
@@ -132,23 +124,21 @@ impl DeliveryRow {
     }
 
     /// Writes what changed; `since` moves only with the state.
-    fn write(&self, db: &Connection, now: Timestamp) -> Result<(), StoreError> {
+    fn write(&self, db: &Db, now: Timestamp) -> Result<(), StoreError> {
         let state = write_state(self.state)?;
         let lists = Lists::of(self.state, self, now);
         let cause = match self.state {
             State::InClearing { cause } => Some(cause.as_str()),
             _ => None,
         };
-        db.prepare_cached(
+        db.write(
             "UPDATE delivery SET state = ?2, word = ?3,
                 since = CASE WHEN state = ?2 THEN since ELSE ?4 END, due = ?5,
                 revision = revision + 1, attempts = ?6, inbox = ?7, ready = ?8, ends = ?9,
                 lease_until = ?10, open_attempt = ?11, cause = ?12, peer = ?13, channel = ?14,
                 by_hand = ?15
              WHERE seq = ?1",
-        )
-        .and_then(|mut sql| {
-            sql.execute(params![
+            params![
                 self.seq,
                 state,
                 self.state.as_str(),
@@ -164,10 +154,8 @@ impl DeliveryRow {
                 self.peer(),
                 self.channel,
                 self.by_hand,
-            ])
-        })
-        .map(drop)
-        .map_err(database_error)
+            ],
+        )
     }
 }
 
@@ -213,33 +201,27 @@ impl<'r> Lists<'r> {
     }
 }
 
-fn raw(row: &Row<'_>) -> rusqlite::Result<Result<DeliveryRow, StoreError>> {
+fn raw(row: &Row<'_>) -> Result<DeliveryRow, StoreError> {
     let state: String = row.get(7)?;
     let digest: Option<Vec<u8>> = row.get(4)?;
-    let build = |state, payload_digest| -> rusqlite::Result<DeliveryRow> {
-        Ok(DeliveryRow {
-            seq: row.get(0)?,
-            hub_id: row.get(1)?,
-            reader: row.get(2)?,
-            channel: row.get(3)?,
-            payload_digest,
-            not_before: row.get(5)?,
-            expires: row.get(6)?,
-            state,
-            due: row.get(8)?,
-            attempts: row.get(9)?,
-            lease: row.get::<_, i64>(10)?.unsigned_abs(),
-            lease_until: row.get(11)?,
-            open_attempt: row.get(12)?,
-            revision: row.get::<_, i64>(13)?.unsigned_abs(),
-            by_hand: row.get(14)?,
-        })
-    };
-    let digest = digest.map(|octets| read_digest(&octets).map(|digest| digest.0)).transpose();
-    match (read_state(&state), digest) {
-        (Ok(state), Ok(digest)) => build(state, digest).map(Ok),
-        (Err(error), _) | (_, Err(error)) => Ok(Err(error)),
-    }
+    let digest = digest.map(|octets| read_digest(&octets).map(|digest| digest.0)).transpose()?;
+    Ok(DeliveryRow {
+        seq: row.get(0)?,
+        hub_id: row.get(1)?,
+        reader: row.get(2)?,
+        channel: row.get(3)?,
+        payload_digest: digest,
+        not_before: row.get(5)?,
+        expires: row.get(6)?,
+        state: read_state(&state)?,
+        due: row.get(8)?,
+        attempts: row.get(9)?,
+        lease: row.get::<i64>(10)?.unsigned_abs(),
+        lease_until: row.get(11)?,
+        open_attempt: row.get(12)?,
+        revision: row.get::<i64>(13)?.unsigned_abs(),
+        by_hand: row.get(14)?,
+    })
 }
 
 /// Whether an expiry applies is for the table to say.

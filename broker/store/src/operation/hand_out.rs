@@ -4,11 +4,10 @@ use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::identity::{AccountId, HubId};
 use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::state::{Event, State};
-use rusqlite::{OptionalExtension, params};
 
-use crate::error::database_error;
 use crate::group::Group;
 use crate::operation::change::{DeliveryRow, not_applicable};
+use crate::sql::params;
 
 /// Records the hand-out once per delivery and account. Refused where the delivery cannot be
 /// collected. What is acknowledged may be read again.
@@ -35,20 +34,13 @@ pub(crate) fn hand_out(
     if !acknowledged {
         row.change(group, Event::CollectionBegun)?;
     }
-    group
-        .db
-        .prepare_cached("INSERT INTO handed_out (message, account, at) VALUES (?1, ?2, ?3)")
-        .and_then(|mut sql| sql.execute(params![row.seq, account.as_str(), now.as_microsecond()]))
-        .map_err(database_error)?;
+    let sql = "INSERT INTO handed_out (message, account, at) VALUES (?1, ?2, ?3)";
+    group.db.write(sql, params![row.seq, account.as_str(), now.as_microsecond()])?;
     let evidence = Evidence::HandedOut { hub_id: hub_id.clone(), account: account.clone() };
     group.append(&evidence, Some(row.seq)).map(drop)
 }
 
 fn was_handed_out(group: &Group<'_>, seq: i64, account: &AccountId) -> Result<bool, StoreError> {
-    group
-        .db
-        .prepare_cached("SELECT 1 FROM handed_out WHERE message = ?1 AND account = ?2")
-        .and_then(|mut sql| sql.query_row(params![seq, account.as_str()], |_| Ok(())).optional())
-        .map(|found| found.is_some())
-        .map_err(database_error)
+    let sql = "SELECT 1 FROM handed_out WHERE message = ?1 AND account = ?2";
+    group.db.exists(sql, params![seq, account.as_str()])
 }

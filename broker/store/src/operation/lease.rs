@@ -5,12 +5,11 @@ use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::ports::{Lease, Slots, StoreError};
 use amtsbote_domain::state::{Event, State};
-use rusqlite::{OptionalExtension, params};
 
-use crate::error::database_error;
 use crate::group::Group;
 use crate::operation::change::{DeliveryRow, Why, not_applicable, time_of};
 use crate::rows::read_accepted;
+use crate::sql::params;
 
 /// Most leases given out at once.
 pub(crate) const MAX_LEASES: u32 = 1000;
@@ -46,11 +45,7 @@ pub(crate) fn lease_due(
 }
 
 fn next_peer(group: &Group<'_>, after: &str) -> Result<Option<String>, StoreError> {
-    group
-        .db
-        .prepare_cached(NEXT_PEER)
-        .and_then(|mut sql| sql.query_row([after], |row| row.get(0)).optional())
-        .map_err(database_error)
+    group.db.query_opt(NEXT_PEER, params![after], |row| row.get(0))
 }
 
 /// Since when it is due, and which, oldest first.
@@ -60,30 +55,32 @@ fn due_for(
     now: i64,
     limit: u32,
 ) -> Result<Vec<(i64, i64)>, StoreError> {
-    group
-        .db
-        .prepare_cached(DUE)
-        .and_then(|mut sql| {
-            let found = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            sql.query_map(params![peer, now, limit], found)?.collect()
-        })
-        .map_err(database_error)
+    group.db.query_all(DUE, params![peer, now, limit], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// The number of the life that takes leases, where there are several nodes.
+fn life(group: &Group<'_>) -> Option<i64> {
+    group.db.life().map(|life| life.number)
 }
 
 fn lease_one(group: &mut Group<'_>, seq: i64, until: i64) -> Result<Lease, StoreError> {
     let row = DeliveryRow::numbered(group.db, seq)?;
-    let record: Vec<u8> = group
-        .db
-        .prepare_cached("SELECT record FROM leaf JOIN message ON leaf = idx WHERE seq = ?1")
-        .and_then(|mut sql| sql.query_row([seq], |row| row.get(0)))
-        .map_err(database_error)?;
-    group
-        .db
-        .prepare_cached(
+    let record: Vec<u8> = group.db.query_one(
+        "SELECT l.record FROM leaf l JOIN message m ON m.leaf = l.idx WHERE m.seq = ?1",
+        params![seq],
+        |row| row.get(0),
+    )?;
+    match life(group) {
+        None => group.db.write(
             "UPDATE delivery SET lease = lease + 1, lease_until = ?2, ready = ?2 WHERE seq = ?1",
-        )
-        .and_then(|mut sql| sql.execute(params![seq, until]))
-        .map_err(database_error)?;
+            params![seq, until],
+        )?,
+        Some(holder) => group.db.write(
+            "UPDATE delivery SET lease = lease + 1, lease_until = ?2, ready = ?2, holder = ?3
+             WHERE seq = ?1",
+            params![seq, until, holder],
+        )?,
+    };
     group.touch();
     Ok(Lease {
         hub_id: row.hub_id()?,
@@ -149,14 +146,9 @@ pub(crate) fn give_back(
     }
     match event {
         None => {
-            group
-                .db
-                .prepare_cached("UPDATE delivery SET lease_until = NULL, ready = ?2 WHERE seq = ?1")
-                .and_then(|mut sql| {
-                    let ready = row.due.unwrap_or_else(|| group.now().as_microsecond());
-                    sql.execute(params![row.seq, ready])
-                })
-                .map_err(database_error)?;
+            let ready = row.due.unwrap_or_else(|| group.now().as_microsecond());
+            let sql = "UPDATE delivery SET lease_until = NULL, ready = ?2 WHERE seq = ?1";
+            group.db.write(sql, params![row.seq, ready])?;
             group.touch();
             Ok(())
         }

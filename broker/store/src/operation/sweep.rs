@@ -2,11 +2,10 @@
 
 use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::state::Event;
-use rusqlite::params;
 
-use crate::error::database_error;
 use crate::group::Group;
 use crate::operation::change::{DeliveryRow, Why};
+use crate::sql::params;
 
 /// Most deliveries of either kind that one sweep changes.
 pub(crate) const MAX_SWEPT: u32 = 1000;
@@ -26,22 +25,40 @@ pub(crate) fn sweep(group: &mut Group<'_>, limit: u32) -> Result<u32, StoreError
     Ok(lost + change_all(group, EXPIRED, now, limit, Event::ExpiryReached)?)
 }
 
-/// On start-up: whoever held a lease is gone, so every open attempt is lost. Says how many it
-/// changed; to be repeated until none.
+/// What a former life of a node has left open. A lease of another node is none of our business
+/// before it ends.
+pub(crate) const LEFT_OPEN: &str =
+    "SELECT seq FROM delivery WHERE open_attempt = 1 AND lease_until IS NOT NULL
+        AND holder IN (SELECT life FROM node_life WHERE name = ?1 AND life < ?2)
+     ORDER BY lease_until LIMIT ?3";
+
+/// On start-up: whoever held a lease in this node's name is gone, so its open attempts are lost. Says
+/// how many it changed; to be repeated until none.
 pub(crate) fn lose_open_attempts(group: &mut Group<'_>) -> Result<u32, StoreError> {
-    change_all(group, LOST, i64::MAX, MAX_SWEPT, Event::AttemptLost)
+    let Some(life) = group.db.life() else {
+        return change_all(group, LOST, i64::MAX, MAX_SWEPT, Event::AttemptLost);
+    };
+    let values = params![life.name, life.number, MAX_SWEPT];
+    let found: Vec<i64> = group.db.query_all(LEFT_OPEN, values, |row| row.get(0))?;
+    change_each(group, &found, Event::AttemptLost)
 }
 
-/// On start-up: leases without an attempt are free again. Says how many.
+/// On start-up: its leases without an attempt are free again. Says how many.
 pub(crate) fn free_leases(group: &mut Group<'_>) -> Result<u32, StoreError> {
-    let freed = group
-        .db
-        .execute(
+    let now = group.now().as_microsecond();
+    let freed = match group.db.life() {
+        None => group.db.execute(
             "UPDATE delivery SET lease_until = NULL, ready = coalesce(due, ?1)
              WHERE ready IS NOT NULL AND lease_until IS NOT NULL",
-            [group.now().as_microsecond()],
-        )
-        .map_err(database_error)?;
+            params![now],
+        )?,
+        Some(life) => group.db.execute(
+            "UPDATE delivery SET lease_until = NULL, ready = coalesce(due, ?1)
+             WHERE ready IS NOT NULL AND lease_until IS NOT NULL
+                AND holder IN (SELECT life FROM node_life WHERE name = ?2 AND life < ?3)",
+            params![now, life.name, life.number],
+        )?,
+    };
     if freed > 0 {
         group.touch();
     }
@@ -55,14 +72,13 @@ fn change_all(
     limit: u32,
     event: Event,
 ) -> Result<u32, StoreError> {
-    let found: Vec<i64> = group
-        .db
-        .prepare_cached(sql)
-        .and_then(|mut sql| {
-            sql.query_map(params![until, limit.min(MAX_SWEPT)], |row| row.get(0))?.collect()
-        })
-        .map_err(database_error)?;
-    for &seq in &found {
+    let limit = limit.min(MAX_SWEPT);
+    let found: Vec<i64> = group.db.query_all(sql, params![until, limit], |row| row.get(0))?;
+    change_each(group, &found, event)
+}
+
+fn change_each(group: &mut Group<'_>, found: &[i64], event: Event) -> Result<u32, StoreError> {
+    for &seq in found {
         DeliveryRow::numbered(group.db, seq)?.change_and_record(group, event, Why::default())?;
     }
     Ok(found.len() as u32)

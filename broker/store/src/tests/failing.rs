@@ -13,19 +13,18 @@ use tempfile::tempdir;
 use super::{checked, options};
 use crate::SqliteStore;
 use crate::contract::{Draft, ManualClock};
-use crate::error::database_error;
 use crate::writer::{Answer, Fault, Faults};
 
 /// Faults that happen once each when their turn comes.
 #[derive(Clone, Default)]
-struct Planned(Arc<Mutex<Vec<Fault>>>);
+pub(super) struct Planned(Arc<Mutex<Vec<Fault>>>);
 
 impl Planned {
-    fn plan(&self, faults: &[Fault]) {
+    pub(super) fn plan(&self, faults: &[Fault]) {
         self.0.lock().expect("not poisoned").extend_from_slice(faults);
     }
 
-    fn faults(&self) -> Faults {
+    pub(super) fn faults(&self) -> Faults {
         let planned = Arc::clone(&self.0);
         Arc::new(move |fault| {
             let mut planned = planned.lock().expect("not poisoned");
@@ -130,7 +129,7 @@ async fn one_that_fails_after_writing_takes_back_only_itself() {
             }
             let failing = store.write(true, move |group| {
                 runs.fetch_add(1, Ordering::Relaxed);
-                group.db.execute("DELETE FROM meta", []).map_err(database_error)?;
+                group.db.execute("DELETE FROM meta", &[])?;
                 group.append(
                     &Evidence::Started { version: String::new(), open_attempts: 0 },
                     None,

@@ -5,6 +5,8 @@ mod failing;
 mod filling;
 mod migrating;
 mod opening;
+#[cfg(feature = "postgres")]
+mod postgres;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

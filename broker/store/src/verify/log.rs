@@ -5,23 +5,24 @@ use amtsbote_archive::log::{self, Entry, Leaf, LogReport, Opening};
 use amtsbote_archive::note::VerifierKey;
 use amtsbote_archive::receipt::Receipt;
 use amtsbote_archive::record::Salt;
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use amtsbote_domain::ports::StoreError;
 use serde_json::Value;
 
 use super::{ProblemKind, VerifyReport};
+use crate::sql::{Db, Row, params};
 
 /// Feeds leaves, nodes and heads to the archive. The heads are those of the receipts in the order
 /// in which they were released, then the newest; the guard's is the one kept outside.
 pub(super) fn verify_log(
-    db: &Connection,
+    db: &Db,
     verifier: &VerifierKey,
     guarded: Option<String>,
-) -> Result<LogReport> {
-    let mut leaves = db.prepare("SELECT idx, hash, salt, record FROM leaf ORDER BY idx")?;
-    let entries = leaves.query_map([], entry)?;
-    let mut bodies = db.prepare("SELECT body FROM receipt ORDER BY leaf")?;
+) -> Result<LogReport, StoreError> {
+    let leaves = "SELECT idx, hash, salt, record FROM leaf WHERE idx > ?1 ORDER BY idx LIMIT ?2";
+    let entries = db.walk(leaves, entry);
+    let bodies = "SELECT leaf, body FROM receipt WHERE leaf > ?1 ORDER BY leaf LIMIT ?2";
     let mut last = String::new();
-    let of_receipts = bodies.query_map([], |row| row.get::<_, Vec<u8>>(0))?.filter_map(|body| {
+    let of_receipts = db.walk(bodies, |row| row.get::<Vec<u8>>(1)).filter_map(|body| {
         let head = match body {
             // An unreadable one is told when the receipts are checked.
             Ok(body) => Receipt::parse(&body).ok()?.head().to_owned(),
@@ -33,22 +34,22 @@ pub(super) fn verify_log(
         last.clone_from(&head);
         Some(Ok(head))
     });
-    let newest = db.query_row("SELECT note FROM log_head", [], |row| row.get(0)).optional()?;
+    let newest = db.query_opt("SELECT note FROM log_head", &[], |row| row.get(0))?;
     let heads = of_receipts.chain(newest.map(Ok));
     let outside: Vec<String> = guarded.into_iter().collect();
-    let mut node = db.prepare("SELECT hash FROM node WHERE level = ?1 AND idx = ?2")?;
+    let node = "SELECT hash FROM node WHERE level = ?1 AND idx = ?2";
     log::verify(verifier, entries, heads, &outside, |&(level, index, hash)| {
         if level == 0 {
             // The leaf's own row is what was read.
             return Ok(true);
         }
         let stored: Option<[u8; 32]> =
-            node.query_row(params![level, index as i64], |row| row.get(0)).optional()?;
+            db.query_opt(node, params![level, index as i64], |row| row.get(0))?;
         Ok(stored == Some(hash.0))
     })
 }
 
-fn entry(row: &Row<'_>) -> Result<Entry> {
+fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
     let index: i64 = row.get(0)?;
     let opening = Opening { salt: Salt(row.get(2)?), record: row.get(3)? };
     Ok(Entry {
@@ -60,18 +61,16 @@ fn entry(row: &Row<'_>) -> Result<Entry> {
 
 /// Every stored receipt verifies and proves the record of its own leaf.
 pub(super) fn verify_receipts(
-    db: &Connection,
+    db: &Db,
     verifier: &VerifierKey,
     report: &mut VerifyReport,
-) -> Result<()> {
-    let mut receipts = db.prepare(
+) -> Result<(), StoreError> {
+    let receipts =
         "SELECT r.leaf, r.body, l.record FROM receipt r LEFT JOIN leaf l ON l.idx = r.leaf
-         ORDER BY r.leaf",
-    )?;
-    let mut rows = receipts.query([])?;
-    while let Some(row) = rows.next()? {
-        let (leaf, body): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        let record: Option<Vec<u8>> = row.get(2)?;
+         WHERE r.leaf > ?1 ORDER BY r.leaf LIMIT ?2";
+    type Found = (i64, Vec<u8>, Option<Vec<u8>>);
+    for found in db.walk(receipts, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))) {
+        let (leaf, body, record): Found = found?;
         report.receipts += 1;
         if !proves(&body, leaf.unsigned_abs(), record.as_deref(), verifier) {
             report.add(ProblemKind::Receipt, format!("leaf {leaf}"));

@@ -13,56 +13,72 @@ use amtsbote_domain::ports::{ENVELOPE_CID, StoreError};
 use amtsbote_domain::state::{Event, State, next};
 use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{ProblemKind, VerifyError, VerifyReport, failed, failed_store};
+use super::{ProblemKind, VerifyError, VerifyReport, failed};
 use crate::error::file_error;
 use crate::files::path_in;
 use crate::keys;
 use crate::operation::accept::ACCEPTED;
 use crate::reader::StoredPart;
 use crate::rows::{micros_up, read_digest, read_evidence, read_state};
+use crate::sql::{Db, Row, WALK, params};
 
 /// Goes through all messages in the order of acceptance.
 pub(super) fn verify_messages(
-    db: &Connection,
+    db: &Db,
     keys: Option<&dyn WrappingKeys>,
     payload: &Path,
     report: &mut VerifyReport,
 ) -> Result<(), VerifyError> {
-    let mut messages = db.prepare("SELECT * FROM message ORDER BY seq").map_err(failed)?;
-    let mut rows = messages.query([]).map_err(failed)?;
-    while let Some(row) = rows.next().map_err(failed)? {
-        let seq: i64 = row.get("seq").map_err(failed)?;
-        let hub_id: String = row.get("hub_id").map_err(failed)?;
-        report.messages += 1;
-        let Some((accepted, at)) = acceptance(db, row).map_err(failed)? else {
-            report.add(ProblemKind::Acceptance, hub_id);
-            continue;
-        };
-        if !row_agrees(row, &accepted, at).map_err(failed)? {
-            report.add(ProblemKind::Message, hub_id.as_str());
-        }
-        if !receipt_is_there(db, seq).map_err(failed)? {
-            report.add(ProblemKind::Receipt, hub_id.as_str());
-        }
-        let first: String = row.get("first_state").map_err(failed)?;
-        if !state_agrees(db, seq, &accepted.hub_id, &first).map_err(failed)? {
-            report.add(ProblemKind::State, hub_id.as_str());
-        }
-        verify_parts(db, keys, payload, seq, &accepted, report)?;
+    let messages = "SELECT * FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let mut after = Some(i64::MIN);
+    while let Some(begin) = after.take() {
+        let mut count = 0;
+        db.for_each(messages, params![begin, WALK], |row| {
+            count += 1;
+            // A full page has another one behind it.
+            after = Some(row.named("seq")?).filter(|_| count == WALK);
+            verify_message(db, row, keys, payload, report)
+        })
+        .map_err(failed)?;
     }
     find_strays(db, report).map_err(failed)
 }
 
+fn verify_message(
+    db: &Db,
+    row: &Row<'_>,
+    keys: Option<&dyn WrappingKeys>,
+    payload: &Path,
+    report: &mut VerifyReport,
+) -> Result<(), StoreError> {
+    let seq: i64 = row.named("seq")?;
+    let hub_id: String = row.named("hub_id")?;
+    report.messages += 1;
+    let Some((accepted, at)) = acceptance(db, row)? else {
+        report.add(ProblemKind::Acceptance, hub_id);
+        return Ok(());
+    };
+    if !row_agrees(row, &accepted, at)? {
+        report.add(ProblemKind::Message, hub_id.as_str());
+    }
+    if !receipt_is_there(db, seq)? {
+        report.add(ProblemKind::Receipt, hub_id.as_str());
+    }
+    let first: String = row.named("first_state")?;
+    if !state_agrees(db, seq, &accepted.hub_id, &first)? {
+        report.add(ProblemKind::State, hub_id.as_str());
+    }
+    verify_parts(db, keys, payload, seq, &accepted, report)
+}
+
 /// The record that the message names, if it is the acceptance of this message, and its time.
-fn acceptance(db: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<(Accepted, i64)>> {
-    let (seq, leaf): (i64, i64) = (row.get("seq")?, row.get("leaf")?);
-    let hub_id: String = row.get("hub_id")?;
-    let found: Option<(Vec<u8>, i64)> = db
-        .prepare_cached("SELECT record, at FROM leaf WHERE idx = ?1 AND message = ?2")?
-        .query_row(params![leaf, seq], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+fn acceptance(db: &Db, row: &Row<'_>) -> Result<Option<(Accepted, i64)>, StoreError> {
+    let (seq, leaf): (i64, i64) = (row.named("seq")?, row.named("leaf")?);
+    let hub_id: String = row.named("hub_id")?;
+    let sql = "SELECT record, at FROM leaf WHERE idx = ?1 AND message = ?2";
+    let found: Option<(Vec<u8>, i64)> =
+        db.query_opt(sql, params![leaf, seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(found.and_then(|(record, at)| match read_evidence(&record) {
         Ok(Evidence::Accepted(accepted)) if accepted.hub_id.as_str() == hub_id => {
             Some((*accepted, at))
@@ -72,9 +88,9 @@ fn acceptance(db: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<(Accept
 }
 
 /// Whether the columns say what was recorded.
-fn row_agrees(row: &Row<'_>, accepted: &Accepted, at: i64) -> rusqlite::Result<bool> {
+fn row_agrees(row: &Row<'_>, accepted: &Accepted, at: i64) -> Result<bool, StoreError> {
     let metadata = &accepted.metadata;
-    let text = |column| row.get::<_, Option<String>>(column);
+    let text = |column| row.named::<Option<String>>(column);
     let texts = [
         ("account", Some(accepted.account.as_str())),
         ("transport_id", Some(metadata.transport_id.as_str())),
@@ -90,43 +106,40 @@ fn row_agrees(row: &Row<'_>, accepted: &Accepted, at: i64) -> rusqlite::Result<b
             return Ok(false);
         }
     }
-    let payload: Option<Vec<u8>> = row.get("payload_digest")?;
-    let content: Vec<u8> = row.get("content_digest")?;
+    let payload: Option<Vec<u8>> = row.named("payload_digest")?;
+    let content: Vec<u8> = row.named("content_digest")?;
     Ok(payload.as_deref() == accepted.parts.first().map(|part| &part.sha256.0[..])
         && content == accepted.content_digest.0
-        && row.get::<_, Option<i64>>("expires")? == metadata.expires.map(micros_up)
-        && row.get::<_, i64>("accepted_at")? == at)
+        && row.named::<Option<i64>>("expires")? == metadata.expires.map(micros_up)
+        && row.named::<i64>("accepted_at")? == at)
 }
 
-fn receipt_is_there(db: &Connection, seq: i64) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT 1 FROM receipt WHERE message = ?1 AND kind = ?2")?
-        .exists(params![seq, ACCEPTED])
+fn receipt_is_there(db: &Db, seq: i64) -> Result<bool, StoreError> {
+    db.exists("SELECT 1 FROM receipt WHERE message = ?1 AND kind = ?2", params![seq, ACCEPTED])
 }
 
 /// Replays the records of a message from its first state and compares where they lead.
-fn state_agrees(db: &Connection, seq: i64, hub_id: &HubId, first: &str) -> rusqlite::Result<bool> {
+fn state_agrees(db: &Db, seq: i64, hub_id: &HubId, first: &str) -> Result<bool, StoreError> {
     type Stored = (String, String, u32, Option<String>);
-    let stored: Option<Stored> = db
-        .prepare_cached("SELECT state, word, attempts, channel FROM delivery WHERE seq = ?1")?
-        .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .optional()?;
+    let sql = "SELECT state, word, attempts, channel FROM delivery WHERE seq = ?1";
+    let stored: Option<Stored> = db.query_opt(sql, params![seq], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    })?;
     let Some((state, word, attempts, channel)) = stored else { return Ok(false) };
     let (Ok(state), Ok(first)) = (read_state(&state), read_state(first)) else {
         return Ok(false);
     };
     let mut history =
         History { hub_id, state: first, attempts: 0, accepted: 0, channel: String::new() };
-    let mut records =
-        db.prepare_cached("SELECT record FROM leaf WHERE message = ?1 ORDER BY idx")?;
-    let mut rows = records.query([seq])?;
-    while let Some(row) = rows.next()? {
+    let mut follows = true;
+    let sql = "SELECT record FROM leaf WHERE message = ?1 ORDER BY idx";
+    db.for_each(sql, params![seq], |row| {
         let record: Vec<u8> = row.get(0)?;
-        let follows = read_evidence(&record).is_ok_and(|evidence| history.follow(&evidence));
-        if !follows {
-            return Ok(false);
-        }
-    }
-    Ok(history.accepted == 1
+        follows = follows && read_evidence(&record).is_ok_and(|evidence| history.follow(&evidence));
+        Ok(())
+    })?;
+    Ok(follows
+        && history.accepted == 1
         && (history.state, history.attempts) == (state, attempts)
         && channel.is_none_or(|channel| channel == history.channel)
         && state.as_str() == word)
@@ -193,20 +206,19 @@ impl History<'_> {
 }
 
 fn verify_parts(
-    db: &Connection,
+    db: &Db,
     keys: Option<&dyn WrappingKeys>,
     payload: &Path,
     seq: i64,
     accepted: &Accepted,
     report: &mut VerifyReport,
-) -> Result<(), VerifyError> {
-    let stored: Vec<(i64, Part)> = db
-        .prepare_cached(
-            "SELECT part, cid, media_type, size, sha256 FROM payload WHERE message = ?1
-             ORDER BY part",
-        )
-        .and_then(|mut sql| sql.query_map([seq], part)?.collect())
-        .map_err(failed)?;
+) -> Result<(), StoreError> {
+    let stored: Vec<(i64, Part)> = db.query_all(
+        "SELECT part, cid, media_type, size, sha256 FROM payload WHERE message = ?1
+         ORDER BY part",
+        params![seq],
+        part,
+    )?;
     let numbered = (0..).zip(&stored).all(|(number, (part, _))| number == *part);
     let envelope = stored.first().is_some_and(|(_, part)| {
         part.cid == ENVELOPE_CID && part.sha256 == accepted.envelope_sha256
@@ -216,7 +228,7 @@ fn verify_parts(
         report.add(ProblemKind::Parts, accepted.hub_id.as_str());
     }
     let Some(keys) = keys else { return Ok(()) };
-    if keys::is_erased(db, keys, seq).map_err(failed_store)? {
+    if keys::is_erased(db, keys, seq)? {
         return Ok(());
     }
     for (number, part) in &stored {
@@ -238,13 +250,13 @@ fn verify_parts(
             Err(None) => {
                 report.add(ProblemKind::Octets, format!("{} part {number}", accepted.hub_id));
             }
-            Err(Some(error)) => return Err(failed_store(error)),
+            Err(Some(error)) => return Err(error),
         }
     }
     Ok(())
 }
 
-fn part(row: &Row<'_>) -> rusqlite::Result<(i64, Part)> {
+fn part(row: &Row<'_>) -> Result<(i64, Part), StoreError> {
     let size: i64 = row.get(3)?;
     let sha256: Vec<u8> = row.get(4)?;
     // One that is no digest cannot agree with the recorded one either.
@@ -255,14 +267,13 @@ fn part(row: &Row<'_>) -> rusqlite::Result<(i64, Part)> {
 }
 
 /// Leaves that are about a message but belong to none.
-fn find_strays(db: &Connection, report: &mut VerifyReport) -> rusqlite::Result<()> {
-    let mut leaves = db.prepare(
-        "SELECT idx, record FROM leaf
-         WHERE message IS NULL OR message NOT IN (SELECT seq FROM message)",
-    )?;
-    let mut rows = leaves.query([])?;
-    while let Some(row) = rows.next()? {
-        let (index, record): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+fn find_strays(db: &Db, report: &mut VerifyReport) -> Result<(), StoreError> {
+    let leaves = "SELECT l.idx, l.record FROM leaf l
+         WHERE l.idx > ?1 AND (l.message IS NULL
+            OR NOT EXISTS (SELECT 1 FROM message m WHERE m.seq = l.message))
+         ORDER BY l.idx LIMIT ?2";
+    for found in db.walk(leaves, |row| Ok((row.get(0)?, row.get(1)?))) {
+        let (index, record): (i64, Vec<u8>) = found?;
         let free = matches!(
             read_evidence(&record),
             Ok(Evidence::Refused(_)

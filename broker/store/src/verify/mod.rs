@@ -18,13 +18,12 @@ use amtsbote_archive::note::VerifierKey;
 use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::text::Text;
 use amtsbote_domain::wrapping::{KeyId, WrappingKeys};
-use rusqlite::Connection;
 
-use crate::error::database_error;
 use crate::keys;
 use crate::migrate;
 use crate::options::OpenError;
-use crate::startup::{GUARD, PAYLOAD, stored_head};
+use crate::sql::{Db, Source};
+use crate::startup::{GUARD, PAYLOAD, refused, stored_head};
 use crate::writer::database_path;
 
 /// Problems kept in a report; the others are counted.
@@ -61,7 +60,7 @@ pub struct Problem {
 /// What can be wrong beside the log itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// SQLite finds the file damaged.
+    /// SQLite finds the file damaged. (A server checks its files itself.)
     Database,
     /// A stored receipt is unreadable, does not verify, or is not about its leaf.
     Receipt,
@@ -178,7 +177,19 @@ pub fn verify_offline(
     verifier: &VerifierKey,
     keys: Option<&dyn WrappingKeys>,
 ) -> Result<VerifyReport, VerifyError> {
-    verify(dir, verifier, keys)
+    verify(&Source::Sqlite(database_path(dir)), dir, &dir.join(PAYLOAD), verifier, keys)
+}
+
+/// The same for a store on a server; `dir` is the folder of the node whose head guard is asked. Waits
+/// for a network: not to be called where tasks run.
+#[cfg(feature = "postgres")]
+pub fn verify_server(
+    server: &crate::PostgresOptions,
+    dir: &Path,
+    verifier: &VerifierKey,
+    keys: Option<&dyn WrappingKeys>,
+) -> Result<VerifyReport, VerifyError> {
+    verify(&Source::Postgres(server.settings()), dir, server.payload(), verifier, keys)
 }
 
 /// Whether there is a store, of whatever schema.
@@ -192,14 +203,16 @@ pub fn named_keys(dir: &Path) -> Result<Vec<KeyId>, VerifyError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let db = migrate::open_reader(&path).map_err(migrate::database)?;
+    let db = Source::Sqlite(path).reader().map_err(refused)?;
     migrate::check(&db)?;
-    keys::named(&db).map_err(failed_store)
+    keys::named(&db).map_err(failed)
 }
 
 /// The same for a store at work.
 pub(crate) fn verify(
+    source: &Source,
     dir: &Path,
+    payload: &Path,
     verifier: &VerifierKey,
     keys: Option<&dyn WrappingKeys>,
 ) -> Result<VerifyReport, VerifyError> {
@@ -208,45 +221,47 @@ pub(crate) fn verify(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         other => other.map_err(OpenError::File)?,
     };
-    let db = migrate::open_reader(&database_path(dir)).map_err(migrate::database)?;
-    let db = db.unchecked_transaction().map_err(migrate::database)?;
-    migrate::check(&db)?;
+    let db = source.reader().map_err(refused)?;
+    let checked = db.snapshot(|db| Ok(verify_snapshot(db, payload, verifier, keys, guarded)));
+    checked.map_err(failed)?
+}
+
+fn verify_snapshot(
+    db: &Db,
+    payload: &Path,
+    verifier: &VerifierKey,
+    keys: Option<&dyn WrappingKeys>,
+    guarded: Option<String>,
+) -> Result<VerifyReport, VerifyError> {
+    migrate::check(db)?;
     if let Some(keys) = keys {
-        keys::same_master(&db, keys)?;
+        keys::same_master(db, keys)?;
     }
-    let log = log::verify_log(&db, verifier, guarded).map_err(failed)?;
-    let head = stored_head(&db)?.and_then(|note| checkpoint::verify(&note, verifier).ok());
+    let log = log::verify_log(db, verifier, guarded).map_err(failed)?;
+    let head = stored_head(db)?.and_then(|note| checkpoint::verify(&note, verifier).ok());
     let (receipts, messages, parts) = (0, 0, keys.map(|_| 0));
     let problems = Vec::new();
     let mut report =
         VerifyReport { log, head, receipts, messages, parts, problems, problem_count: 0 };
-    check_file(&db, &mut report).map_err(failed)?;
-    log::verify_receipts(&db, verifier, &mut report).map_err(failed)?;
-    messages::verify_messages(&db, keys, &dir.join(PAYLOAD), &mut report)?;
+    check_database(db, &mut report).map_err(failed)?;
+    log::verify_receipts(db, verifier, &mut report).map_err(failed)?;
+    messages::verify_messages(db, keys, payload, &mut report)?;
     Ok(report)
 }
 
-/// SQLite's own check, and the uniqueness that rests on an index.
-fn check_file(db: &Connection, report: &mut VerifyReport) -> rusqlite::Result<()> {
-    let answer: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if answer != "ok" {
+/// The database's own check, and the uniqueness that rests on an index.
+fn check_database(db: &Db, report: &mut VerifyReport) -> Result<(), StoreError> {
+    if !db.is_sound()? {
         report.add(ProblemKind::Database, "hub.db");
     }
-    let mut doubled = db.prepare(
-        "SELECT max(hub_id) FROM message NOT INDEXED
-         GROUP BY account, transport, transport_id HAVING count(*) > 1",
-    )?;
-    let mut rows = doubled.query([])?;
-    while let Some(row) = rows.next()? {
-        report.add(ProblemKind::Doubled, row.get::<_, String>(0)?);
-    }
-    Ok(())
+    let doubled = "SELECT max(hub_id) FROM message NOT INDEXED
+         GROUP BY account, transport, transport_id HAVING count(*) > 1";
+    db.for_each(doubled, &[], |row| {
+        report.add(ProblemKind::Doubled, row.get::<String>(0)?);
+        Ok(())
+    })
 }
 
-fn failed(error: rusqlite::Error) -> VerifyError {
-    VerifyError::Store(database_error(error).to_string())
-}
-
-fn failed_store(error: StoreError) -> VerifyError {
+fn failed(error: StoreError) -> VerifyError {
     VerifyError::Store(error.to_string())
 }

@@ -1,0 +1,328 @@
+//! A PostgreSQL server as the database: how it is named, and what opening it does.
+//!
+//! Nodes are equal. Each has a folder of its own with its lock, its head guard and its reserve, and
+//! a name; each start of it is a new life. Payload files lie in a folder that all nodes share, until
+//! there is an object store.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use amtsbote_domain::ports::Clock;
+use openssl::rand::rand_bytes;
+use openssl::sha::sha256;
+use openssl::ssl::{SslConnector, SslMethod, SslVersion};
+use postgres_openssl::MakeTlsConnector;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+use crate::options::OpenError;
+use crate::sql::postgres::{CONNECT, Postgres, Settings};
+use crate::sql::{Db, Life, params};
+use crate::startup::{meta, refused, set_meta};
+
+/// Every migration, in order; the first has number 1. They are numbered apart from those of SQLite.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/postgres/0001_first.sql")];
+
+/// Whoever migrates holds this lock of the server. The number means nothing.
+const MIGRATING: i64 = 0x616d_7473_626f_7465;
+
+/// The oldest server that will do, as it numbers itself: it knows what became of a transaction.
+const OLDEST: i64 = 130_000;
+
+/// The file that says to which store a shared folder belongs.
+const FOLDER_MARK: &str = "store";
+
+/// Longest name of a node, in octets.
+const NAME: usize = 64;
+
+/// A PostgreSQL server, and who works on it.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    config: Config,
+    tls: MakeTlsConnector,
+    node: String,
+    payload: PathBuf,
+    /// The longest wait for the log, which one node after the other writes; also the longest that a
+    /// node which hangs can keep it from the others. Whole milliseconds.
+    pub lock_wait: Duration,
+    /// The longest run of one statement. Whole milliseconds.
+    pub statement_time: Duration,
+    pub(crate) database_clock: bool,
+}
+
+impl PostgresOptions {
+    /// A server by its address, `postgres://user@host:port/database`; TLS is asked for unless the
+    /// address says `sslmode=disable` or the host is the folder of a socket. `authority` is a PEM
+    /// file with those who may vouch for the server; without one, the system's. `node` names this
+    /// node among the others. `payload` is the folder, shared by all nodes, for parts above the
+    /// limit for rows.
+    ///
+    /// Waits at most 10 s for the log and 30 s for a statement.
+    pub fn new(
+        address: &str,
+        node: &str,
+        payload: impl Into<PathBuf>,
+        authority: Option<&Path>,
+    ) -> Result<Self, OpenError> {
+        // What a parser says about an address could hold a password.
+        let mut config: Config =
+            address.parse().map_err(|_| refuse("the address of the server cannot be read"))?;
+        if config.get_password().is_some() {
+            return Err(refuse("the password stands in the address: it belongs into a file"));
+        }
+        let by_socket = |host: &Host| matches!(host, Host::Unix(_));
+        if config.get_hosts().is_empty() {
+            return Err(refuse("the address names no host"));
+        }
+        if config.get_hosts().iter().any(by_socket) {
+            config.ssl_mode(SslMode::Disable);
+        } else if config.get_ssl_mode() != SslMode::Disable {
+            config.ssl_mode(SslMode::Require);
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if node.is_empty() || node.len() > NAME || !node.chars().all(plain) {
+            return Err(refuse("the name of the node is not of 1 to 64 letters, digits, - . _"));
+        }
+        config.connect_timeout(CONNECT).application_name(format!("amtsbote {node}"));
+        config.keepalives_idle(Duration::from_secs(10)).tcp_user_timeout(Duration::from_secs(20));
+        Ok(Self {
+            config,
+            tls: connector(authority)?,
+            node: node.to_owned(),
+            payload: payload.into(),
+            lock_wait: Duration::from_secs(10),
+            statement_time: Duration::from_secs(30),
+            database_clock: true,
+        })
+    }
+
+    /// With a password, read from wherever secrets are kept: never from an argument.
+    pub fn password(mut self, password: impl AsRef<[u8]>) -> Self {
+        self.config.password(password);
+        self
+    }
+
+    /// Evidence and leases by the clock that the store is given, for tests that move it.
+    #[cfg(any(test, feature = "contract"))]
+    pub fn clock_of_the_store(mut self) -> Self {
+        self.database_clock = false;
+        self
+    }
+
+    /// The folder of the payload files.
+    pub(crate) fn payload(&self) -> &Path {
+        &self.payload
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::new(Settings {
+            config: self.config.clone(),
+            tls: self.tls.clone(),
+            lock_wait: self.lock_wait,
+            statement_time: self.statement_time,
+            database_clock: self.database_clock,
+        })
+    }
+
+    /// Connects, brings the tables up to date and begins a new life of this node.
+    pub(crate) fn open(
+        &self,
+        settings: &Arc<Settings>,
+        clock: &dyn Clock,
+    ) -> Result<Db, OpenError> {
+        let db = Db::Postgres(Box::new(Postgres::new(settings).map_err(refused)?));
+        check_server(&db)?;
+        migrate(&db, clock)?;
+        // With the log in hand: what a former life was committing has ended when this one begins, so
+        // that what is found to be left behind is.
+        let (now, _) = db.begin(clock).map_err(refused)?;
+        let number = db
+            .insert(
+                "life",
+                "INSERT INTO node_life (name, at) VALUES (?1, ?2)",
+                params![self.node, now.as_microsecond()],
+            )
+            .map_err(refused)?;
+        db.commit().map_err(refused)?;
+        let Db::Postgres(mut postgres) = db else { return Err(refuse("not a server")) };
+        postgres.live(Life { name: self.node.clone(), number });
+        let db = Db::Postgres(postgres);
+        check_folder(&db, &self.payload)?;
+        Ok(db)
+    }
+}
+
+fn connector(authority: Option<&Path>) -> Result<MakeTlsConnector, OpenError> {
+    let failed = |_| refuse("TLS cannot be set up");
+    let mut tls = SslConnector::builder(SslMethod::tls()).map_err(failed)?;
+    tls.set_min_proto_version(Some(SslVersion::TLS1_2)).map_err(failed)?;
+    if let Some(authority) = authority {
+        tls.set_ca_file(authority)
+            .map_err(|_| refuse("the file with the authorities of the server cannot be read"))?;
+    }
+    Ok(MakeTlsConnector::new(tls.build()))
+}
+
+fn refuse(what: &str) -> OpenError {
+    OpenError::Database(what.to_owned())
+}
+
+/// A server that loses commits in a power cut is none for us (P1).
+fn check_server(db: &Db) -> Result<(), OpenError> {
+    let ask = |name: &str| {
+        let sql = "SELECT current_setting(?1)";
+        db.query_one(sql, params![name], |row| row.get::<String>(0)).map_err(refused)
+    };
+    if ask("server_version_num")?.parse().is_ok_and(|version: i64| version < OLDEST) {
+        return Err(refuse("the server is older than PostgreSQL 13"));
+    }
+    for setting in ["fsync", "full_page_writes"] {
+        if ask(setting)? != "on" {
+            return Err(OpenError::Database(format!("the server runs with {setting} off")));
+        }
+    }
+    if ask("server_encoding")? != "UTF8" {
+        return Err(refuse("the database is not in UTF-8"));
+    }
+    Ok(())
+}
+
+/// Runs what has not run; nodes that start at the same time do it one after the other.
+fn migrate(db: &Db, clock: &dyn Clock) -> Result<(), OpenError> {
+    let change = || -> Result<(), OpenError> {
+        db.query_one("SELECT pg_advisory_xact_lock(?1)::text", params![MIGRATING], |_| Ok(()))
+            .map_err(refused)?;
+        db.batch(
+            "CREATE TABLE IF NOT EXISTS migration (
+                version BIGINT NOT NULL PRIMARY KEY,
+                sha256  BYTEA  NOT NULL,
+                at      BIGINT NOT NULL
+            )",
+        )
+        .map_err(refused)?;
+        let done = agree(db)?;
+        for (version, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+            db.batch(sql).map_err(refused)?;
+            db.execute(
+                "INSERT INTO migration (version, sha256, at) VALUES (?1, ?2, ?3)",
+                params![
+                    version as i64 + 1,
+                    sha256(sql.as_bytes()),
+                    db.now(clock).map_err(refused)?.as_microsecond()
+                ],
+            )
+            .map_err(refused)?;
+        }
+        Ok(())
+    };
+    db.batch("BEGIN").map_err(refused)?;
+    match change() {
+        Ok(()) => db.batch("COMMIT").map_err(refused),
+        Err(error) => {
+            // The connection is given up with the error; this only frees the lock sooner.
+            let _ = db.batch("ROLLBACK");
+            Err(error)
+        }
+    }
+}
+
+/// How many migrations ran; refused where they are not those of this program.
+fn agree(db: &Db) -> Result<usize, OpenError> {
+    let recorded: Vec<(i64, Vec<u8>)> = db
+        .query_all("SELECT version, sha256 FROM migration ORDER BY version", &[], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .map_err(refused)?;
+    if recorded.len() > MIGRATIONS.len() {
+        let (found, known) = (recorded.len() as u32, MIGRATIONS.len() as u32);
+        return Err(OpenError::NewerSchema { found, known });
+    }
+    for (number, ((version, digest), sql)) in (1..).zip(recorded.iter().zip(MIGRATIONS)) {
+        if i64::from(number) != *version || digest[..] != sha256(sql.as_bytes()) {
+            return Err(OpenError::OtherMigration { version: number });
+        }
+    }
+    Ok(recorded.len())
+}
+
+/// Refuses a database that this program does not know, for those who only read.
+pub(crate) fn check(db: &Db) -> Result<(), OpenError> {
+    let (found, known) = (agree(db)? as u32, MIGRATIONS.len() as u32);
+    if found < known {
+        return Err(OpenError::OlderSchema { found, known });
+    }
+    Ok(())
+}
+
+/// Whether the folder is the one that all nodes of this store use: a node with another one would
+/// accept what no other can deliver.
+fn check_folder(db: &Db, folder: &Path) -> Result<(), OpenError> {
+    fs::create_dir_all(folder)?;
+    let place = folder.join(FOLDER_MARK);
+    let known = match meta(db, "payload-folder")? {
+        Some(known) => known,
+        None => {
+            let mut octets = [0; 16];
+            rand_bytes(&mut octets).map_err(|_| refuse("no random octets"))?;
+            let name: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+            // Of nodes that start at the same time, the first one wins.
+            set_meta(db, "payload-folder", name.as_bytes())?;
+            let known = meta(db, "payload-folder")?.ok_or_else(|| refuse("no folder"))?;
+            if known == name.as_bytes() {
+                fs::write(&place, &known)?;
+                fs::File::open(&place)?.sync_all()?;
+                crate::files::sync_folder(folder)?;
+            }
+            known
+        }
+    };
+    match fs::read(&place) {
+        Ok(found) if found == known => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Err(refuse("the payload folder is not the one that the nodes of this store share")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(address: &str, node: &str) -> Result<PostgresOptions, OpenError> {
+        PostgresOptions::new(address, node, "payload", None)
+    }
+
+    fn refusal(address: &str, node: &str) -> String {
+        options(address, node).err().expect("is refused").to_string()
+    }
+
+    #[test]
+    fn tls_is_left_out_only_where_somebody_says_so() {
+        for (address, mode) in [
+            ("postgres://hub@db.example/hub", SslMode::Require),
+            ("postgres://hub@db.example/hub?sslmode=prefer", SslMode::Require),
+            ("postgres://hub@db.example/hub?sslmode=disable", SslMode::Disable),
+            ("postgres://hub@%2Frun%2Fpostgresql/hub", SslMode::Disable),
+        ] {
+            let options = options(address, "a").expect("is read");
+            assert_eq!(options.config.get_ssl_mode(), mode, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_address_is_refused_and_not_told() {
+        let refused = refusal("postgres://hub:canary@db.example/hub", "a");
+        assert!(refused.contains("password") && !refused.contains("canary"), "{refused}");
+        let refused = refusal("postgres://hub:canary@db.example:canary/hub", "a");
+        assert!(!refused.contains("canary"), "{refused}");
+    }
+
+    #[test]
+    fn names_of_nodes_are_plain() {
+        for bad in ["", "a b", "ä", &"a".repeat(65)] {
+            assert!(refusal("postgres://hub@db.example/hub", bad).contains("name"), "{bad}");
+        }
+    }
+}
