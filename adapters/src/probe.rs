@@ -61,18 +61,41 @@ impl Draft<'_> {
     pub fn sign(&self, signer: &dyn Signer) -> Result<Wired, Unwritable> {
         wire(&self.metadata, (self.content)(&self.metadata), signer)
     }
+
+    /// The good message with an attachment: its content-id and octets.
+    pub fn sign_with(
+        &self,
+        cid: &str,
+        octets: Vec<u8>,
+        signer: &dyn Signer,
+    ) -> Result<Wired, Unwritable> {
+        let attachment = (cid.to_owned(), "application/octet-stream".to_owned(), octets);
+        let payload = payload((self.content)(&self.metadata));
+        wire_parts(&self.metadata, vec![payload, attachment], signer)
+    }
 }
 
-fn wire(metadata: &Metadata, payload: Vec<u8>, signer: &dyn Signer) -> Result<Wired, Unwritable> {
-    let media_type = "application/xml".to_owned();
-    let part = Part {
-        cid: PAYLOAD_CID.to_owned(),
+fn payload(octets: Vec<u8>) -> (String, String, Vec<u8>) {
+    (PAYLOAD_CID.to_owned(), "application/xml".to_owned(), octets)
+}
+
+fn wire(metadata: &Metadata, octets: Vec<u8>, signer: &dyn Signer) -> Result<Wired, Unwritable> {
+    wire_parts(metadata, vec![payload(octets)], signer)
+}
+
+fn wire_parts(
+    metadata: &Metadata,
+    parts: Vec<(String, String, Vec<u8>)>,
+    signer: &dyn Signer,
+) -> Result<Wired, Unwritable> {
+    let listed = parts.iter().map(|(cid, media_type, octets)| Part {
+        cid: cid.clone(),
         media_type: media_type.clone(),
-        size: payload.len() as u64,
-        sha256: sha256(&payload),
-    };
-    let envelope = write_signed(metadata, &[part], signer)?;
-    Ok(Wired { envelope, parts: vec![(PAYLOAD_CID.to_owned(), media_type, payload)] })
+        size: octets.len() as u64,
+        sha256: sha256(octets),
+    });
+    let envelope = write_signed(metadata, &listed.collect::<Vec<_>>(), signer)?;
+    Ok(Wired { envelope, parts })
 }
 
 macro_rules! flaws {

@@ -141,6 +141,7 @@ impl Worker {
     fn pause(&mut self) -> Duration {
         let (tables, now) = (self.hub.tables(), self.hub.clock.now());
         let opens = self.gates.wake_at(&tables.delivery.traffic, now);
+        // What has opened since is negative here, and no wait.
         let opens = opens.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
         let idle = self.hub.delivery.idle;
         opens.map_or(idle, |opens| opens.max(SHORTEST_PAUSE).min(idle))

@@ -1,40 +1,18 @@
 //! Our own packs: every sample judged as its name says (what others say of them: `agreement.rs`);
 //! switch dates; code lists. That no value comes out is in `canary.rs`.
 
+#[path = "support/own.rs"]
+mod own;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use amtsbote_schemas::genericode::CodeList;
 use amtsbote_schemas::pack::PackSet;
 use amtsbote_schemas::validate::{Checked, MAX_FINDINGS, Verdict};
 use amtsbote_schemas::xml::Limits;
-use jiff::Timestamp;
-
-const VERSIONS: [&str; 2] = ["1.0", "1.1"];
-/// Two days after the samples of 1.1, inside the window of neither version's samples but in force
-/// for both.
-const ARRIVAL: &str = "2026-11-18T08:00:00Z";
-
-fn packs() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("packs")
-}
-
-fn folder(version: &str) -> PathBuf {
-    packs().join(format!("xummeldung-{version}"))
-}
-
-fn load() -> PackSet {
-    PackSet::load(&packs()).expect("our packs load")
-}
-
-fn at(text: &str) -> Timestamp {
-    text.parse().expect("an instant")
-}
-
-fn check(packs: &PackSet, message: &[u8], arrival: &str) -> Checked {
-    packs.check(message, at(arrival), &Limits::default(), &|| false)
-}
+use own::{ARRIVAL, VERSIONS, at, check, folder, load};
 
 fn samples(version: &str, kind: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder(version).join("samples").join(kind)).expect("samples");

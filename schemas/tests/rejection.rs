@@ -1,13 +1,14 @@
 //! Business rejections: made from the template of the author's version, valid against it or not
 //! made at all, without a value of the content (P7), and never of a rejection.
 
+#[path = "support/own.rs"]
+mod own;
 #[path = "../../conformance/tests/support/skipped.rs"]
 mod skipped;
 #[path = "rejection/templates.rs"]
 mod templates;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use amtsbote_schemas::header::{HeaderFacts, HeaderSink, MAX_BYTES};
@@ -15,34 +16,12 @@ use amtsbote_schemas::pack::{Cause, MAX_REJECTION_BYTES, NoRejection, PackSet, R
 use amtsbote_schemas::validate::{Checked, Verdict};
 use amtsbote_schemas::xml::{Event, EventSink, Limits, drive};
 use jiff::Timestamp;
+use own::{ARRIVAL, VERSIONS, at, check, folder, load, packs};
 use proptest::prelude::*;
 
-const VERSIONS: [&str; 2] = ["1.0", "1.1"];
 const ID: &str = "0b6f3a52-7d1e-4c88-9a40-5f2e8d7c1b36";
-/// Both versions are in force.
-const ARRIVAL: &str = "2026-11-18T08:00:00Z";
 /// Version 1.0 ended on 30 April 2027.
 const AFTER: &str = "2027-05-03T08:00:00Z";
-
-fn packs() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("packs")
-}
-
-fn folder(version: &str) -> PathBuf {
-    packs().join(format!("xummeldung-{version}"))
-}
-
-fn load() -> PackSet {
-    PackSet::load(&packs()).expect("our packs load")
-}
-
-fn at(text: &str) -> Timestamp {
-    text.parse().expect("an instant")
-}
-
-fn check(packs: &PackSet, message: &[u8], arrival: &str) -> Checked {
-    packs.check(message, at(arrival), &Limits::default(), &|| false)
-}
 
 fn sample(version: &str, name: &str) -> String {
     fs::read_to_string(folder(version).join("samples").join(name)).expect("a sample")
@@ -104,8 +83,8 @@ fn is_sound(packs: &PackSet, original: &Checked, rejection: &Rejection) {
     assert_eq!(Some(&rejection.version), original.version.as_ref());
     assert_eq!(rejection.message_type, "0199");
     assert!(rejection.xml.len() <= MAX_REJECTION_BYTES);
-    let checked = check(packs, &rejection.xml, ARRIVAL);
-    let xml = String::from_utf8_lossy(&rejection.xml);
+    let checked = check(packs, rejection.xml.as_bytes(), ARRIVAL);
+    let xml = &rejection.xml;
     // The rejection may have been made when its version was over; then that alone is found.
     assert!(
         matches!(checked.verdict, Verdict::Valid | Verdict::NotInForce),
@@ -113,12 +92,13 @@ fn is_sound(packs: &PackSet, original: &Checked, rejection: &Rejection) {
         checked.findings
     );
     assert_eq!(checked.message_type.as_deref(), Some("0199"));
-    let (theirs, ours) = (original.header.as_ref().expect("a header"), read(&rejection.xml).0);
+    let (theirs, ours) =
+        (original.header.as_ref().expect("a header"), read(rejection.xml.as_bytes()).0);
     assert_eq!((&ours.author, &ours.reader), (&theirs.reader, &theirs.author), "roles");
     assert_eq!(ours.test, theirs.test, "P11");
     assert_eq!(ours.message_uuid.as_deref(), Some(ID));
     assert_eq!(
-        texts(&rejection.xml, "zurueckgewiesen/nachrichtenUUID"),
+        texts(rejection.xml.as_bytes(), "zurueckgewiesen/nachrichtenUUID"),
         [theirs.message_uuid.clone().expect("an id")]
     );
     // A rejection of it is never made.
@@ -197,8 +177,8 @@ fn an_invalid_message_is_rejected_in_its_own_version() {
             }
             let rejection = answer.unwrap_or_else(|why| panic!("{name}: {why}"));
             is_sound(&packs, &checked, &rejection);
-            assert_eq!(texts(&rejection.xml, "grund/code"), ["R99"], "{name}");
-            let told = texts(&rejection.xml, "stelle");
+            assert_eq!(texts(rejection.xml.as_bytes(), "grund/code"), ["R99"], "{name}");
+            let told = texts(rejection.xml.as_bytes(), "stelle");
             assert_eq!(
                 told[0],
                 format!("Die Nachricht entspricht nicht den Regeln von XUmmeldung {version}.")
@@ -240,12 +220,12 @@ fn a_late_old_version_is_rejected_in_that_version() {
         let rejection = answer.expect("a rejection");
         assert_eq!(rejection.version, "1.0");
         is_sound(&packs, &checked, &rejection);
-        libxml2_agrees("1.0", &rejection.xml);
-        assert_eq!(texts(&rejection.xml, "grund/code"), ["R05"]);
-        let told = texts(&rejection.xml, "stelle");
+        libxml2_agrees("1.0", rejection.xml.as_bytes());
+        assert_eq!(texts(rejection.xml.as_bytes(), "grund/code"), ["R05"]);
+        let told = texts(rejection.xml.as_bytes(), "stelle");
         assert_eq!(told[0], "XUmmeldung 1.0 gilt zum maßgeblichen Zeitpunkt nicht.");
         assert!(told[1].contains("bis 2027-04-30"), "{told:?}");
-        let (header, _) = read(&rejection.xml);
+        let (header, _) = read(rejection.xml.as_bytes());
         assert_eq!(header.created.as_deref(), Some("2027-05-03T10:00:00.000+02:00"));
         assert_eq!(header.root_namespace, "urn:amtsbote:standard:xummeldung:1.0");
     }
@@ -265,7 +245,11 @@ fn a_valid_message_can_be_rejected_for_what_lies_outside_of_it() {
                 }
                 let rejection = answer.unwrap_or_else(|why| panic!("{name}: {why}"));
                 is_sound(&packs, &checked, &rejection);
-                assert_eq!(texts(&rejection.xml, "stelle").len(), 1, "no finding is told");
+                assert_eq!(
+                    texts(rejection.xml.as_bytes(), "stelle").len(),
+                    1,
+                    "no finding is told"
+                );
             }
             for cause in [Cause::Invalid, Cause::VersionNotInForce] {
                 assert!(packs.rejection(&checked, cause, ID, at(ARRIVAL)).is_err(), "{name}");
@@ -273,7 +257,7 @@ fn a_valid_message_can_be_rejected_for_what_lies_outside_of_it() {
         }
         let checked = check(&packs, sample(version, "valid/antwort.xml").as_bytes(), ARRIVAL);
         let rejection = packs.rejection(&checked, Cause::Undeliverable, ID, at(ARRIVAL));
-        libxml2_agrees(version, &rejection.expect("a rejection").xml);
+        libxml2_agrees(version, rejection.expect("a rejection").xml.as_bytes());
     }
 }
 
@@ -287,7 +271,7 @@ fn a_test_message_gets_a_test_rejection() {
         let rejection = packs.rejection(&checked, Cause::Undeliverable, ID, at(ARRIVAL));
         let rejection = rejection.expect("a rejection");
         is_sound(&packs, &checked, &rejection);
-        assert!(read(&rejection.xml).0.test);
+        assert!(read(rejection.xml.as_bytes()).0.test);
     }
 }
 
@@ -340,7 +324,7 @@ fn an_unknown_kind_of_message_is_rejected() {
     assert_eq!((checked.verdict, &checked.message_type), (Verdict::Invalid, &None));
     let rejection = packs.rejection(&checked, Cause::Invalid, ID, at(ARRIVAL)).expect("one");
     is_sound(&packs, &checked, &rejection);
-    assert_eq!(texts(&rejection.xml, "zurueckgewiesen/nachrichtentyp/code"), ["0101"]);
+    assert_eq!(texts(rejection.xml.as_bytes(), "zurueckgewiesen/nachrichtentyp/code"), ["0101"]);
 }
 
 /// The sample with another header, judged.
@@ -402,7 +386,7 @@ fn odd_headers() {
             Ok(rejection) => {
                 assert_eq!(ok, code, "{to}");
                 is_sound(&packs, &checked, &rejection);
-                libxml2_agrees("1.1", &rejection.xml);
+                libxml2_agrees("1.1", rejection.xml.as_bytes());
             }
             Err(why) => assert_eq!(why.code(), code, "{to}: {why}"),
         }
@@ -421,11 +405,11 @@ fn a_name_with_special_characters_comes_back_as_it_was() {
     let rejection = packs.rejection(&checked, Cause::Other, ID, at(ARRIVAL)).expect("one");
     is_sound(&packs, &checked, &rejection);
     let wanted = "A & B <C> \"D\" 'E' \u{1E3} M\u{302} {test} {{ }}";
-    let (ours, _) = read(&rejection.xml);
+    let (ours, _) = read(rejection.xml.as_bytes());
     let theirs = checked.header.expect("a header");
     assert_eq!((ours.author_name, ours.reader_name), (theirs.reader_name, theirs.author_name));
     let names = ["leser", "autor"]
-        .map(|who| texts(&rejection.xml, &format!("nachrichtenkopf.g2g/{who}/name")));
+        .map(|who| texts(rejection.xml.as_bytes(), &format!("nachrichtenkopf.g2g/{who}/name")));
     assert!(names.iter().flatten().any(|name| name == wanted), "{names:?}");
 }
 
@@ -474,7 +458,7 @@ fn nothing_of_the_content_comes_out() {
                 panic!("{name}: {:?} {:?}\n{message}", checked.verdict, checked.findings);
             };
             if let Ok(rejection) = packs.rejection(&checked, cause, ID, at(ARRIVAL)) {
-                let xml = String::from_utf8(rejection.xml.clone()).expect("UTF-8");
+                let xml = &rejection.xml;
                 // What the pack marks harmless is told at the end of a finding about it, and nowhere else.
                 let harmless = ["bezug: ", "ergebnis/code: ", "kanal/code: ", "/@list"];
                 for told in xml.split("Kanarie").collect::<Vec<_>>().split_last().expect("one").1 {
@@ -500,7 +484,7 @@ fn only_the_first_findings_are_told() {
     assert!(checked.truncated || checked.findings.len() >= 100, "{}", checked.findings.len());
     let rejection = packs.rejection(&checked, Cause::Invalid, ID, at(ARRIVAL)).expect("one");
     is_sound(&packs, &checked, &rejection);
-    assert_eq!(texts(&rejection.xml, "stelle").len(), 1 + 10);
+    assert_eq!(texts(rejection.xml.as_bytes(), "stelle").len(), 1 + 10);
 }
 
 /// The names of elements come from the message and may hold what the standard does not allow.
@@ -511,7 +495,7 @@ fn a_path_is_told_in_characters_that_the_standard_allows() {
     assert!(checked.findings[0].path.contains('\u{416}'), "{:?}", checked.findings);
     let rejection = packs.rejection(&checked, Cause::Invalid, ID, at(ARRIVAL)).expect("one");
     is_sound(&packs, &checked, &rejection);
-    let told = texts(&rejection.xml, "stelle");
+    let told = texts(rejection.xml.as_bytes(), "stelle");
     assert!(told[1].contains("/ummeldung.antwort.0101/?x\u{e9}: "), "{told:?}");
 }
 
@@ -525,7 +509,7 @@ fn what_the_standard_has_no_room_for_is_left_out() {
     let checked = with_header(&packs, "</bezug>", &long);
     let rejection = packs.rejection(&checked, Cause::Invalid, ID, at(ARRIVAL)).expect("one");
     is_sound(&packs, &checked, &rejection);
-    assert_eq!(texts(&rejection.xml, "stelle").len(), 1);
+    assert_eq!(texts(rejection.xml.as_bytes(), "stelle").len(), 1);
 }
 
 /// Values of headers: plausible ones, odd ones, and any characters.

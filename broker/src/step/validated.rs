@@ -135,10 +135,9 @@ fn reject(packs: &PackSet, checked: &PackVerdict, at: Timestamp) -> Option<Busin
     let cause = Cause::of(checked)?;
     let id = Uuid::new_v4().to_string();
     match packs.rejection(checked, cause, &id, at) {
-        Ok(Rejection { standard, version, message_type, xml }) => {
-            let content = String::from_utf8(xml).ok();
-            let content = content.filter(|content| content.len() <= MAX_REJECTION_BYTES)?;
-            Some(BusinessRejection { standard, version, message_type, content })
+        Ok(Rejection { standard, version, message_type, xml: content }) => {
+            let rejection = BusinessRejection { standard, version, message_type, content };
+            Some(rejection).filter(|one| one.content.len() <= MAX_REJECTION_BYTES)
         }
         Err(why) => {
             tracing::debug!(code = why.code(), "no business rejection");

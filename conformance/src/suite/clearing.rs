@@ -16,11 +16,9 @@ use std::time::Duration;
 use amtsbote_adapters::probe::{Draft, Wired};
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::identity::{HubId, ServiceUri};
-use amtsbote_domain::message::{Metadata, Part};
+use amtsbote_domain::message::Metadata;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::Clock as _;
-use amtsbote_wire::native::digest::sha256;
-use amtsbote_wire::native::envelope::write_signed;
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::Method;
@@ -246,25 +244,12 @@ impl World {
         metadata.service = ServiceUri::parse(service)?;
         metadata.test = service == TEST_SERVICE;
         metadata.not_before = Some(now() + jiff::SignedDuration::from_secs(seconds));
-        let good =
-            Draft { metadata: metadata.clone(), content: &notice }.sign(&self.lemgo.signer)?;
-        if !attachment {
-            return self.send(&good).await;
-        }
-        let mut parts = good.parts;
-        let octets = vec![7; 300 << 10];
-        parts.push(("anlage.bin".into(), "application/octet-stream".into(), octets));
-        let listed: Vec<_> = parts
-            .iter()
-            .map(|(cid, media_type, octets)| Part {
-                cid: cid.clone(),
-                media_type: media_type.clone(),
-                size: octets.len() as u64,
-                sha256: sha256(octets),
-            })
-            .collect();
-        let envelope = write_signed(&metadata, &listed, &self.lemgo.signer)?;
-        self.send(&Wired { envelope, parts }).await
+        let draft = Draft { metadata, content: &notice };
+        let wired = match attachment {
+            true => draft.sign_with("anlage.bin", vec![7; 300 << 10], &self.lemgo.signer)?,
+            false => draft.sign(&self.lemgo.signer)?,
+        };
+        self.send(&wired).await
     }
 
     /// What the hub says about a message.

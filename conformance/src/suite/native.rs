@@ -11,15 +11,14 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
-use amtsbote_adapters::probe::Wired;
+use amtsbote_adapters::probe::{Draft, Wired};
 use amtsbote_domain::identity::HubId;
-use amtsbote_domain::message::{Metadata, Part};
-use amtsbote_wire::native::digest::sha256;
-use amtsbote_wire::native::envelope::write_signed;
+use amtsbote_domain::message::Metadata;
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
 use super::Settings;
+use crate::content::notice;
 use crate::node::{Folder, Node};
 use crate::operations::Operator;
 use crate::report::Report;
@@ -106,20 +105,10 @@ impl World {
 
     /// Sends a good notice with an attachment `anlage.bin` and demands acceptance.
     async fn accept_attachment(&self, octets: &[u8]) -> Result<HubId> {
-        let (metadata, good) = self.notice()?;
-        let mut parts = good.parts;
-        parts.push(("anlage.bin".into(), "application/octet-stream".into(), octets.to_vec()));
-        let listed: Vec<_> = parts
-            .iter()
-            .map(|(cid, media_type, octets)| Part {
-                cid: cid.clone(),
-                media_type: media_type.clone(),
-                size: octets.len() as u64,
-                sha256: sha256(octets),
-            })
-            .collect();
-        let envelope = write_signed(&metadata, &listed, &self.lemgo.signer)?;
-        Ok(self.accept(&Wired { envelope, parts }).await?.0)
+        let metadata = self.lemgo.metadata(&self.detmold.party);
+        let draft = Draft { metadata, content: &notice };
+        let wired = draft.sign_with("anlage.bin", octets.to_vec(), &self.lemgo.signer)?;
+        Ok(self.accept(&wired).await?.0)
     }
 
     /// Demands that the hub accepts this for the first time.

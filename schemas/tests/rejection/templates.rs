@@ -190,9 +190,9 @@ fn a_real_standard_rejects() {
             continue;
         };
         assert_eq!(rejection.message_type, "0010");
-        let answered = check(&packs, &rejection.xml, ARRIVAL);
+        let answered = check(&packs, rejection.xml.as_bytes(), ARRIVAL);
         assert_eq!(answered.verdict, Verdict::Valid, "{:?}", answered.findings);
-        let (theirs, ours) = (checked.header.expect("a header"), read(&rejection.xml).0);
+        let (theirs, ours) = (checked.header.expect("a header"), read(rejection.xml.as_bytes()).0);
         assert_eq!((&ours.author, &ours.reader), (&theirs.reader, &theirs.author));
         assert_eq!(ours.test, theirs.test);
         made += 1;

@@ -263,6 +263,7 @@ impl Breaker {
     pub fn open_for(&mut self, now: Timestamp) -> Option<Duration> {
         match self.standing(now) {
             Standing::Closed | Standing::Draining { .. } => None,
+            // A clock that was set back has waited for nothing yet.
             Standing::Open { .. } | Standing::HalfOpen => self
                 .away_since
                 .map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default()),

@@ -8,7 +8,6 @@ use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::identity::{HubId, ProposalId};
 use amtsbote_domain::ports::{MAX_AT_ONCE, ProposedTarget, StoreError};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::decide::{Word, decide_one};
@@ -174,7 +173,7 @@ fn carry_out_some(group: &mut Group<'_>, numbered: &Numbered) -> Result<(), Stor
     for (n, ProposedTarget { target, .. }) in some {
         let decided = decide_one(group, &word, &target)?;
         let sql = "UPDATE proposal_target SET decided = ?3 WHERE proposal = ?1 AND n = ?2";
-        group.db.write(sql, params![*number, n, write(&decided)])?;
+        group.db.write(sql, params![*number, n, write(&decided)?])?;
     }
     if last {
         group.db.write("UPDATE proposal SET finished = 1 WHERE number = ?1", params![*number])?;
@@ -267,7 +266,7 @@ fn read_reason(text: &str) -> Result<Reason, StoreError> {
     Reason::parse(text).map_err(|_| unreadable("a reason"))
 }
 
-/// What became of a target, for its column. These words are always JSON.
-fn write(decided: &impl Serialize) -> String {
-    serde_json::to_string(decided).unwrap_or_default()
+/// What became of a target, for its column.
+fn write(decided: &Decided) -> Result<String, StoreError> {
+    serde_json::to_string(decided).map_err(|_| unreadable("a decision"))
 }

@@ -113,7 +113,7 @@ pub struct Rejection {
     /// The type of the rejection as the pack names it, e.g. `0199`.
     pub message_type: String,
     /// The document in UTF-8, at most [`MAX_REJECTION_BYTES`].
-    pub xml: Vec<u8>,
+    pub xml: String,
 }
 
 /// What a pack needs to reject: description and compiled template.
@@ -204,10 +204,10 @@ impl Pack {
         values: &Values,
         now: Timestamp,
     ) -> Result<Rejection, NoRejection> {
-        let xml = rejecting.template.render(values)?.into_bytes();
+        let xml = rejecting.template.render(values)?;
         let (used, mut message) = (Used::default(), None);
         let limits = Limits { document_bytes: MAX_REJECTION_BYTES as u64, ..Limits::default() };
-        let checked = Pass::run(&xml[..], &limits, &|| false, |root| {
+        let checked = Pass::run(xml.as_bytes(), &limits, &|| false, |root| {
             // A pack whose messages are told apart deeper inside than at the root has no template.
             message = self.messages(root).find(|(_, mark)| mark.is_none()).map(|(one, _)| one);
             match message {

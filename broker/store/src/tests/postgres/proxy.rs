@@ -56,6 +56,7 @@ fn pass(mut client: TcpStream, server: u16, cuts: &Cuts) {
                     break;
                 }
             }
+            // One that the other side closed already is what was wanted.
             let _ = from.shutdown(Shutdown::Both);
             let _ = to.shutdown(Shutdown::Both);
         })
