@@ -2,75 +2,29 @@
 //! revoked certificates from a file.
 
 mod common;
+#[path = "common/serving.rs"]
+mod serving;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
-use common::{amtsbote, exits, objects, stdout};
+use common::{exits, objects, stdout};
 use serde_json::Value;
+use serving::{Region, Serving};
 
 const SOURCE: &str = "\n[[revocation.source]]\nissuer = \"ca.pem\"\ncrl = [\"ca.crl\"]\n";
 
-/// A running node; killed when dropped.
-struct Hub {
-    dir: PathBuf,
-    process: Child,
-    ready: Value,
-    _folder: tempfile::TempDir,
-}
-
-impl Hub {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let dir = folder.path().join("node");
-        let made = amtsbote(folder.path()).args(["init", "--dev"]).arg(&dir).output();
-        exits(&made.expect("it runs"), 0);
-        let config = dir.join("amtsbote.toml");
-        let text = fs::read_to_string(&config).expect("there");
-        fs::write(&config, format!("{text}{SOURCE}")).expect("written");
-        fs::write(dir.join("index.txt"), "").expect("written");
-        fs::write(dir.join("number"), "01\n").expect("written");
-        list(&dir);
-        let said = dir.join("ready.json");
-        let mut process = amtsbote(&dir)
-            .args(["serve", "--config", "amtsbote.toml", "--native", "127.0.0.1:0"])
-            .args(["--operations", "127.0.0.1:0", "--ready-file", "ready.json"])
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(dir.join("hub.log")).expect("it can be written"))
-            .spawn()
-            .expect("it runs");
-        let begun = Instant::now();
-        while !said.exists() {
-            let ended = process.try_wait().expect("it can be asked");
-            assert!(ended.is_none(), "serve ended early: {ended:?}");
-            assert!(begun.elapsed() < Duration::from_secs(60), "serve is not ready after 60 s");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let ready = fs::read_to_string(&said).expect("there");
-        let ready = serde_json::from_str(&ready).expect("whole, or not there");
-        Self { dir, process, ready, _folder: folder }
-    }
-
-    fn run(&self, client: &str, arguments: &[&str]) -> Output {
-        let address = |key: &str| format!("https://{}", self.ready[key].as_str().expect("text"));
-        amtsbote(&self.dir)
-            .env("AMTSBOTE_CLIENT", self.dir.join(format!("clients/{client}.toml")))
-            .env("AMTSBOTE_URL", address("native"))
-            .env("AMTSBOTE_OPERATIONS_URL", address("operations"))
-            .args(arguments)
-            .output()
-            .expect("it runs")
-    }
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        // Already gone in the good case.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
+/// A hub at work that has the authority's list of revoked certificates from a file.
+fn start(region: &Region) -> Serving {
+    let dir = &region.dir;
+    let config = dir.join("amtsbote.toml");
+    let text = fs::read_to_string(&config).expect("there");
+    fs::write(&config, format!("{text}{SOURCE}")).expect("written");
+    fs::write(dir.join("index.txt"), "").expect("written");
+    fs::write(dir.join("number"), "01\n").expect("written");
+    list(dir);
+    Serving::start(dir)
 }
 
 /// `openssl ca` with the authority of the node.
@@ -94,14 +48,9 @@ fn list(dir: &Path) {
 
 #[test]
 fn what_a_revocation_hits_is_listed() {
-    let hub = Hub::start();
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../schemas/packs/xummeldung-1.0/samples/valid/mitteilung-familie.xml");
-    let service = ["--service", "urn:amtsbote:service:xummeldung", "-o", "json"];
-    let parties = ["--from", "ags:05766044", "--to", "ags:05766020"];
-    let sample = sample.to_str().expect("UTF-8");
-    let sent = hub.run("05766044", &[&["send", sample], &service[..], &parties].concat());
-    exits(&sent, 0);
+    let region = Region::new();
+    let hub = start(&region);
+    exits(&hub.send(), 0);
 
     let none = hub.run("operator", &["cert", "affected", "-o", "json"]);
     exits(&none, 0);
@@ -110,8 +59,8 @@ fn what_a_revocation_hits_is_listed() {
     exits(&hub.run("operator", &["cert", "affected", "no-fingerprint"]), 2);
     exits(&hub.run("operator", &["cert", "affected", &"0a".repeat(32)]), 0);
 
-    authority(&hub.dir, &["-revoke", "certs/05766044-sig.pem"]);
-    list(&hub.dir);
+    authority(&region.dir, &["-revoke", "certs/05766044-sig.pem"]);
+    list(&region.dir);
     let refreshed = hub.run("operator", &["cert", "refresh", "-o", "json"]);
     exits(&refreshed, 0);
     assert_eq!(objects(&refreshed)[0]["sources"], 1);
@@ -125,7 +74,7 @@ fn what_a_revocation_hits_is_listed() {
     exits(&text, 1);
     assert!(stdout(&text).contains("signiert mit"), "{}", stdout(&text));
 
-    fs::remove_file(hub.dir.join("ca.crl")).expect("removed");
+    fs::remove_file(region.dir.join("ca.crl")).expect("removed");
     let failing = hub.run("operator", &["cert", "refresh"]);
     exits(&failing, 1);
     assert!(stdout(&failing).contains("ca.crl"), "{}", stdout(&failing));

@@ -2,14 +2,16 @@
 //! change of certificates. Every step is the built binary.
 
 mod common;
+#[path = "common/serving.rs"]
+mod serving;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
 use common::{amtsbote, exits, objects, stdout};
 use serde_json::Value;
+use serving::{Region, Serving};
 
 const LEMGO: &str = "ags:05766044";
 const ACCOUNT: &str = "verfahren-05766044";
@@ -17,19 +19,16 @@ const ACCOUNT: &str = "verfahren-05766044";
 /// key, operator; the authority three times: for clients, and as anchor of both purposes.
 const ALL: usize = 39 * 2 + 4 + 3;
 
-/// A node of the example region that does not run.
+/// A node of the example region.
 struct Node {
     dir: PathBuf,
-    _folder: tempfile::TempDir,
+    _region: Region,
 }
 
 impl Node {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let dir = folder.path().join("node");
-        let made = amtsbote(folder.path()).args(["init", "--dev"]).arg(&dir).output();
-        exits(&made.expect("it runs"), 0);
-        Self { dir, _folder: folder }
+        let region = Region::new();
+        Self { dir: region.dir.clone(), _region: region }
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -399,77 +398,6 @@ fn only_a_node_for_trying_things_on_issues() {
     exits(&node.run(&[&["cert", "issue", "--party", LEMGO], &turned[..]].concat()), 2);
 }
 
-/// A hub at work; killed when dropped.
-struct Serving {
-    process: Child,
-    native: String,
-    operations: String,
-}
-
-impl Serving {
-    /// Starts it on free ports, its log in `hub.log`.
-    fn start(dir: &Path) -> Self {
-        let ready = dir.join("ready.json");
-        drop(fs::remove_file(&ready));
-        let log = fs::File::create(dir.join("hub.log")).expect("it can be written");
-        let mut process = amtsbote(dir)
-            .args(["serve", "--config", "amtsbote.toml", "--log-format", "text"])
-            .args(["--native", "127.0.0.1:0", "--operations", "127.0.0.1:0", "--ready-file"])
-            .arg(&ready)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("it runs");
-        let begun = Instant::now();
-        loop {
-            if let Ok(text) = fs::read_to_string(&ready) {
-                let ready: Value = serde_json::from_str(&text).expect("whole, or not there");
-                let address =
-                    |key: &str| format!("https://{}", ready[key].as_str().expect("an address"));
-                let (native, operations) = (address("native"), address("operations"));
-                return Self { process, native, operations };
-            }
-            let ended = process.try_wait().expect("it can be asked");
-            assert!(ended.is_none(), "serve ended early: {ended:?}");
-            assert!(begun.elapsed() < Duration::from_secs(60), "serve is not ready after 60 s");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// A command of the operator.
-    fn operator(&self, node: &Node, arguments: &[&str]) -> Output {
-        amtsbote(&node.dir)
-            .env("AMTSBOTE_CLIENT", node.dir.join("clients/operator.toml"))
-            .env("AMTSBOTE_OPERATIONS_URL", &self.operations)
-            .args(arguments)
-            .output()
-            .expect("it runs")
-    }
-
-    /// Sends a message of Lemgo.
-    fn send(&self, node: &Node) -> Output {
-        let sample = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../schemas/packs/xummeldung-1.0/samples/valid/mitteilung-familie.xml");
-        amtsbote(&node.dir)
-            .env("AMTSBOTE_CLIENT", node.dir.join("clients/05766044.toml"))
-            .env("AMTSBOTE_URL", &self.native)
-            .arg("send")
-            .arg(sample)
-            .args(["-o", "json", "--service", "urn:amtsbote:service:xummeldung"])
-            .args(["--from", LEMGO, "--to", "ags:05766020"])
-            .output()
-            .expect("it runs")
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // Already gone in the good case.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
 #[test]
 fn the_hub_judges_signatures_by_policy_and_profile() {
     let node = Node::new();
@@ -481,7 +409,7 @@ fn the_hub_judges_signatures_by_policy_and_profile() {
     fs::copy(node.dir.join("weak.key.pem"), &key).expect("copied");
 
     let hub = Serving::start(&node.dir);
-    let refused = hub.send(&node);
+    let refused = hub.send();
     exits(&refused, 1);
     let problem = objects(&refused).remove(0);
     assert_eq!(problem["code"], "AB2008");
@@ -492,7 +420,7 @@ fn the_hub_judges_signatures_by_policy_and_profile() {
     let party = "name = \"Stadt Lemgo\"\n";
     node.change(party, &format!("{party}legacy = true\nlegacy_until = 2099-06-30\n"));
     let hub = Serving::start(&node.dir);
-    exits(&hub.send(&node), 0);
+    exits(&hub.send(), 0);
     drop(hub);
     let log = fs::read_to_string(node.dir.join("hub.log")).expect("there");
     let line = log.lines().find(|line| line.contains("legacy profile")).unwrap_or_default();
@@ -500,7 +428,7 @@ fn the_hub_judges_signatures_by_policy_and_profile() {
 
     // The profile ends by itself.
     node.change("2099-06-30", "2020-06-30");
-    exits(&Serving::start(&node.dir).send(&node), 1);
+    exits(&Serving::start(&node.dir).send(), 1);
 }
 
 #[test]
@@ -515,10 +443,10 @@ fn what_no_anchor_issued_does_not_count() {
     fs::copy(key, node.dir.join("clients/05766044-sig.key.pem")).expect("copied");
     assert_eq!(node.urgencies(LEMGO), ["ok"]);
     let hub = Serving::start(&node.dir);
-    let refused = hub.send(&node);
+    let refused = hub.send();
     exits(&refused, 1);
     assert_eq!(objects(&refused)[0]["code"], "AB2005");
-    let doctor = hub.operator(&node, &["doctor"]);
+    let doctor = hub.run("operator", &["doctor"]);
     exits(&doctor, 1);
     assert!(stdout(&doctor).contains("no path to an anchor: ags:05766044 "), "{}", stdout(&doctor));
 }
@@ -527,22 +455,22 @@ fn what_no_anchor_issued_does_not_count() {
 fn certificates_change_without_a_restart() {
     let node = Node::new();
     let hub = Serving::start(&node.dir);
-    exits(&hub.send(&node), 0);
+    exits(&hub.send(), 0);
     // Lemgo signs with its new key before the hub knows it, then after, then with the old one.
     let new = node.issue(&["--party", LEMGO, "--days", "800"]);
     let (certificate, key) = ("clients/05766044-sig.cert.pem", "clients/05766044-sig.key.pem");
     let old = [certificate, key].map(|file| fs::read(node.dir.join(file)).expect("there"));
     fs::copy(&new, node.dir.join(certificate)).expect("copied");
     fs::copy(new.replace(".cert.pem", ".key.pem"), node.dir.join(key)).expect("copied");
-    let early = hub.send(&node);
+    let early = hub.send();
     exits(&early, 1);
     assert_eq!(objects(&early)[0]["code"], "AB2005");
     exits(&node.run(&["cert", "import", &new, "--party", LEMGO]), 0);
-    exits(&hub.operator(&node, &["reload"]), 0);
-    exits(&hub.send(&node), 0);
+    exits(&hub.run("operator", &["reload"]), 0);
+    exits(&hub.send(), 0);
     fs::write(node.dir.join(certificate), &old[0]).expect("written");
     fs::write(node.dir.join(key), &old[1]).expect("written");
-    exits(&hub.send(&node), 0);
+    exits(&hub.send(), 0);
 }
 
 #[test]

@@ -2,56 +2,37 @@
 //! rotated and backed up, and what a node needs to start again.
 
 mod common;
+#[path = "common/serving.rs"]
+mod serving;
 
 use std::fs;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
 use common::{amtsbote, exits, objects, stdout};
+use serving::{Region, Serving};
 
 /// A node of the example region with one message in it.
-struct Node {
-    folder: tempfile::TempDir,
-}
+struct Node(Region);
 
-/// A running hub; killed when dropped.
-struct Hub {
-    process: Child,
-    native: String,
-    operations: String,
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        // Already gone in the good case.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-impl Hub {
-    fn stop(mut self) {
-        let killed = Command::new("kill").arg(self.process.id().to_string()).status();
-        assert!(killed.expect("kill runs (Debian package procps)").success());
-        assert!(self.process.wait().expect("it ends").success());
-    }
+/// Ends it as a service manager does.
+fn stop(mut hub: Serving) {
+    let process = hub.process();
+    let killed = Command::new("kill").arg(process.id().to_string()).status();
+    assert!(killed.expect("kill runs (Debian package procps)").success());
+    assert!(process.wait().expect("it ends").success());
 }
 
 impl Node {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let made = amtsbote(folder.path()).args(["init", "--dev", "node"]).output();
-        exits(&made.expect("it runs"), 0);
-        Self { folder }
+        Self(Region::new())
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
-        self.folder.path().join("node").join(name)
+        self.0.dir.join(name)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = amtsbote(&self.path(""));
+        let mut command = amtsbote(&self.0.dir);
         command.args(arguments).env("AMTSBOTE_CONFIG", self.path("amtsbote.toml"));
         command.env("AMTSBOTE_BACKUP_PASSPHRASE", "a passphrase for tests");
         command
@@ -64,66 +45,14 @@ impl Node {
         output
     }
 
-    fn serve(&self) -> Hub {
-        let ready = self.path("ready.json");
-        drop(fs::remove_file(&ready));
-        let mut process = self
-            .command(&["serve", "-q", "--native", "127.0.0.1:0", "--operations", "127.0.0.1:0"])
-            .arg("--ready-file")
-            .arg(&ready)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("it runs");
-        let begun = Instant::now();
-        let text = loop {
-            if let Ok(text) = fs::read_to_string(&ready) {
-                break text;
-            }
-            let ended = process.try_wait().expect("it can be asked");
-            assert!(ended.is_none(), "serve ended early: {ended:?}");
-            assert!(begun.elapsed() < Duration::from_secs(60), "serve is not ready after 60 s");
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        let said: serde_json::Value = serde_json::from_str(&text).expect("whole, or not there");
-        let url = |key: &str| format!("https://{}", said[key].as_str().expect("an address"));
-        Hub { process, native: url("native"), operations: url("operations") }
-    }
-
-    fn client(&self, hub: &Hub, name: &str, arguments: &[&str]) -> Output {
-        let mut command = amtsbote(&self.path(""));
-        command
-            .args(arguments)
-            .env("AMTSBOTE_CLIENT", self.path("clients").join(format!("{name}.toml")))
-            .env("AMTSBOTE_URL", &hub.native)
-            .env("AMTSBOTE_OPERATIONS_URL", &hub.operations);
-        command.output().expect("it runs")
-    }
-
-    fn send(&self, hub: &Hub) {
-        let sample = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../schemas/packs/xummeldung-1.0/samples/valid/mitteilung-familie.xml");
-        let sample = sample.to_str().expect("UTF-8");
-        let sent = self.client(
-            hub,
-            "05766044",
-            &[
-                "send",
-                sample,
-                "--from",
-                "ags:05766044",
-                "--to",
-                "ags:05766020",
-                "--service",
-                "urn:amtsbote:service:xummeldung",
-            ],
-        );
-        exits(&sent, 0);
+    fn serve(&self) -> Serving {
+        Serving::start(&self.0.dir)
     }
 
     /// What the inbox gives out is opened with the keys at rest.
-    fn fetch(&self, hub: &Hub, to: &str) {
+    fn fetch(&self, hub: &Serving, to: &str) {
         let arguments = ["inbox", "fetch", "--as", "ags:05766020", "--dir", to];
-        exits(&self.client(hub, "05766020", &arguments), 0);
+        exits(&hub.run("05766020", &arguments), 0);
         let fetched = fs::read_dir(self.path(to)).expect("a folder").count();
         assert!(fetched > 0, "something was fetched");
     }
@@ -140,7 +69,7 @@ fn check(output: &Output, name: &str) -> String {
 fn a_master_key_is_rotated_backed_up_and_the_old_one_retired() {
     let node = Node::new();
     let hub = node.serve();
-    node.send(&hub);
+    exits(&hub.send(), 0);
     // While the hub runs its keys are not changed; to read them is allowed.
     for arguments in [
         &["key", "rotate", "master"][..],
@@ -152,10 +81,10 @@ fn a_master_key_is_rotated_backed_up_and_the_old_one_retired() {
         assert!(text.contains("in use"), "{text}");
     }
     assert!(stdout(&node.run(&["key", "list"], 0)).contains("ags:05766020/"));
-    let doctor = node.client(&hub, "operator", &["doctor", "-o", "json"]);
+    let doctor = hub.run("operator", &["doctor", "-o", "json"]);
     assert_eq!(check(&doctor, "wrapping-keys"), "ok");
     assert_eq!(check(&doctor, "master-key-backup"), "ok", "a node to try things on has one");
-    hub.stop();
+    stop(hub);
 
     let offline = ["doctor", "--offline", "-o", "json"];
     node.run(&offline, 0);
@@ -178,7 +107,7 @@ fn a_master_key_is_rotated_backed_up_and_the_old_one_retired() {
     // Old and new at the same time: the node works.
     let hub = node.serve();
     node.fetch(&hub, "fetched");
-    hub.stop();
+    stop(hub);
     node.run(&["key", "rotate", "master", "--retire-old"], 0);
     let doctor = node.run(&offline, 0);
     assert_eq!(check(&doctor, "wrapping-keys"), "ok");
@@ -186,8 +115,8 @@ fn a_master_key_is_rotated_backed_up_and_the_old_one_retired() {
     assert!(stdout(&made).contains("/2-"), "{}", stdout(&made));
     let hub = node.serve();
     node.fetch(&hub, "fetched-again");
-    node.send(&hub);
-    hub.stop();
+    exits(&hub.send(), 0);
+    stop(hub);
     node.run(&["archive", "verify", "--offline"], 0);
 
     // The backup of the old master key opens nothing here any more.
@@ -200,8 +129,8 @@ fn a_master_key_is_rotated_backed_up_and_the_old_one_retired() {
 fn a_node_without_its_keys_does_not_start_and_is_restored() {
     let node = Node::new();
     let hub = node.serve();
-    node.send(&hub);
-    hub.stop();
+    exits(&hub.send(), 0);
+    stop(hub);
     node.run(&["key", "backup", "--to", "safe.backup"], 0);
     let mut wrong = node.command(&["key", "backup", "--verify", "safe.backup"]);
     let wrong = wrong.env("AMTSBOTE_BACKUP_PASSPHRASE", "another passphrase").output();
@@ -220,7 +149,7 @@ fn a_node_without_its_keys_does_not_start_and_is_restored() {
     node.run(&["key", "restore", "safe.backup"], 0);
     let hub = node.serve();
     node.fetch(&hub, "fetched");
-    hub.stop();
+    stop(hub);
 
     // Without a wrapping key.
     let wrapping = node.path("keys/wrapping");
@@ -241,7 +170,7 @@ fn a_node_without_its_keys_does_not_start_and_is_restored() {
     fs::rename(&away, &wrapping).expect("moves back");
     let hub = node.serve();
     node.fetch(&hub, "fetched-again");
-    hub.stop();
+    stop(hub);
     node.run(&["archive", "verify", "--offline"], 0);
 
     // A backup never goes over another master key.

@@ -1,12 +1,15 @@
 //! Packs at the command line: made of what was published, shown with what is to be looked at.
 
 mod common;
+#[path = "common/serving.rs"]
+mod serving;
 
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
 use common::{amtsbote, exits, objects, stdout};
+use serving::{Region, Serving};
 
 const XS: &str = "xmlns:xs='http://www.w3.org/2001/XMLSchema'";
 
@@ -148,4 +151,48 @@ fn the_new_commands_have_help_with_an_example() {
         exits(&output, 0);
         assert!(stdout(&output).contains("amtsbote pack"), "{command}");
     }
+}
+
+#[test]
+fn a_broken_pack_changes_nothing_at_a_hub_at_work() {
+    let region = Region::new();
+    let hub = Serving::start(&region.dir);
+    let list = || {
+        let listed = hub.run("operator", &["pack", "list", "-o", "json"]);
+        exits(&listed, 0);
+        objects(&listed)
+    };
+    let before = list();
+    assert!(!before.is_empty());
+
+    let packs = region.dir.join("packs");
+    let folder = packs.join(before[0]["folder"].as_str().expect("a folder"));
+    let manifest = folder.join("pack.toml");
+    let text = fs::read_to_string(&manifest).expect("there");
+    let schema = fs::read_dir(&folder)
+        .expect("there")
+        .map(|entry| entry.expect("readable").path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "xsd"))
+        .expect("a schema");
+    let whole = fs::read(&schema).expect("there");
+    let half = &whole[..whole.len() / 2];
+    // Neither a manifest with an unknown key nor half a schema takes the place of what is in force.
+    for (file, broken, good) in [
+        (&manifest, format!("{text}\nunknown_key = 1\n").into_bytes(), text.clone().into_bytes()),
+        (&schema, half.to_vec(), whole.clone()),
+    ] {
+        fs::write(file, broken).expect("written");
+        let refused = hub.run("operator", &["reload", "-o", "json"]);
+        exits(&refused, 1);
+        let reason = objects(&refused)[0]["reason"].as_str().unwrap_or_default().to_owned();
+        let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(reason.contains(name), "{reason}");
+        assert_eq!(list(), before);
+        exits(&hub.send(), 0);
+        fs::write(file, good).expect("written");
+        exits(&hub.run("operator", &["reload"]), 0);
+    }
+    fs::remove_dir_all(&folder).expect("removed");
+    exits(&hub.run("operator", &["reload"]), 0);
+    assert_eq!(list().len(), before.len() - 1);
 }

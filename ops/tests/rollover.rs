@@ -2,15 +2,16 @@
 //! and a hub at work that shows the new one to new connections.
 
 mod common;
+#[path = "common/serving.rs"]
+mod serving;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 use common::{amtsbote, exits, objects, stdout};
-use serde_json::Value;
+use serving::{Region, Serving};
 
 const SERVER: [&str; 11] = [
     "cert",
@@ -35,19 +36,17 @@ const AUTHORITY: &str = "[ca]\ndefault_ca = test\n[test]\ndatabase = index.txt\n
 /// A node of the example region, and its test CA in the hands of OpenSSL.
 struct Node {
     dir: PathBuf,
-    _folder: tempfile::TempDir,
+    _region: Region,
 }
 
 impl Node {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let dir = folder.path().join("node");
-        let made = amtsbote(folder.path()).args(["init", "--dev"]).arg(&dir).output();
-        exits(&made.expect("it runs"), 0);
+        let region = Region::new();
+        let dir = region.dir.clone();
         for (file, text) in [("index.txt", ""), ("serial", "1001\n"), ("ca.cnf", AUTHORITY)] {
             fs::write(dir.join(file), text).expect("written");
         }
-        Self { dir, _folder: folder }
+        Self { dir, _region: region }
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -111,43 +110,12 @@ fn fingerprint(dir: &Path, file: &str) -> String {
     digits.to_ascii_lowercase()
 }
 
-/// A hub at work; killed when dropped.
-struct Hub {
-    process: Child,
-    ready: Value,
-}
+/// A hub at work.
+struct Hub(Serving);
 
 impl Hub {
-    fn start(node: &Node) -> Self {
-        let mut process = amtsbote(&node.dir)
-            .args(["serve", "--config", "amtsbote.toml", "--native", "127.0.0.1:0"])
-            .args(["--operations", "127.0.0.1:0", "--ready-file", "ready.json"])
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(node.dir.join("hub.log")).expect("it can be written"))
-            .spawn()
-            .expect("it runs");
-        let begun = Instant::now();
-        while !node.has("ready.json") {
-            let ended = process.try_wait().expect("it can be asked");
-            assert!(ended.is_none(), "serve ended early: {ended:?} {}", node.read("hub.log"));
-            assert!(begun.elapsed() < Duration::from_secs(60), "serve is not ready after 60 s");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let ready = serde_json::from_str(&node.read("ready.json")).expect("whole, or not there");
-        Self { process, ready }
-    }
-
-    fn address(&self, listener: &str) -> &str {
-        self.ready[listener].as_str().expect("an address")
-    }
-
-    fn reload(&self, node: &Node) -> Output {
-        amtsbote(&node.dir)
-            .env("AMTSBOTE_CLIENT", node.dir.join("clients/operator.toml"))
-            .env("AMTSBOTE_OPERATIONS_URL", format!("https://{}", self.address("operations")))
-            .args(["reload", "-o", "json"])
-            .output()
-            .expect("it runs")
+    fn reload(&self) -> Output {
+        self.0.run("operator", &["reload", "-o", "json"])
     }
 
     /// What a new connection to a listener is shown, verified by OpenSSL against the test CA.
@@ -155,7 +123,7 @@ impl Hub {
         let shown = openssl(
             &node.dir,
             &[
-                &["s_client", "-connect", self.address(listener), "-CAfile", "ca.pem"],
+                &["s_client", "-connect", self.0.address(listener), "-CAfile", "ca.pem"],
                 &["-verify_return_error", "-verify_hostname", "localhost"][..],
                 &["-cert", "clients/05766044-tls.cert.pem"],
                 &["-key", "clients/05766044-tls.key.pem"],
@@ -168,18 +136,10 @@ impl Hub {
     }
 }
 
-impl Drop for Hub {
-    fn drop(&mut self) {
-        // Already gone in the good case.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
 #[test]
 fn a_hub_at_work_gets_a_new_tls_identity() {
     let node = Node::new();
-    let hub = Hub::start(&node);
+    let hub = Hub(Serving::start(&node.dir));
     let old = fingerprint(&node.dir, "keys/tls.cert.pem");
     assert_eq!(hub.shows(&node, "native"), old);
 
@@ -202,9 +162,9 @@ fn a_hub_at_work_gets_a_new_tls_identity() {
         waiting["advice_en"],
         "take the issued certificate: amtsbote cert accept tls-2 FILE"
     );
-    exits(&hub.reload(&node), 0);
+    exits(&hub.reload(), 0);
     node.identity("tls-2");
-    let early = hub.reload(&node);
+    let early = hub.reload();
     exits(&early, 1);
     let reason = objects(&early)[0]["reason"].as_str().unwrap_or_default().to_owned();
     assert!(
@@ -220,15 +180,15 @@ fn a_hub_at_work_gets_a_new_tls_identity() {
     assert_eq!(accepted[0]["already_there"], false);
     // Nothing changes by itself.
     assert_eq!(hub.shows(&node, "native"), old);
-    exits(&hub.reload(&node), 0);
+    exits(&hub.reload(), 0);
     for listener in ["native", "operations"] {
         assert_eq!(hub.shows(&node, listener), new, "{listener}");
     }
     // The commands of the operator go on; a name that is wrong changes nothing.
-    exits(&hub.reload(&node), 0);
+    exits(&hub.reload(), 0);
     for wrong in ["absent", "../keys/tls", "log"] {
         node.identity(wrong);
-        exits(&hub.reload(&node), 1);
+        exits(&hub.reload(), 1);
         assert_eq!(hub.shows(&node, "native"), new);
     }
     node.identity("tls-2");
