@@ -16,7 +16,7 @@ use amtsbote_domain::ports::{Lease, StoreError};
 use crate::hub::Hub;
 use crate::outlet::{Ready, deliver, prepare, settle};
 use crate::step::accepted::{Answer, accept};
-use crate::step::authenticated::{Arrived, authenticate};
+use crate::step::authenticated::{Arrived, Authenticated, authenticate};
 use crate::step::received::{Door, receive};
 use crate::step::refused::{Refused, Seen, refuse};
 use crate::step::routed::route;
@@ -40,8 +40,17 @@ async fn take_in(hub: &Hub, door: Door<'_>, seen: &mut Seen) -> Result<Answer, F
         Arrived::New(authenticated) => authenticated,
         Arrived::Again(answer) => return Ok(answer),
     };
+    let sent = authenticated.sent.clone();
+    match keep(hub, *authenticated).await {
+        // It may stand against a message now, and not have stood against it the first time.
+        Err(fault) => sent.answered(hub).await?.ok_or(fault),
+        answer => answer,
+    }
+}
+
+async fn keep(hub: &Hub, authenticated: Authenticated) -> Result<Answer, Fault> {
     // Content the hub may read is read; the rest is opaque, with a reason.
-    let content = validate(hub, *authenticated).await?;
+    let content = validate(hub, authenticated).await?;
     // The way, or why there is none.
     let routed = route(hub, content)?;
     // Message, evidence and work item in one transaction (P1).

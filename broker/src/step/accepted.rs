@@ -88,16 +88,16 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
         Channel::Peer(_) => WaitingFor::Turn,
     };
     Acceptance {
-        transport: message.transport,
+        transport: message.sent.transport,
         state: State::Waiting { on: state },
         due: metadata.not_before,
         intake: message.intake,
         record: evidence::Accepted {
             hub_id: hub.new_id(),
-            account: message.account,
+            account: message.sent.account,
             account_certificate: Some(message.account_certificate),
             business_id,
-            content_digest: message.content_digest,
+            content_digest: message.sent.content_digest,
             envelope_sha256: message.envelope_sha256,
             parts: message.parts,
             signature: message.signature,

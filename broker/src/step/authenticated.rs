@@ -4,10 +4,9 @@ use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::Party;
 use amtsbote_domain::fault::{Code, Fault};
-use amtsbote_domain::identity::{AccountId, Transport};
 use amtsbote_domain::message::{Metadata, Part, SignatureFacts, UnderGrace};
 use amtsbote_domain::policy::RoutePermit;
-use amtsbote_domain::ports::{AcceptedReceipt, ENVELOPE_CID, Intake, StoreError};
+use amtsbote_domain::ports::{ENVELOPE_CID, Intake, StoreError};
 use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::policy::{Algorithm, AlgorithmPolicy, CertificateFacts, Judgement, Purpose};
 use amtsbote_wire::native::digest::content_digest;
@@ -19,20 +18,19 @@ use crate::quota::Turn;
 use crate::step::accepted::Answer;
 use crate::step::received::{Door, Inbound, Received, in_envelope};
 use crate::step::refused::{Seen, store_fault};
+use crate::step::repeat::Sent;
 use crate::tables::InForce;
 
 /// A message whose Author is proven: the whole envelope is signed, and every part has the size
 /// and digest that the envelope states.
 pub(crate) struct Authenticated {
-    pub(super) account: AccountId,
+    pub(crate) sent: Sent,
     pub(super) account_certificate: Digest,
-    pub(super) transport: Transport,
     pub(super) arrival: Timestamp,
     pub(super) metadata: Metadata,
     pub(super) parts: Vec<Part>,
     pub(super) signature: SignatureFacts,
     pub(super) envelope_sha256: Digest,
-    pub(super) content_digest: Digest,
     pub(super) permit: RoutePermit,
     pub(super) under_grace: Vec<UnderGrace>,
     pub(super) intake: Box<dyn Intake>,
@@ -61,28 +59,59 @@ pub(crate) async fn authenticate(
     if !door.account.may_send_for(&verified.metadata().author) {
         return Err(Fault::new(Code::AccountNotForAuthor));
     }
-    let content_digest = content_digest(verified.metadata(), verified.parts());
+    let sent = Sent {
+        account: door.account.id.clone(),
+        transport: door.transport,
+        id: verified.metadata().transport_id.clone(),
+        content_digest: content_digest(verified.metadata(), verified.parts()),
+    };
 
     // A repeat is answered as the first time, whatever has changed since: permissions may be
     // withdrawn, expiry may have passed, the signer's certificate may be revoked or nothing known
     // of it. Its octets are compared all the same.
-    let prior = hub
-        .store
-        .prior(&door.account.id, door.transport, &verified.metadata().transport_id)
-        .await
-        .map_err(|error| store_fault(&error))?;
-    if let Some(prior) = prior {
-        if prior.content_digest != content_digest {
-            return Err(Fault::new(Code::SameIdOtherContent));
-        }
+    let admitted = admit(hub, &tables, &door, &verified, author, &octets);
+    if !admitted.as_ref().is_ok_and(|admitted| admitted.keeper.small)
+        && let Some(answer) = sent.answered(hub).await?
+    {
         take_parts(hub, door.inbound, verified.parts(), None).await?;
-        return Ok(Arrived::Again(Answer::repeated(AcceptedReceipt {
-            hub_id: prior.hub_id,
-            receipt: prior.receipt,
-            repeated: true,
-        })));
+        return Ok(Arrived::Again(answer));
     }
+    let Admitted { permit, author_grace, mut keeper } = admitted?;
+    let envelope_sha256 = keeper.envelope(&octets)?;
+    take_parts(hub, door.inbound, verified.parts(), Some(&mut keeper)).await?;
 
+    let (metadata, parts, signature) = verified.into_parts();
+    Ok(Arrived::New(Box::new(Authenticated {
+        sent,
+        account_certificate: door.certificate,
+        arrival: door.arrival,
+        metadata,
+        parts,
+        signature,
+        envelope_sha256,
+        permit,
+        under_grace: door.under_grace.into_iter().chain(author_grace).collect(),
+        intake: keeper.intake,
+        _turn: turn,
+    })))
+}
+
+/// What speaks for a message, and where its octets go.
+struct Admitted {
+    permit: RoutePermit,
+    author_grace: Option<UnderGrace>,
+    keeper: Keeper,
+}
+
+/// Judges what the Author signed by the hour of arrival; nothing of the parts is read yet.
+fn admit(
+    hub: &Hub,
+    tables: &InForce,
+    door: &Door<'_>,
+    verified: &VerifiedEnvelope,
+    author: &Party,
+    octets: &[u8],
+) -> Result<Admitted, Fault> {
     let signer = &verified.signature().certificate;
     let author_grace =
         tables.standings.author(author, signer, door.arrival).map_err(in_envelope)?;
@@ -93,26 +122,8 @@ pub(crate) async fn authenticate(
     if verified.metadata().expires.is_some_and(|expires| expires <= door.arrival) {
         return Err(Fault::new(Code::ExpiredAtArrival));
     }
-    let mut keeper = Keeper::new(hub, octets.len() as u64, verified.parts())?;
-    let envelope_sha256 = keeper.envelope(&octets)?;
-    take_parts(hub, door.inbound, verified.parts(), Some(&mut keeper)).await?;
-
-    let (metadata, parts, signature) = verified.into_parts();
-    Ok(Arrived::New(Box::new(Authenticated {
-        account: door.account.id.clone(),
-        account_certificate: door.certificate,
-        transport: door.transport,
-        arrival: door.arrival,
-        metadata,
-        parts,
-        signature,
-        envelope_sha256,
-        content_digest,
-        permit,
-        under_grace: door.under_grace.into_iter().chain(author_grace).collect(),
-        intake: keeper.intake,
-        _turn: turn,
-    })))
+    let keeper = Keeper::new(hub, octets.len() as u64, verified.parts())?;
+    Ok(Admitted { permit, author_grace, keeper })
 }
 
 /// The signature of the author that the envelope claims, by a certificate that the directory

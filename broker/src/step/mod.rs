@@ -5,5 +5,6 @@ pub(crate) mod accepted;
 pub(crate) mod authenticated;
 pub(crate) mod received;
 pub(crate) mod refused;
+pub(crate) mod repeat;
 pub(crate) mod routed;
 pub(crate) mod validated;

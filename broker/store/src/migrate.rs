@@ -9,6 +9,7 @@ use std::time::Duration;
 use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
 use openssl::sha::sha256;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use crate::keys;
@@ -42,6 +43,7 @@ pub(crate) fn open_writer(
 ) -> Result<Db, OpenError> {
     let mut db = Connection::open(path).map_err(database)?;
     db.busy_timeout(BUSY).map_err(database)?;
+    steady(&db).map_err(database)?;
     // FULL: every commit is synced before it is answered (P1).
     db.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
@@ -74,6 +76,12 @@ pub(crate) fn open_writer(
     Ok(Db::Sqlite(db))
 }
 
+/// One plan for each statement, whatever values are bound: statements are prepared once, and not anew
+/// because a value is another than last time.
+fn steady(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 /// Once the keys have left: writes the log back into the database and cuts it off, so that they are
 /// in neither. Done at a later start where somebody reads the old state meanwhile.
 fn empty_log(db: &Connection) -> Result<(), OpenError> {
@@ -99,6 +107,7 @@ pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Db> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
+    steady(&db)?;
     db.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(Db::Sqlite(db))

@@ -189,6 +189,12 @@ impl Pack {
         self.manifest.namespaces().any(|known| known == namespace)
     }
 
+    /// See [`super::PackSet::is_linear`].
+    pub(super) fn is_linear(&self) -> bool {
+        let compiled = |set: &Set| set.schemas.facts().by_library.is_none();
+        self.rules.is_empty() && self.sets.iter().all(compiled)
+    }
+
     /// Who is to judge a message of the pack.
     pub(super) fn judges<'a>(
         &'a self,

@@ -129,6 +129,12 @@ impl PackSet {
         self.packs.iter().map(Pack::info).collect()
     }
 
+    /// Whether judging any message takes time in proportion to its length: every schema set is
+    /// compiled, and no pack has rules, whose expressions may go over a message many times.
+    pub fn is_linear(&self) -> bool {
+        self.packs.iter().all(Pack::is_linear)
+    }
+
     /// A code list by its canonical URI and version, of any pack.
     pub fn code_list(&self, uri: &str, version: &str) -> Option<&CodeList> {
         self.packs
