@@ -137,7 +137,7 @@ fn entries(incoming: &Incoming<'_>) -> Vec<FileEntry> {
 
 /// The name of the file for a part: its number keeps it unique, and of its Content-ID only what is
 /// harmless in a file name.
-pub(crate) fn file_name(number: usize, cid: &str) -> String {
+pub fn file_name(number: usize, cid: &str) -> String {
     const MOST: usize = 100;
     let harmless = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let name: String = cid.chars().map(harmless).take(MOST).collect();

@@ -49,6 +49,7 @@ fn accepted() -> Evidence {
         applied: vec![],
         under_grace: vec![],
         same_business_id: vec![],
+        about: None,
     }))
 }
 
@@ -62,6 +63,7 @@ fn acknowledged() -> Evidence {
         code: None,
         digest: Some(Digest([7; 32])),
         grounds: None,
+        detour: None,
     }
 }
 

@@ -12,10 +12,9 @@ use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::{Channel, NoWay, Way};
 use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::identity::{HubId, ProposalId};
-use amtsbote_domain::ports::{CaseQuery, Delivery, MAX_AT_ONCE, StoreError};
+use amtsbote_domain::ports::{CaseQuery, Delivery, Hint, MAX_AT_ONCE, StoreError};
 use openssl::sha::sha256;
 use serde::Serialize;
-use uuid::Uuid;
 
 use crate::hub::Hub;
 use crate::step::refused::store_fault;
@@ -200,8 +199,8 @@ pub(crate) async fn act(hub: &Hub, plan: Plan, by: Person, reason: Reason) -> Re
     let (digest, needs_two) = (plan.digest(), plan.needs_two);
     let decision = plan.decision(by, reason);
     if needs_two {
-        let id = ProposalId::parse(&Uuid::now_v7().to_string())
-            .map_err(|_| Fault::new(Code::Internal))?;
+        let id =
+            ProposalId::parse(&(hub.ids)().to_string()).map_err(|_| Fault::new(Code::Internal))?;
         let proposal = hub.store.propose(id, decision, digest).await.map_err(fault)?;
         return Ok(Done::Proposed(Box::new(proposal)));
     }
@@ -234,8 +233,7 @@ pub(crate) async fn judge(
 
 /// Deliveries may be due again, and lie in inboxes again.
 fn wake(hub: &Hub) {
-    hub.work.notify_one();
-    hub.mail.ring_all();
+    hub.tell(Hint::Everything);
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use amtsbote_archive::note::LogKey;
 use amtsbote_domain::directory::TrustedCertificate;
+use amtsbote_store::{Database, LargeParts};
+use amtsbote_trust::keystore::Identity;
+use amtsbote_trust::pem::Certificate;
 
 use crate::tables::{Reread, Tables};
 
@@ -19,6 +22,8 @@ pub struct NodeConfig {
     pub name: String,
     /// Where its data lie.
     pub data_dir: PathBuf,
+    /// The database of the store; on a server several nodes share the work.
+    pub database: Database,
     /// Address of the native transport; port 0 lets the system choose.
     pub native_address: SocketAddr,
     /// Address of the operations API and the health checks.
@@ -31,10 +36,32 @@ pub struct NodeConfig {
     pub log_key: LogKey,
     /// Folder of the key store: there lie the keys that wrap all keys of data at rest.
     pub key_store: PathBuf,
+    /// Where parts above the limit for rows are kept.
+    pub large_parts: LargeParts,
     /// Bounds.
     pub limits: Limits,
     /// How the worker works.
     pub delivery: DeliveryPolicy,
+    /// How hints reach the other nodes of the store; nothing where there are none.
+    pub hints: Option<HintSettings>,
+}
+
+/// The broker by which nodes give each other hints (RabbitMQ).
+#[derive(Clone)]
+pub struct HintSettings {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The virtual host.
+    pub virtual_host: String,
+    /// As whom we log in.
+    pub user: String,
+    /// The password.
+    pub password: String,
+    /// The authorities of its certificate, and our identity if it wants one; without them the
+    /// connection is not encrypted, which is for this machine only.
+    pub tls: Option<(Vec<Certificate>, Option<Identity>)>,
 }
 
 /// A person with a certificate of their own.

@@ -12,7 +12,7 @@ use amtsbote_domain::Timestamp;
 use amtsbote_domain::directory::Directory;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::party::PartyId;
-use amtsbote_domain::ports::{Clock, Store};
+use amtsbote_domain::ports::{Clock, Hints, Store};
 use amtsbote_trust::revocation::{Book, Refresher};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
@@ -23,6 +23,7 @@ use crate::quota::Quotas;
 use crate::standing::Pairs;
 use crate::stop::Stop;
 use crate::tables::{Current, InForce, Reread};
+use crate::worker::gates::Gates;
 
 /// Validations of small payloads at the same time. They need a processor and a compiled schema set
 /// each; more of them at once only make every one slower.
@@ -57,6 +58,9 @@ impl Validations {
     }
 }
 
+/// Makes fresh ids that sort by time.
+pub(crate) type Ids = Box<dyn Fn() -> uuid::Uuid + Send + Sync>;
+
 /// One running hub.
 pub struct Hub {
     /// Its name.
@@ -69,6 +73,8 @@ pub struct Hub {
     pub(crate) keys: KeysAtRest,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where fresh ids come from.
+    pub(crate) ids: Ids,
     /// What people may change while the hub runs.
     pub(crate) tables: Current<InForce>,
     /// The listeners' settings, replaced with the tables.
@@ -93,10 +99,14 @@ pub struct Hub {
     pub(crate) quotas: Quotas,
     /// Places for validations.
     pub(crate) validations: Validations,
+    /// What each peer bears at the moment.
+    pub(crate) gates: Gates,
     /// Rings when there is new work for the worker.
     pub(crate) work: Notify,
     /// Rings when something new lies in an inbox.
     pub(crate) mail: Mail,
+    /// Tells the other nodes of a store where to look.
+    pub(crate) hints: Arc<dyn Hints>,
     /// That the worker is alive.
     pub(crate) pulse: Pulse,
     /// What strangers do.
@@ -108,7 +118,7 @@ pub struct Hub {
 impl Hub {
     /// A fresh id; ids sort by time.
     pub(crate) fn new_id(&self) -> HubId {
-        HubId::parse(&uuid::Uuid::now_v7().to_string()).expect("a UUID is a hub id")
+        HubId::parse(&(self.ids)().to_string()).expect("a UUID is a hub id")
     }
 
     /// What links a refusal in log, answer and evidence.

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::text::Language;
 use amtsbote_domain::wrapping::{KeyError, KeyId, WrappingKeys};
-use amtsbote_store::{SqliteStore, VerifyError};
+use amtsbote_store::{Database, SqliteStore, VerifyError, VerifyReport};
 use amtsbote_trust::wrapping::record::{BackupRecord, STALE_DAYS, Standing};
 use amtsbote_trust::wrapping::{WrappingError, WrappingFolder, fingerprint_text};
+
+use crate::database;
 
 /// Most keys that are named in one text; the others are counted.
 const NAMED: usize = 5;
@@ -59,6 +61,21 @@ impl KeysAtRest {
         let look = move || vec![wrapping(&folder, &named), backup(&folder, &data, now)];
         let looked = tokio::task::spawn_blocking(look).await;
         looked.unwrap_or_else(|_| vec![not_read(WRAPPING, "abgebrochen", "broken off")])
+    }
+}
+
+impl KeysAtRest {
+    /// What there is to say about the database server, if there is one.
+    pub(crate) async fn server(&self) -> Option<Finding> {
+        match self.store.server_facts().await {
+            Ok(facts) => facts.as_ref().map(database::finding),
+            Err(error) => Some(database::away(&error.to_string(), &error.to_string())),
+        }
+    }
+
+    /// Checks the whole store beside the traffic, without opening content.
+    pub(crate) async fn verify(&self) -> Result<VerifyReport, VerifyError> {
+        self.store.verify(false).await
     }
 }
 
@@ -211,8 +228,13 @@ pub fn backup(folder: &WrappingFolder, data: &std::path::Path, now: Timestamp) -
 }
 
 /// The same for a node that does not run: its key store, and what its database names.
-pub fn offline(folder: &WrappingFolder, data: &std::path::Path, now: Timestamp) -> Vec<Finding> {
-    let wrapping = match amtsbote_store::named_keys(data) {
+pub fn offline(
+    folder: &WrappingFolder,
+    database: &Database,
+    data: &std::path::Path,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let wrapping = match database.named_keys(data) {
         Ok(named) => wrapping(folder, &named),
         Err(VerifyError::Open(error)) => {
             let text = error.text();

@@ -7,14 +7,19 @@
 mod clearing;
 pub mod clock;
 pub mod config;
+pub mod database;
 mod doors;
+mod hints;
 pub mod hub;
 pub mod keys;
+pub mod notice;
 mod outlet;
 pub mod pipeline;
 mod quota;
 pub mod reload;
 pub mod server;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 pub mod standing;
 mod step;
 mod stop;

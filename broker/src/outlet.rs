@@ -11,7 +11,7 @@ use amtsbote_domain::Timestamp;
 use amtsbote_domain::delivery::breaker;
 use amtsbote_domain::delivery::policy::Policy;
 use amtsbote_domain::digest::Digest;
-use amtsbote_domain::directory::Channel;
+use amtsbote_domain::directory::Way;
 use amtsbote_domain::evidence::Accepted;
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::ports::{Delivery, Lease, Pending, Store, StoreError};
@@ -20,7 +20,9 @@ use amtsbote_domain::state::Event;
 use crate::clearing::may_go_by_hand;
 use crate::config::PeerConfig;
 use crate::hub::Hub;
+use crate::tables::InForce;
 use crate::transport::native::peer::NativePeer;
+use crate::worker::detours;
 
 /// One message for the next node.
 pub(crate) struct Parcel {
@@ -102,23 +104,41 @@ pub(crate) struct Ready {
 
 /// Judges the way again at delivery time (P10).
 pub(crate) async fn prepare(hub: &Hub, lease: &Lease) -> Result<Option<Ready>, StoreError> {
-    let Delivery { record, by_hand, .. } = hub.store.delivery(&lease.hub_id).await?;
+    let delivery = hub.store.delivery(&lease.hub_id).await?;
+    let record = &delivery.record;
     let tables = hub.tables();
     let (reader, service) = (&record.metadata.reader, &record.metadata.service);
     let now = hub.clock.now();
     let way = tables.way_to(reader, service, record.test, now).map(|(way, _)| way);
     // A way that people named, by two, need not be the directory's; test and production stay apart.
-    let open = match by_hand {
+    let open = match delivery.by_hand {
         true => may_go_by_hand(record.test, &way),
-        false => way.is_ok_and(|way| way.channel == Channel::Peer(lease.peer.clone())),
+        false => way.is_ok_and(|way| is_open(&tables, &delivery, &way, now)),
     };
     let outlet = tables.outlets.get(&lease.peer).filter(|_| open).cloned();
     let Some(outlet) = outlet else {
         hub.store.give_back(lease, Some(Event::WayLost)).await?;
         return Ok(None);
     };
+    if let Some(detour) = detours::before(hub, &tables, lease, &delivery, now) {
+        detours::go(hub, &lease.hub_id, reader, detour).await?;
+        return Ok(None);
+    }
+    let record = delivery.record;
     let parcel = Parcel { record, store: hub.store.clone(), repeated: lease.repeated };
     Ok(Some(Ready { parcel, outlet }))
+}
+
+/// Whether a delivery may still go by the way it is on: that of the directory, or one that its rule
+/// names and a detour brought it to.
+fn is_open(tables: &InForce, delivery: &Delivery, way: &Way, now: Timestamp) -> bool {
+    let about = &delivery.record.metadata;
+    let detoured = delivery.channel != delivery.record.channel;
+    let named = || {
+        let policy = tables.delivery.policy(&about.service, &about.reader, now).policy;
+        policy.alternatives.iter().any(|way| way.channel.to_string() == delivery.channel)
+    };
+    way.channel.to_string() == delivery.channel || (detoured && named())
 }
 
 /// Lets the outlet try, for as long as one attempt may take and never beyond the lease: after it
@@ -143,19 +163,36 @@ pub(crate) async fn settle(
 ) -> Result<(), StoreError> {
     let now = hub.clock.now();
     tracing::info!(hub_id = %lease.hub_id, peer = lease.peer, attempt, ?outcome, "attempt ended");
+    let mut detour = None;
     let (event, code, proof) = match outcome {
         Outcome::Confirmed(proof) => (Event::AttemptConfirmed, None, Some(proof)),
         Outcome::NotNow(after) => {
             let (tables, about) = (hub.tables(), &lease.metadata);
             let policy = tables.delivery.policy(&about.service, &about.reader, now).policy;
             let retry_at = policy.waits.retry_at(&lease.hub_id, attempt, after, now);
-            (not_now(policy, lease.repeated, attempt, retry_at), None, None)
+            // What became of the attempt is worth more than where it goes on.
+            detour = detours::after(hub, lease, attempt, now).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "it was not found out whether there is another way");
+                None
+            });
+            let event = match detour {
+                // There is another way before a person must decide.
+                Some(_) => Event::AttemptFailed { retry_at },
+                None => not_now(policy, lease.repeated, attempt, retry_at),
+            };
+            (event, None, None)
         }
         Outcome::Refused(code) => (Event::AttemptRefused, code, None),
         Outcome::Lost => (Event::AttemptLost, None, None),
         Outcome::Corrupt => (Event::DigestMismatch, None, None),
     };
     hub.store.settle(lease, event, code, proof).await?;
+    if let Some(detour) = detour {
+        // The next lease asks again.
+        if let Err(error) = detours::go(hub, &lease.hub_id, &lease.metadata.reader, detour).await {
+            tracing::warn!(%error, "another way could not be taken");
+        }
+    }
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::clock::SystemClock;
 use crate::config::{Contradiction, NodeConfig};
 use crate::doors::{Door, acceptors};
+use crate::hints;
 use crate::hub::{FIRST_WORD, Hub, Mail, Noise, Pulse, Validations};
 use crate::keys::KeysAtRest;
 use crate::outlet::{BadPeer, outlets};
@@ -67,6 +68,9 @@ pub enum StartError {
     /// A peer's configuration does not work.
     #[error(transparent)]
     Peer(#[from] BadPeer),
+    /// Hints between nodes cannot be set up as configured.
+    #[error("hints: {0}")]
+    Hints(String),
     /// The program failed while it opened the store.
     #[error("opening the store ended in a fault of the program")]
     Panicked,
@@ -96,6 +100,9 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     let doors = acceptors.map(|acceptor| Arc::new(Current::new(acceptor)));
     let outlets = outlets(&config.tables.peers)?;
 
+    let (hints, carrier) = hints::carrier(config.hints, config.log_key.verifier().name(), &clock)
+        .map_err(StartError::Hints)?;
+
     // Before the store: what fails for a port that is taken leaves no trace in the log.
     let noise = Arc::new(Noise::default());
     let bind = async |address, door: &Door| {
@@ -112,9 +119,15 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     let (options_clock, reserve_bytes) = (clock.clone(), config.limits.reserve_bytes);
     let open = move || -> Result<_, StartError> {
         // Held until the store is closed: no command changes the keys of a node at work.
-        let keys = Arc::new(WrappingFolder::open(&key_store)?);
+        let keys = match config.database.is_shared() {
+            true => WrappingFolder::open_shared(&key_store)?,
+            false => WrappingFolder::open(&key_store)?,
+        };
+        let keys = Arc::new(keys);
         let mut options = StoreOptions::new(config.data_dir, keys.clone(), log_key, options_clock);
+        options.database = config.database;
         options.reserve_bytes = reserve_bytes;
+        options.large_parts = config.large_parts;
         Ok((Arc::new(SqliteStore::open(options)?), keys))
     };
     let (store, keys) =
@@ -150,6 +163,7 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
         store: store.clone(),
         keys: KeysAtRest::new(keys, store.clone()),
         clock,
+        ids: Box::new(uuid::Uuid::now_v7),
         mail: Mail::new(&tables.directory),
         tables: Current::new(tables),
         doors,
@@ -163,19 +177,22 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
         verifier,
         quotas: Quotas::default(),
         validations: Validations::default(),
+        gates: Default::default(),
         work: Notify::new(),
+        hints,
         pulse: Pulse::default(),
         noise,
         stop: stopped.clone(),
     });
     let routers = (native::router(hub.clone()), operations::router(hub.clone()));
-    let tasks = vec![
+    let mut tasks = vec![
         refreshing,
         tokio::spawn(hub.clone().keep_watch(stopped.clone())),
         tokio::spawn(worker::run(hub.clone(), stopped.clone(), GRACE)),
         tokio::spawn(native_listener.serve(routers.0, stopped.clone(), GRACE)),
-        tokio::spawn(operations_listener.serve(routers.1, stopped, GRACE)),
+        tokio::spawn(operations_listener.serve(routers.1, stopped.clone(), GRACE)),
     ];
+    tasks.extend(carrier.map(|carrier| carrier.start(&hub, stopped)));
     tracing::info!(%native, %operations, "node is ready");
     Ok(Running { hub, store, native, operations, stop, tasks })
 }

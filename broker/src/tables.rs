@@ -20,6 +20,7 @@ use amtsbote_trust::policy::AlgorithmPolicy;
 use amtsbote_trust::revocation::{Book, Settings};
 
 use crate::config::{Operator, PeerConfig};
+use crate::notice::OwnParty;
 use crate::outlet::Outlets;
 use crate::standing::{Standings, TrustRules};
 
@@ -47,6 +48,8 @@ pub struct Tables {
     pub operators: Vec<Operator>,
     /// Other hubs to which messages are forwarded.
     pub peers: Vec<PeerConfig>,
+    /// In whose name Authors are told what became of their messages; none: they are not.
+    pub writes_as: Option<OwnParty>,
     /// SHA-256 over all that was read, but for keys: says in evidence which tables they are.
     pub digest: Digest,
 }
@@ -103,6 +106,8 @@ pub struct InForce {
     pub(crate) standings: Standings,
     /// Our own certificate, then its issuers.
     pub(crate) own: Vec<Certificate>,
+    /// In whose name Authors are told what became of their messages; none: they are not.
+    pub(crate) writes_as: Option<OwnParty>,
 }
 
 impl InForce {
@@ -111,7 +116,19 @@ impl InForce {
         let standings = Standings::new(tables.trust.clone(), tables.policy.clone(), book);
         let own = tables.identity.chain().to_vec();
         let Tables { directory, permissions, delivery, packs, operators, policy, .. } = tables;
-        Self { directory, permissions, delivery, packs, operators, outlets, policy, standings, own }
+        let writes_as = tables.writes_as;
+        Self {
+            directory,
+            permissions,
+            delivery,
+            packs,
+            operators,
+            outlets,
+            policy,
+            standings,
+            own,
+            writes_as,
+        }
     }
 
     /// The way to `reader` at `at`, or to whoever has taken their place, with the lines that say so.

@@ -7,14 +7,15 @@ use std::sync::atomic::AtomicU64;
 use amtsbote_archive::note::LogKey;
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::delivery::Rules;
+use amtsbote_domain::delivery::lane::LaneName;
 use amtsbote_domain::digest::Digest;
-use amtsbote_domain::directory::{Channel, Directory, Party, Service};
+use amtsbote_domain::directory::{Account, Channel, Directory, Party, Service};
 use amtsbote_domain::evidence::Accepted;
 use amtsbote_domain::identity::{AccountId, HubId, ServiceUri, Transport, TransportId};
 use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, Part, SignatureFacts};
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::policy::Permissions;
-use amtsbote_domain::ports::{Acceptance, ENVELOPE_CID};
+use amtsbote_domain::ports::{Acceptance, Alone, ENVELOPE_CID};
 use amtsbote_domain::state::{State, WaitingFor};
 use amtsbote_domain::validity::Validity;
 use amtsbote_store::{SqliteStore, StoreOptions};
@@ -31,9 +32,11 @@ use crate::clock::SystemClock;
 use crate::config::{DeliveryPolicy, Limits};
 use crate::hub::{Hub, Mail, Noise, Pulse, Validations};
 use crate::keys::KeysAtRest;
+use crate::notice::OwnParty;
 use crate::outlet::Outlets;
 use crate::quota::Quotas;
 use crate::standing::TrustRules;
+use crate::step::accepted::treated;
 use crate::stop::{self, Stopper};
 use crate::tables::{Current, InForce, Tables};
 
@@ -84,6 +87,7 @@ pub(crate) fn record(parts: Vec<Part>, envelope_sha256: Digest) -> Accepted {
         applied: vec![],
         under_grace: vec![],
         same_business_id: vec![],
+        about: None,
     }
 }
 
@@ -109,12 +113,32 @@ fn reader(id: &str, peer: &str) -> Party {
     }
 }
 
+/// A party that signs, as the directory has it, and as the hub that writes in its name does.
+pub(crate) fn own_party(id: &str) -> (Party, OwnParty) {
+    let identity = issued(Purpose::Signature);
+    let certificate = identity.certificate().clone();
+    let party = Party {
+        id: PartyId::parse(id).expect("a party"),
+        name: "TEST".to_owned(),
+        services: vec![],
+        certificates: vec![certificate.trusted()],
+        legacy: None,
+        grace: None,
+    };
+    let signer = Arc::new(identity.signer().expect("it signs"));
+    (party.clone(), OwnParty { id: party.id, signer, certificate })
+}
+
 /// A server's certificate and key.
 fn identity() -> Identity {
+    issued(Purpose::localhost())
+}
+
+fn issued(purpose: Purpose) -> Identity {
     let day = |text: &str| text.parse().expect("an instant");
     let span = Span { from: day("2020-01-01T00:00:00Z"), until: day("2100-01-01T00:00:00Z") };
     let ca = TestCa::new("TEST", KeyKind::EcP256, span).expect("a CA");
-    let issued = ca.issue("TEST hub", Purpose::localhost(), KeyKind::EcP256, span);
+    let issued = ca.issue("TEST hub", purpose, KeyKind::EcP256, span);
     issued.expect("issued").identity().clone()
 }
 
@@ -130,8 +154,21 @@ pub(crate) fn hub_with(
     rules: Rules,
     outlets: Outlets,
 ) -> (Arc<Hub>, Stopper) {
-    let readers = vec![reader(READER, PEER), reader(OTHER_READER, OTHER_PEER)];
-    let directory = Directory::new(readers, vec![]).expect("consistent");
+    hub_writing(dir, delivery, rules, outlets, (vec![], vec![]), None)
+}
+
+/// The same with more parties and with accounts, and in whose name it writes to Authors.
+pub(crate) fn hub_writing(
+    dir: &Path,
+    delivery: DeliveryPolicy,
+    rules: Rules,
+    outlets: Outlets,
+    (more, accounts): (Vec<Party>, Vec<Account>),
+    writes_as: Option<OwnParty>,
+) -> (Arc<Hub>, Stopper) {
+    let mut parties = vec![reader(READER, PEER), reader(OTHER_READER, OTHER_PEER)];
+    parties.extend(more);
+    let directory = Directory::new(parties, accounts).expect("consistent");
     let identity = identity();
     let book = Arc::new(Book::new());
     let refresher =
@@ -151,6 +188,7 @@ pub(crate) fn hub_with(
         packs: Arc::default(),
         operators: vec![],
         peers: vec![],
+        writes_as,
         digest: Digest([0; 32]),
     };
     let clock = Arc::new(SystemClock);
@@ -172,6 +210,7 @@ pub(crate) fn hub_with(
         store: store.clone(),
         keys: KeysAtRest::new(keys, store),
         clock,
+        ids: Box::new(uuid::Uuid::now_v7),
         mail: Mail::new(&tables.directory),
         tables: Current::new(InForce::new(tables, outlets, book.clone())),
         doors,
@@ -185,7 +224,9 @@ pub(crate) fn hub_with(
         verifier,
         quotas: Quotas::default(),
         validations: Validations::default(),
+        gates: Default::default(),
         work: Notify::new(),
+        hints: Arc::new(Alone),
         pulse: Pulse::default(),
         noise: Arc::new(Noise::default()),
         stop,
@@ -214,7 +255,29 @@ pub(crate) async fn accepted_in_inbox(hub: &Hub, number: u32) -> HubId {
     accept(hub, number, READER, "inbox".to_owned(), WaitingFor::Collection).await
 }
 
+/// Message `number` for [`PEER`] in a lane of that name, accepted.
+pub(crate) async fn accepted_in_lane(hub: &Hub, number: u32, lane: &str) -> HubId {
+    let lane = Some(LaneName::parse(lane).expect("a lane"));
+    let on = WaitingFor::Turn;
+    let mut acceptance = acceptance(hub, number, READER, format!("peer:{PEER}"), on);
+    acceptance.lane = lane;
+    hub.store.accept(acceptance).await.expect("accepted").hub_id
+}
+
+/// Message `number` for [`PEER`] that ends at a time, accepted.
+pub(crate) async fn accepted_until(hub: &Hub, number: u32, ends: Timestamp) -> HubId {
+    let on = WaitingFor::Turn;
+    let mut acceptance = acceptance(hub, number, READER, format!("peer:{PEER}"), on);
+    acceptance.record.metadata.expires = Some(ends);
+    hub.store.accept(acceptance).await.expect("accepted").hub_id
+}
+
 async fn accept(hub: &Hub, number: u32, reader: &str, channel: String, on: WaitingFor) -> HubId {
+    let acceptance = acceptance(hub, number, reader, channel, on);
+    hub.store.accept(acceptance).await.expect("accepted").hub_id
+}
+
+fn acceptance(hub: &Hub, number: u32, reader: &str, channel: String, on: WaitingFor) -> Acceptance {
     let mut intake = hub.store.intake().expect("room");
     let mut part = |cid, octets: &[u8]| {
         intake.begin(cid, "application/xml").expect("begins");
@@ -228,12 +291,15 @@ async fn accept(hub: &Hub, number: u32, reader: &str, channel: String, on: Waiti
     record.metadata.transport_id = TransportId::parse(&format!("t-{number}")).expect("an id");
     record.channel = channel;
     record.metadata.reader = PartyId::parse(reader).expect("a party");
-    let acceptance = Acceptance {
+    let (lane, conversation) = treated(&hub.tables().delivery, &record.metadata, hub.clock.now());
+    Acceptance {
+        lane,
+        conversation,
         record,
         transport: Transport::Native,
         intake,
         state: State::Waiting { on },
         due: None,
-    };
-    hub.store.accept(acceptance).await.expect("accepted").hub_id
+        warn: None,
+    }
 }

@@ -1,23 +1,28 @@
 //! The worker: looks for what is due, hands it to the pipeline, mends what was left open.
 
-mod gates;
+pub(crate) mod detours;
+pub(crate) mod gates;
+mod shares;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use amtsbote_domain::delivery::breaker::{Outcome, Ticket};
-use amtsbote_domain::ports::{Delivery, StoreError};
+use amtsbote_domain::delivery::fair::Fair;
+use amtsbote_domain::ports::{Delivery, Slots, StoreError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::hub::Hub;
+use crate::notice;
 use crate::outlet::resolve;
 use crate::pipeline::dispatch;
 use crate::stop::Stop;
 use crate::tables::InForce;
 
-use self::gates::Gates;
+use self::detours::Rounds;
+use self::shares::shares;
 
 /// Most deliveries that one sweep changes.
 const SWEEP: u32 = 500;
@@ -41,7 +46,8 @@ pub(crate) async fn run(hub: Arc<Hub>, stop: Stop, grace: Duration) {
         hub,
         under_way: JoinSet::new(),
         holders: Vec::new(),
-        gates: Gates::default(),
+        fair: Fair::default(),
+        rounds: Rounds::default(),
         mend_at: Instant::now(),
     };
     let mut failures = 0;
@@ -59,11 +65,13 @@ pub(crate) async fn run(hub: Arc<Hub>, stop: Stop, grace: Duration) {
             }
         };
         tokio::select! {
+            // In this order, so that a simulation can repeat a course of events.
+            biased;
+            () = stop.said() => break,
             // While the store fails nobody's bell makes it better.
             () = worker.hub.work.notified(), if failures == 0 => {}
             Some(ended) = worker.under_way.join_next() => worker.ended(ended),
             () = tokio::time::sleep(pause) => {}
-            () = stop.said() => break,
         }
     }
     worker.end(grace).await;
@@ -74,7 +82,10 @@ struct Worker {
     under_way: JoinSet<Done>,
     /// Whom each of them is for.
     holders: Vec<(String, AbortHandle)>,
-    gates: Gates,
+    /// Whose turn it is among lanes and peers.
+    fair: Fair,
+    /// What waits for peers that are out.
+    rounds: Rounds,
     mend_at: Instant,
 }
 
@@ -85,6 +96,7 @@ impl Worker {
         let mut more = false;
         if Instant::now() >= self.mend_at {
             more = mend(&self.hub).await?;
+            more |= self.rounds.go_on(&self.hub).await?;
             if !more {
                 self.mend_at = Instant::now() + self.hub.delivery.idle;
             }
@@ -93,8 +105,8 @@ impl Worker {
         Ok(more)
     }
 
-    /// Leases as many as there are free slots and starts them. Each one that ends wakes the worker
-    /// again: what finds no slot now is not forgotten.
+    /// Leases as many as there are free slots, of each lane and peer in its turn, and starts them. Each
+    /// one that ends wakes the worker again: what finds no slot now is not forgotten.
     async fn lease(&mut self) -> Result<(), StoreError> {
         while let Some(ended) = self.under_way.try_join_next() {
             self.ended(ended);
@@ -102,16 +114,23 @@ impl Worker {
         self.holders.retain(|(_, task)| !task.is_finished());
         let tables = self.hub.tables();
         let (parallel, now) = (self.hub.delivery.parallel, self.hub.clock.now());
-        self.gates.know(&tables, now);
+        let hub = self.hub.clone();
+        hub.gates.know(&tables, now);
+        self.fair.keep(|peer| tables.outlets.contains_key(peer));
         let peers = self.holders.iter().map(|(peer, _)| peer.as_str());
-        let slots = self.gates.slots(&tables.delivery.traffic, parallel, peers, now);
+        let slots = hub.gates.slots(&tables.delivery.traffic, parallel, peers, now);
         if slots.free == 0 || tables.outlets.is_empty() {
             return Ok(());
         }
-        let leases = self.hub.store.lease_due(slots, self.hub.delivery.lease).await?;
+        let waiting = hub.store.waiting(slots.clone()).await?;
+        let shares = shares(&mut self.fair, &tables.delivery.lanes, &slots, waiting);
+        if shares.is_empty() {
+            return Ok(());
+        }
+        let leases = hub.store.lease_due(Slots { shares, ..slots }, hub.delivery.lease).await?;
         for lease in leases {
-            let (hub, peer) = (self.hub.clone(), lease.peer.clone());
-            let ticket = self.gates.begin(&tables.delivery.traffic, &peer, hub.clock.now());
+            let (hub, peer) = (hub.clone(), lease.peer.clone());
+            let ticket = hub.gates.begin(&tables.delivery.traffic, &peer, hub.clock.now());
             let task = async move {
                 let peer = lease.peer.clone();
                 Done { peer, ticket, result: dispatch(&hub, lease).await }
@@ -130,7 +149,7 @@ impl Worker {
                     Ok(Some(outcome)) => *outcome,
                     Ok(None) | Err(_) => Outcome::OwnFault,
                 };
-                self.gates.end(&peer, ticket, outcome, self.hub.clock.now());
+                self.hub.gates.end(&peer, ticket, outcome, self.hub.clock.now());
                 report(result);
             }
             Err(error) => tracing::error!(%error, "an attempt ended in a fault of the program"),
@@ -140,7 +159,7 @@ impl Worker {
     /// Until it is time to look again: as long as the worker may idle, or until a gate opens.
     fn pause(&mut self) -> Duration {
         let (tables, now) = (self.hub.tables(), self.hub.clock.now());
-        let opens = self.gates.wake_at(&tables.delivery.traffic, now);
+        let opens = self.hub.gates.wake_at(&tables.delivery.traffic, now);
         // What has opened since is negative here, and no wait.
         let opens = opens.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
         let idle = self.hub.delivery.idle;
@@ -180,8 +199,8 @@ fn report(result: Result<Option<Outcome>, StoreError>) {
     }
 }
 
-/// Ends what has expired, makes uncertain what was left open, and resolves what is uncertain by
-/// declared capability. Says whether there may be more.
+/// Ends what has expired, makes uncertain what was left open, resolves what is uncertain by declared
+/// capability, and tells Authors what they are to be told. Says whether there may be more.
 async fn mend(hub: &Hub) -> Result<bool, StoreError> {
     let tables = hub.tables();
     let swept = hub.store.sweep(SWEEP).await?;
@@ -197,7 +216,7 @@ async fn mend(hub: &Hub) -> Result<bool, StoreError> {
         .map(Ok)
         .try_for_each_concurrent(TOGETHER, |delivery| settle_doubt(hub, &tables, delivery))
         .await?;
-    Ok(more)
+    Ok(notice::tell_all(hub).await || more)
 }
 
 async fn settle_doubt(hub: &Hub, tables: &InForce, delivery: Delivery) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ mod town;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use amtsbote_domain::text::Language;
 use clap::{Parser, Subcommand};
 
 use report::Summary;
@@ -48,6 +49,15 @@ enum Command {
         /// Rounds of suites that repeat themselves
         #[arg(long, default_value_t = 20)]
         rounds: u32,
+        /// Messages of the suite mixup
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        messages: u64,
+        /// How often the suite prove kills a hub
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        kill: Option<u32>,
+        /// Language of what is told in words: de or en [default: that of the environment]
+        #[arg(long, env = "AMTSBOTE_LANG", value_parser = ["de", "en"])]
+        lang: Option<String>,
         /// text or json
         #[arg(short, long, default_value = "text")]
         output: String,
@@ -66,6 +76,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// The language that was asked for, else that of the environment, else English.
+fn language(asked: Option<String>) -> Language {
+    let environment = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter();
+    let mut said = environment.filter_map(|name| std::env::var(name).ok());
+    match asked.or_else(|| said.find(|value| !value.is_empty())) {
+        Some(word) if word.starts_with("de") => Language::De,
+        _ => Language::En,
+    }
+}
+
 fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::List => {
@@ -74,7 +94,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
             }
             Ok(0)
         }
-        Command::Run { suites, report, seed, rounds, output } => {
+        Command::Run { suites, report, seed, rounds, messages, kill, lang, output } => {
             let named: Result<Vec<Suite>, _> = suites.iter().map(|name| name.parse()).collect();
             let Ok(mut chosen) = named else {
                 anyhow::bail!("there is no such suite; `list` names them");
@@ -86,6 +106,9 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
                 shipped: shipped::Shipped::find()?,
                 seed,
                 rounds,
+                messages,
+                kill,
+                language: language(lang),
                 json: output == "json",
                 report,
             };

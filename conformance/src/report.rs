@@ -74,6 +74,11 @@ impl Report {
         self.push(case);
     }
 
+    /// Cases that have failed so far.
+    pub(crate) fn failed(&self) -> usize {
+        self.cases.iter().filter(|case| matches!(case.ended, Ended::Failed(_))).count()
+    }
+
     fn push(&mut self, case: Case) {
         if self.json {
             say(&serde_json::json!({

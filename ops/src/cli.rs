@@ -102,6 +102,9 @@ pub(crate) enum Command {
     /// Verify the evidence, take proof out of it, check proof
     #[command(subcommand)]
     Archive(commands::archive::Archive),
+    /// Move the store to another database; all nodes are stopped
+    #[cfg(feature = "postgres")]
+    MigrateStore(commands::migrate_store::MigrateStore),
     /// Run the suites that drive this very program
     Conformance(commands::conformance::Conformance),
     /// Measure, on this machine, on loopback

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use amtsbote_archive::note::VerifierKey;
-use amtsbote_store::VerifyError;
+use amtsbote_store::{Database, LargeParts, VerifyError};
 use amtsbote_trust::wrapping::WrappingFolder;
 use serde::{Deserialize, Serialize};
 
@@ -58,13 +58,16 @@ pub(crate) struct Problem {
     text_en: String,
 }
 
-/// Checks the files of a node.
+/// Checks a store that no node is asked for.
 pub(crate) fn verify_files(
+    database: &Database,
     data_dir: &Path,
+    large_parts: &LargeParts,
     verifier: &VerifierKey,
     keys: &WrappingFolder,
 ) -> Result<Report, Failure> {
-    let report = amtsbote_store::verify_offline(data_dir, verifier, Some(keys)).map_err(failure)?;
+    let report = amtsbote_store::verify_at(database, large_parts, data_dir, verifier, Some(keys));
+    let report = report.map_err(failure)?;
     let unreadable = ("Prüfbericht", "report");
     let value = serde_json::to_value(&report).or_not_now(unreadable.0, unreadable.1)?;
     serde_json::from_value(value).or_not_now(unreadable.0, unreadable.1)

@@ -68,6 +68,8 @@ fn run(ui: &Ui, cli: Cli) -> Outcome {
         Command::Key(command) => command.run(ui, config),
         Command::Cert(command) => command.run(ui, config),
         Command::Archive(command) => command.run(ui, config),
+        #[cfg(feature = "postgres")]
+        Command::MigrateStore(command) => command.run(ui, config),
         Command::Conformance(command) => command.run(ui),
         Command::Bench(command) => command.run(ui),
         Command::Completion(command) => command.run(ui),

@@ -73,9 +73,17 @@ impl Operations {
         path: &[&str],
         body: &impl Serialize,
     ) -> Result<T, Failure> {
+        read(self.ask_with(path, body).await?).await
+    }
+
+    /// The same, with the answer as it comes.
+    pub(crate) async fn ask_with(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<Response, Failure> {
         let body = serde_json::to_vec(body).map_err(anyhow::Error::from)?;
-        let request = self.http.post(self.url(path, &[])?).body(body);
-        read(self.answer(request).await?).await
+        self.answer(self.http.post(self.url(path, &[])?).body(body)).await
     }
 
     /// Asks for octets and writes them as they come; says how many.

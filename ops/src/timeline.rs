@@ -3,6 +3,7 @@
 use amtsbote_domain::clearing::Grounds;
 use amtsbote_domain::evidence::{Accepted, Evidence, Refused};
 use amtsbote_domain::message::{ContentVerdict, OpaqueReason};
+use amtsbote_domain::notice::{About, Form, Kind, Told, Withheld};
 use amtsbote_domain::state::{Event, State};
 use amtsbote_domain::text::Text;
 use amtsbote_wire::native::status::{MessageStatus, TimelineEntry, state_detail};
@@ -107,6 +108,9 @@ pub(crate) fn print_status_and(ui: &Ui, status: &MessageStatus, more: Vec<(&str,
     if let Some(id) = &status.business_id {
         facts.push((ui.t("Kennung des Inhalts", "business id"), id.to_string()));
     }
+    if let Some(notice) = &status.about {
+        facts.push((ui.t("Benachrichtigung", "notice"), about(ui, notice)));
+    }
     if status.test {
         facts.push((ui.t("Test", "test"), ui.t("ja", "yes").to_owned()));
     }
@@ -153,7 +157,7 @@ fn describe(ui: &Ui, evidence: &Evidence) -> (String, Vec<String>) {
             };
             (format!("{} {attempt}: {peer}{again}", ui.t("Versuch", "attempt")), vec![])
         }
-        Evidence::Changed { from, event, to, by, code, digest, grounds, .. } => {
+        Evidence::Changed { from, event, to, by, code, digest, grounds, detour, .. } => {
             let mut details = vec![format!("{} → {}", state_text(ui, from), state_text(ui, to))];
             if let Some(by) = by {
                 details.push(format!("{} {by}", ui.t("durch", "by")));
@@ -167,6 +171,7 @@ fn describe(ui: &Ui, evidence: &Evidence) -> (String, Vec<String>) {
             if let Some(grounds) = grounds {
                 details.extend(grounds_of(ui, grounds));
             }
+            details.extend(detour.iter().map(|detour| detour.text(ui.language)));
             (event_text(event).get(ui.language).to_owned(), details)
         }
         Evidence::HandedOut { account, .. } => (
@@ -193,9 +198,70 @@ fn describe(ui: &Ui, evidence: &Evidence) -> (String, Vec<String>) {
                 vec![format!("{} {}: {}", ui.t("von", "by"), by.name, quoted(ui, reason))],
             )
         }
+        Evidence::Noticed { notice, told, .. } => noticed(ui, *notice, told),
         Evidence::Started { version, open_attempts } => (
             format!("{} {version}", ui.t("Knoten gestartet, Version", "hub started, version")),
             vec![format!("{open_attempts} {}", ui.t("offene Versuche", "open attempts"))],
+        ),
+    }
+}
+
+/// What its Author was told, by which message; or why not.
+fn noticed(ui: &Ui, kind: Kind, told: &Told) -> (String, Vec<String>) {
+    let what = notice(ui, kind);
+    match told {
+        Told::Sent { by, form } => {
+            let form = match form {
+                Form::BusinessRejection => ui.t("Rückweisung des Standards", "business rejection"),
+                Form::Generic => ui.t("Benachrichtigung", "notice"),
+            };
+            let head =
+                format!("{} {what}", ui.t("Autor wird benachrichtigt:", "its Author is told:"));
+            (head, vec![format!("{form} {by}")])
+        }
+        Told::Withheld { why } => {
+            let head = format!(
+                "{} {what}",
+                ui.t("Autor kann nicht benachrichtigt werden:", "its Author cannot be told:")
+            );
+            (head, vec![withheld(ui, *why).to_owned()])
+        }
+    }
+}
+
+/// What a notice tells, in words.
+pub(crate) fn notice(ui: &Ui, kind: Kind) -> &str {
+    match kind {
+        Kind::RejectedBack => ui.t("zurückgewiesen", "rejected back"),
+        Kind::Expired => ui.t("abgelaufen", "expired"),
+        Kind::Cancelled => ui.t("vom Betreiber zurückgezogen", "withdrawn by the operator"),
+        Kind::InClearing => ui.t("in Klärung", "in clearing"),
+        Kind::ExpiresSoon => ui.t("läuft bald ab", "expires soon"),
+    }
+}
+
+/// Which message a notice is about, in words.
+pub(crate) fn about(ui: &Ui, about: &About) -> String {
+    format!("{} {}: {}", ui.t("zu", "about"), about.hub_id, notice(ui, about.notice))
+}
+
+fn withheld(ui: &Ui, why: Withheld) -> &str {
+    match why {
+        Withheld::UnknownAuthor => ui.t(
+            "Das Verzeichnis kennt den Autor nicht, und kein Konto holt für ihn ab.",
+            "The directory does not know the Author, and no account collects for it.",
+        ),
+        Withheld::ServiceNotOffered => ui.t(
+            "Der Autor bietet den Dienst für Benachrichtigungen nicht an, und kein Konto holt hier für ihn ab.",
+            "The Author does not offer the service of notices, and no account collects for it here.",
+        ),
+        Withheld::NotAtThisTime => ui.t(
+            "Der Autor ist nach dem Verzeichnis jetzt nicht erreichbar.",
+            "By the directory the Author cannot be reached now.",
+        ),
+        Withheld::TestAndProduction => ui.t(
+            "Test bleibt Test: Der Autor hat kein System dieser Art.",
+            "Test is test: the Author has no system of this kind.",
         ),
     }
 }
@@ -284,6 +350,9 @@ fn acceptance(ui: &Ui, accepted: &Accepted) -> Vec<String> {
             part.sha256
         ));
     }
+    if let Some(notice) = &accepted.about {
+        details.push(format!("{} {}", ui.t("Benachrichtigung", "notice"), about(ui, notice)));
+    }
     for other in &accepted.same_business_id {
         details.push(format!(
             "{} {other}",
@@ -356,6 +425,9 @@ fn event_text(event: &Event) -> Text {
         },
         Event::WayLost => {
             Text { de: "kein Weg mehr im Verzeichnis", en: "no way in the directory any more" }
+        }
+        Event::Detour { .. } => {
+            Text { de: "geht auf einem anderen Weg weiter", en: "goes on by another way" }
         }
         Event::Resubmit { .. } => Text { de: "erneut gesendet", en: "sent again" },
         Event::Reject => {

@@ -16,8 +16,9 @@ use serving::{Region, Serving};
 const LEMGO: &str = "ags:05766044";
 const ACCOUNT: &str = "verfahren-05766044";
 /// What a node of the example region names: 39 members with two certificates each; node, log, master
-/// key, operator; the authority three times: for clients, and as anchor of both purposes.
-const ALL: usize = 39 * 2 + 4 + 3;
+/// key, operator; the authority three times: for clients, and as anchor of both purposes; what the node signs with,
+/// in its key store and in the directory.
+const ALL: usize = 39 * 2 + 4 + 3 + 2;
 
 /// A node of the example region.
 struct Node {

@@ -198,7 +198,7 @@ fn a_message_goes_from_town_to_town_and_is_proven() {
     let shown = operator(&["message", "show", "lemgo-1", "-o", "json"]);
     assert_eq!(objects(&shown)[0]["record"]["account"], "verfahren-05766044");
     let parties = operator(&["directory", "list", "-o", "json"]);
-    assert_eq!(objects(&parties).len(), 42);
+    assert_eq!(objects(&parties).len(), 43);
     exits(&operator(&["directory", "show", "ags:05766044"]), 0);
     exits(&operator(&["pack", "list"]), 0);
     let route = ["route", "explain", "--from", "ags:05766044", "--service", SERVICE, "--to"];

@@ -302,7 +302,8 @@ fn code_lists_and_schemas_say_the_same() {
 
 #[test]
 fn the_packs_say_what_they_are() {
-    let list = load().list();
+    let mut list = load().list();
+    list.retain(|pack| pack.standard == "XUmmeldung");
     let line = |index: usize| {
         let pack = &list[index];
         (

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clearing::{Act, Grounds, Person, Reason};
+use crate::delivery::alternative::Detour;
 use crate::digest::Digest;
 use crate::fault::Code;
 use crate::identity::{AccountId, BusinessId, HubId, ProposalId, TransportId};
 use crate::message::{ContentVerdict, Metadata, Part, SignatureFacts, UnderGrace};
+use crate::notice::{About, Kind, Told};
 use crate::party::PartyId;
 use crate::state::{Event, State};
 
@@ -55,6 +57,9 @@ pub enum Evidence {
         /// On which grounds people decided it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grounds: Option<Box<Grounds>>,
+        /// Which way it went on by, where a rule sent it by another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detour: Option<Box<Detour>>,
     },
     /// Octets of a message were handed to the Reader's account.
     HandedOut {
@@ -110,6 +115,16 @@ pub enum Evidence {
         /// Why.
         reason: Reason,
     },
+    /// The Author of a message was told what became of it, or could not be.
+    Noticed {
+        /// The message.
+        hub_id: HubId,
+        /// What there was to tell.
+        notice: Kind,
+        /// What became of it.
+        #[serde(flatten)]
+        told: Told,
+    },
     /// The hub started; says what it found.
     Started {
         /// Version of the program.
@@ -161,6 +176,9 @@ pub struct Accepted {
     /// Another message with the same business id was accepted before: hub ids of up to ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub same_business_id: Vec<HubId>,
+    /// For a notice: which message it is about. None: it is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Box<About>>,
 }
 
 /// A message of an authenticated party was refused, or what it asked about one.

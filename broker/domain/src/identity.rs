@@ -150,6 +150,8 @@ pub struct BusinessId {
 pub enum Transport {
     /// Our own HTTP transport.
     Native,
+    /// None: the hub itself wrote it, to tell an Author something.
+    Hub,
 }
 
 impl Transport {
@@ -157,6 +159,7 @@ impl Transport {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",
+            Self::Hub => "hub",
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod fault;
 pub mod identity;
 pub mod message;
+pub mod notice;
 pub mod party;
 pub mod policy;
 pub mod ports;

@@ -1,6 +1,8 @@
 //! The ports of the hub: what it needs from the world, in its own words.
 
 mod clearing;
+mod hints;
+mod notices;
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -12,6 +14,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clearing::Objection;
+use crate::delivery::alternative::Detour;
+use crate::delivery::conversation::Conversation;
+use crate::delivery::lane::LaneName;
 use crate::digest::Digest;
 use crate::evidence::{Accepted, Evidence};
 use crate::identity::{AccountId, HubId, Transport, TransportId};
@@ -20,6 +25,8 @@ use crate::party::PartyId;
 use crate::state::{Event, NotApplicable, State};
 
 pub use self::clearing::{Case, CasePage, CaseQuery, Clearing, MAX_AT_ONCE, ProposedTarget, Taken};
+pub use self::hints::{Alone, Hint, HintReport, Hints};
+pub use self::notices::{DueNotice, Instead, Notices};
 
 /// An answer that is still on its way; keeps the traits usable behind `dyn`.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -97,6 +104,12 @@ pub struct Acceptance {
     pub state: State,
     /// When it is first due: for the hub's turn, or visible for collection. None: at once.
     pub due: Option<Timestamp>,
+    /// Which lane it goes in; none: the last.
+    pub lane: Option<LaneName>,
+    /// What it must stay in order with; none where no order is asked for.
+    pub conversation: Option<Conversation>,
+    /// From when its Author is to be told that it expires soon, if it then still waits.
+    pub warn: Option<Timestamp>,
 }
 
 /// The answer to an acceptance.
@@ -131,12 +144,62 @@ pub struct Slots {
     pub per_peer: u32,
     /// Peers to which deliveries are under way, and how many.
     pub taken: Vec<(String, u32)>,
+    /// How many of each lane of each peer, within all that; empty: the oldest of all lanes.
+    pub shares: Vec<Share>,
+}
+
+/// How many deliveries for one peer may go out of some lanes that count as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The peer.
+    pub peer: String,
+    /// Names of the lanes; none for what has no lane.
+    pub lanes: Vec<Option<LaneName>>,
+    /// So many, the oldest first.
+    pub count: u32,
+}
+
+/// What is due for one peer in one lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The peer.
+    pub peer: String,
+    /// The lane; none for what has none.
+    pub lane: Option<LaneName>,
+    /// So many, but never more than one beyond the room for the peer.
+    pub count: u32,
+}
+
+/// Where a delivery stands among others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its lane, as it was accepted; none: the last.
+    pub lane: Option<LaneName>,
+    /// It stays in order with the others of its conversation.
+    pub in_order: bool,
+    /// The delivery of the same conversation that must end before this one can go; none where
+    /// nothing is before it, or where it waits for nothing of the hub's.
+    pub behind: Option<HubId>,
+    /// So many of the same conversation wait until this one ends, at most [`MAX_HELD_BACK`].
+    pub holds_back: u32,
+}
+
+/// Up to so many are counted.
+pub const MAX_HELD_BACK: u32 = 1_000;
+
+/// One page of the deliveries that wait for a peer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WaitingPage {
+    /// Lane by lane, in each the one that is due first.
+    pub deliveries: Vec<Delivery>,
+    /// Continue after this; none when nothing followed at the time of the question.
+    pub next: Option<String>,
 }
 
 impl Slots {
     /// `free` in all, whichever peers they are for.
     pub fn any(free: u32) -> Self {
-        Self { free, per_peer: u32::MAX, taken: Vec::new() }
+        Self { free, per_peer: u32::MAX, taken: Vec::new(), shares: Vec::new() }
     }
 
     /// How many more may go to this peer.
@@ -253,7 +316,7 @@ pub struct Figures {
 ///
 /// Leaves, heads and receipts are made in the same transaction as what they prove; nothing signed
 /// is released before the commit. Concurrent writers share a commit (group commit).
-pub trait Store: Clearing {
+pub trait Store: Clearing + Notices {
     /// Begins to take a message in. Refuses with [`StoreError::Full`] below the reserve.
     fn intake(&self) -> Result<Box<dyn Intake>, StoreError>;
 
@@ -273,8 +336,17 @@ pub trait Store: Clearing {
     /// Records an act that changes no delivery; returns the receipt over its leaf.
     fn record(&self, evidence: Evidence) -> Pending<'_, Result<Vec<u8>, StoreError>>;
 
+    /// What waits for the hub's turn and is due, by peer and lane, where there is room. Looks at no
+    /// more than the room for each peer and one, however much waits: the one says whether any is left.
+    fn waiting(&self, slots: Slots) -> Pending<'_, Result<Vec<Waiting>, StoreError>>;
+
     /// Leases deliveries that wait for the hub's turn and are due for `duration`, as many as there
-    /// are slots for each peer and in all, oldest first. A lease changes no state and is no attempt.
+    /// are slots for each peer and in all, oldest first; by lanes where the slots name shares. A
+    /// lease changes no state and is no attempt.
+    ///
+    /// Of one conversation at most one is leased or in delivery, and none before every one that was
+    /// accepted earlier has ended or is held: also what is in clearing, uncertain, waits for
+    /// another attempt or for its Reader holds back what came after it.
     fn lease_due(
         &self,
         slots: Slots,
@@ -300,6 +372,24 @@ pub trait Store: Clearing {
         lease: &'a Lease,
         event: Option<Event>,
     ) -> Pending<'a, Result<(), StoreError>>;
+
+    /// Sends a delivery by another way: event `Detour`, with all its attempts before it. Only from the
+    /// way that `detour` names, and only what cannot have arrived; not where a person named the way.
+    /// A lease that is no attempt yet ends.
+    fn detour<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        detour: Detour,
+    ) -> Pending<'a, Result<State, StoreError>>;
+
+    /// What waits for the hub's turn to go to a peer and is not leased, due or not, after the
+    /// cursor.
+    fn waiting_for<'a>(
+        &'a self,
+        peer: &'a str,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Pending<'a, Result<WaitingPage, StoreError>>;
 
     /// Makes every delivery uncertain whose lease ended with an attempt open, ends those whose
     /// expiry has passed; at most `limit` of each. Says how many it changed.
@@ -339,6 +429,9 @@ pub trait Store: Clearing {
 
     /// One delivery.
     fn delivery<'a>(&'a self, hub_id: &'a HubId) -> Pending<'a, Result<Delivery, StoreError>>;
+
+    /// Where a delivery stands among others.
+    fn place<'a>(&'a self, hub_id: &'a HubId) -> Pending<'a, Result<Place, StoreError>>;
 
     /// Hub ids for a hub id, a transport id or a business id, newest first, at most 100.
     fn find<'a>(&'a self, id: &'a str) -> Pending<'a, Result<Vec<HubId>, StoreError>>;

@@ -134,6 +134,11 @@ pub enum Event {
     DigestMismatch,
     /// The directory has no way any more.
     WayLost,
+    /// A rule sends it by another way, for the one it was on is out.
+    Detour {
+        /// The Reader collects it, instead of the hub sending it.
+        collection: bool,
+    },
     /// A person sends it (again), or puts it into the inbox again.
     Resubmit {
         /// The Reader collects it, instead of the hub sending it.
@@ -264,6 +269,9 @@ pub fn next(state: State, event: Event, now: Timestamp) -> Result<Next, NotAppli
         ) => clearing(ClearingCause::DigestMismatch),
         (TURN, Event::WayLost) => clearing(ClearingCause::NoWay),
         (REPEAT, Event::WayLost) => clearing(ClearingCause::OutcomeUnknown),
+        // Only what cannot have arrived: the same message by two ways would be delivered twice.
+        (TURN, Event::Detour { collection: true }) => ended(S::Waiting { on: W::Collection }),
+        (TURN, Event::Detour { collection: false }) => at(TURN, now),
 
         (S::InClearing { cause }, Event::Resubmit { collection })
             if cause != ClearingCause::DigestMismatch =>
@@ -349,6 +357,8 @@ mod tests {
             ("Release", Event::Release),
             ("DigestMismatch", Event::DigestMismatch),
             ("WayLost", Event::WayLost),
+            ("Detour", Event::Detour { collection: false }),
+            ("DetourToInbox", Event::Detour { collection: true }),
             ("Resubmit", Event::Resubmit { collection: false }),
             ("ResubmitToInbox", Event::Resubmit { collection: true }),
             ("Reject", Event::Reject),
@@ -365,6 +375,8 @@ mod tests {
         turn            Hold               held-turn
         turn            DigestMismatch     mismatch
         turn            WayLost            no-way
+        turn            Detour             turn+
+        turn            DetourToInbox      collection
         repeat          AttemptBegun       repeating
         repeat          DigestMismatch     mismatch
         repeat          WayLost            unknown

@@ -45,6 +45,7 @@ fn tables(revocation: Settings) -> Tables {
         packs: Arc::default(),
         operators: vec![],
         peers: vec![],
+        writes_as: None,
         digest: DIGEST,
     }
 }

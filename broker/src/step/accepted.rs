@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::delivery::Rules;
+use amtsbote_domain::delivery::conversation::Conversation;
+use amtsbote_domain::delivery::lane::LaneName;
 use amtsbote_domain::delivery::lifetime::Bound;
 use amtsbote_domain::delivery::successor::Successor;
 use amtsbote_domain::directory::Channel;
@@ -11,7 +13,7 @@ use amtsbote_domain::evidence;
 use amtsbote_domain::fault::Fault;
 use amtsbote_domain::identity::{BusinessId, HubId, MessageUuid};
 use amtsbote_domain::message::Metadata;
-use amtsbote_domain::ports::{Acceptance, AcceptedReceipt};
+use amtsbote_domain::ports::{Acceptance, AcceptedReceipt, Hint};
 use amtsbote_domain::state::{State, WaitingFor};
 
 use crate::hub::Hub;
@@ -68,11 +70,7 @@ pub(crate) async fn accept(hub: &Hub, routed: Routed) -> Result<Accepted, Fault>
         hub.under_grace.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(hub_id = %receipt.hub_id, "accepted under grace: a source of revocation is away");
     }
-    if for_inbox {
-        hub.mail.ring(&reader);
-    } else {
-        hub.work.notify_one();
-    }
+    hub.tell(if for_inbox { Hint::Inbox(reader) } else { Hint::Work });
     tracing::debug!(hub_id = %receipt.hub_id, repeated = receipt.repeated, "message accepted");
     Ok(Accepted(receipt))
 }
@@ -80,7 +78,8 @@ pub(crate) async fn accept(hub: &Hub, routed: Routed) -> Result<Accepted, Fault>
 fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
     let Routed { message, facts, verdict, way, successors, test } = routed;
     let rules = &hub.tables().delivery;
-    let (metadata, shortened_by) = in_force(rules, message.metadata, message.arrival);
+    let (metadata, shortened_by, warn) = in_force(rules, message.metadata, message.arrival);
+    let (lane, conversation) = treated(rules, &metadata, message.arrival);
     let uuid: Option<MessageUuid> = facts.uuid.or_else(|| metadata.business_id.clone());
     let business_id = uuid.map(|uuid| BusinessId { author: metadata.author.clone(), uuid });
     let state = match &way.channel {
@@ -91,6 +90,9 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
         transport: message.sent.transport,
         state: State::Waiting { on: state },
         due: metadata.not_before,
+        lane,
+        conversation,
+        warn,
         intake: message.intake,
         record: evidence::Accepted {
             hub_id: hub.new_id(),
@@ -108,29 +110,46 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
             test,
             under_grace: message.under_grace,
             same_business_id: Vec::new(),
+            about: None,
             metadata,
         },
     }
 }
 
-/// The metadata with the expiry that holds, and the rule that says so where it is not the Author. The
-/// record says what holds; what the Author said is in the envelope, which is kept as it came.
-fn in_force(rules: &Rules, metadata: Metadata, arrival: Timestamp) -> (Metadata, Option<String>) {
+/// Which lane a message goes in, and what it stays in order with. Both are kept with it: rules that
+/// change later treat what comes later.
+pub(crate) fn treated(
+    rules: &Rules,
+    metadata: &Metadata,
+    arrival: Timestamp,
+) -> (Option<LaneName>, Option<Conversation>) {
+    let policy = rules.policy(&metadata.service, &metadata.reader, arrival).policy;
+    (policy.lane.clone(), policy.in_order.then(|| Conversation::of(metadata)))
+}
+
+/// The metadata with the expiry that holds, the rule that says so where it is not the Author, and from
+/// when the Author is to be told that it comes. The record says what holds; what the Author said is in
+/// the envelope, which is kept as it came.
+fn in_force(
+    rules: &Rules,
+    metadata: Metadata,
+    arrival: Timestamp,
+) -> (Metadata, Option<String>, Option<Timestamp>) {
     match rules.lifetime(&metadata, arrival) {
         Ok((Some(life), rule)) if life.by != Bound::Author => {
             let by = format!("{rule} ({})", life.by.as_str());
-            (Metadata { expires: Some(life.ends), ..metadata }, Some(by))
+            (Metadata { expires: Some(life.ends), ..metadata }, Some(by), life.notice_at)
         }
-        Ok(_) => (metadata, None),
+        Ok((life, _)) => (metadata, None, life.and_then(|life| life.notice_at)),
         Err(error) => {
             tracing::error!(%error, "a deadline in working days could not be found; none holds");
-            (metadata, None)
+            (metadata, None, None)
         }
     }
 }
 
 /// The rules of delivery that made a difference, as evidence names them, each with what it did.
-fn applied(successors: &[Successor], shortened_by: Option<String>) -> Vec<String> {
+pub(crate) fn applied(successors: &[Successor], shortened_by: Option<String>) -> Vec<String> {
     let line =
         |line: &Successor| format!("{} ({} -> {}: {})", line.name, line.old, line.new, line.note);
     successors.iter().map(line).chain(shortened_by).collect()
@@ -172,13 +191,13 @@ mod tests {
         ] {
             let metadata = Metadata { expires: own.map(at), ..testing::metadata() };
             let wanted = Metadata { expires: expires.map(at), ..metadata.clone() };
-            assert_eq!(in_force(rules, metadata, arrival), (wanted, rule), "{own:?}");
+            assert_eq!(in_force(rules, metadata, arrival), (wanted, rule, None), "{own:?}");
         }
         // Beyond the calendar nothing is guessed, and nothing is refused.
         let own = Some(Timestamp::MAX);
         let metadata = Metadata { expires: own, ..testing::metadata() };
         let late = at("2101-01-01T00:00:00Z");
-        assert_eq!(in_force(&days, metadata.clone(), late), (metadata, None));
+        assert_eq!(in_force(&days, metadata.clone(), late), (metadata, None, None));
     }
 
     #[test]

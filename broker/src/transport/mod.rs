@@ -8,4 +8,6 @@ mod octets;
 pub(crate) mod operations;
 mod patient;
 mod places;
+#[cfg(feature = "rabbitmq")]
+pub(crate) mod rabbitmq;
 mod refusal;

@@ -1,5 +1,7 @@
 //! The worker with peers that hang, are away or are not to be spoken to.
 
+mod treated;
+
 use super::*;
 use std::cell::Cell;
 use std::collections::HashMap;

@@ -155,9 +155,13 @@ async fn accept(store: &SqliteStore, number: u64) -> Result<(), Failed> {
         applied: vec![],
         under_grace: vec![],
         same_business_id: Vec::new(),
+        about: None,
     };
     let state = State::Waiting { on: WaitingFor::Collection };
     let transport = Transport::Native;
-    store.accept(Acceptance { record, transport, intake, state, due: None }).await?;
+    let (lane, conversation) = (None, None);
+    let acceptance =
+        Acceptance { record, transport, intake, state, due: None, lane, conversation, warn: None };
+    store.accept(acceptance).await?;
     Ok(())
 }

@@ -27,7 +27,11 @@ pub(crate) fn file_error(error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         io::ErrorKind::InvalidData => StoreError::Corrupt(error.to_string()),
-        kind => StoreError::Unavailable(format!("file: {kind}")),
+        // One with a text of its own is ours.
+        kind => StoreError::Unavailable(match error.get_ref() {
+            Some(text) => text.to_string(),
+            None => format!("file: {kind}"),
+        }),
     }
 }
 

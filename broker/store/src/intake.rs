@@ -1,16 +1,15 @@
-//! A message while it comes in: sealed part by part, kept in memory while small, in files beyond.
+//! A message while it comes in: sealed part by part, kept in memory while small, in a place of their
+//! own beyond.
 
 use std::any::Any;
-use std::fs::File;
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read};
 use std::sync::Arc;
 
-use amtsbote_domain::digest::Digest;
 use amtsbote_domain::message::Part;
 use amtsbote_domain::ports::{Intake, StoreError};
 
-use crate::error::{cipher_error, file_error, misuse};
-use crate::files::Files;
+use crate::error::{cipher_error, misuse};
+use crate::parts::{Depot, Reserved, Writing};
 use crate::seal::{CHUNK, Opener, Place, Sealer};
 use crate::secret::Secret;
 
@@ -27,14 +26,14 @@ pub(crate) struct SealedPart {
 pub(crate) enum Body {
     /// In memory.
     Kept(Arc<[u8]>),
-    /// In the finished file of this name.
-    File(String),
+    /// Finished in their place, under a name that is still reserved.
+    Placed(Arc<Reserved>),
 }
 
 /// The [`Intake`] of this store.
 pub(crate) struct SealedIntake {
     key: Arc<Secret>,
-    files: Arc<Files>,
+    depot: Arc<Depot>,
     inline_limit: usize,
     kept: usize,
     parts: Vec<SealedPart>,
@@ -45,21 +44,16 @@ struct OpenPart {
     cid: String,
     media_type: String,
     sealer: Sealer,
-    /// Sealed octets that are not in the file.
+    /// Sealed octets that are not on their way to the place.
     sealed: Vec<u8>,
-    spill: Option<Spill>,
-}
-
-/// The file that a large part goes to.
-struct Spill {
-    name: String,
-    file: File,
+    /// On its way to the place that large parts go to.
+    spill: Option<Writing>,
 }
 
 impl SealedIntake {
-    pub(crate) fn new(files: Arc<Files>, inline_limit: usize) -> Result<Self, StoreError> {
+    pub(crate) fn new(depot: Arc<Depot>, inline_limit: usize) -> Result<Self, StoreError> {
         let key = Arc::new(Secret::random().map_err(cipher_error)?);
-        Ok(Self { key, files, inline_limit, kept: 0, parts: Vec::new(), open: None })
+        Ok(Self { key, depot, inline_limit, kept: 0, parts: Vec::new(), open: None })
     }
 
     /// The data key, to be wrapped.
@@ -75,14 +69,18 @@ impl SealedIntake {
         }
     }
 
-    /// Whether it came from the store with these files.
-    pub(crate) fn is_of(&self, files: &Arc<Files>) -> bool {
-        Arc::ptr_eq(&self.files, files)
+    /// Whether it came from the store with this depot.
+    pub(crate) fn is_of(&self, depot: &Arc<Depot>) -> bool {
+        Arc::ptr_eq(&self.depot, depot)
     }
 
-    /// Leaves the files alone: a message refers to them, or may.
-    pub(crate) fn keep_files(mut self) {
-        self.parts.clear();
+    /// Leaves the large parts where they are: a message refers to them, or may.
+    pub(crate) fn keep_parts(self) {
+        for sealed in &self.parts {
+            if let Body::Placed(reserved) = &sealed.body {
+                reserved.keep();
+            }
+        }
     }
 
     fn place(&self, cid: &str) -> Place {
@@ -91,24 +89,13 @@ impl SealedIntake {
 }
 
 impl OpenPart {
-    /// Moves what is sealed so far to the file, which is made the first time.
-    fn spill(&mut self, files: &Files) -> Result<(), StoreError> {
+    /// Moves what is sealed so far to its place, which is begun the first time.
+    fn spill(&mut self, depot: &Arc<Depot>) -> Result<(), StoreError> {
         let spill = match &mut self.spill {
             Some(spill) => spill,
-            empty => {
-                let name = files.reserve()?;
-                match files.create(&name) {
-                    Ok(file) => empty.insert(Spill { name, file }),
-                    Err(error) => {
-                        files.discard(name);
-                        return Err(file_error(error));
-                    }
-                }
-            }
+            empty => empty.insert(depot.begin()?),
         };
-        spill.file.write_all(&self.sealed).map_err(file_error)?;
-        self.sealed.clear();
-        Ok(())
+        spill.write(&mut self.sealed)
     }
 }
 
@@ -134,37 +121,28 @@ impl Intake for SealedIntake {
         for piece in octets.chunks(CHUNK) {
             open.sealer.write(piece, &mut open.sealed).map_err(cipher_error)?;
             if open.spill.is_some() || open.sealer.size() > room {
-                open.spill(&self.files)?;
+                open.spill(&self.depot)?;
             }
         }
         Ok(())
     }
 
     fn end(&mut self) -> Result<Part, StoreError> {
-        // Dropping an open part on the way out removes its file.
-        let open = self.open.as_mut().ok_or_else(|| misuse("no part is open"))?;
-        if open.spill.is_some() {
-            open.spill(&self.files)?;
-        }
-        let mut open = self.open.take().ok_or_else(|| misuse("no part is open"))?;
-        let finished = finish(&mut open.sealed, open.sealer, open.spill.as_mut(), &self.files);
-        let (size, sha256) = match (finished, &mut open.spill) {
-            (Ok(facts), _) => facts,
-            (Err(error), spill) => {
-                if let Some(spill) = spill.take() {
-                    self.files.discard(spill.name);
-                }
-                return Err(error);
+        // However it ends: an open part that is dropped discards what is in its place.
+        let open = self.open.take().ok_or_else(|| misuse("no part is open"))?;
+        let OpenPart { cid, media_type, sealer, mut sealed, spill } = open;
+        let (size, sha256) = sealer.finish(&mut sealed).map_err(cipher_error)?;
+        let body = match spill {
+            Some(mut spill) => {
+                spill.write(&mut sealed)?;
+                Body::Placed(spill.finish()?)
             }
-        };
-        let part = Part { cid: open.cid, media_type: open.media_type, size, sha256 };
-        let body = match open.spill {
-            Some(spill) => Body::File(spill.name),
             None => {
                 self.kept += size as usize;
-                Body::Kept(open.sealed.into())
+                Body::Kept(sealed.into())
             }
         };
+        let part = Part { cid, media_type, size, sha256 };
         self.parts.push(SealedPart { part: part.clone(), body });
         Ok(part)
     }
@@ -177,7 +155,7 @@ impl Intake for SealedIntake {
             Place { key: Arc::clone(&self.key), part: number as u32, cid: part.cid.clone() };
         let source: Box<dyn Read + Send> = match body {
             Body::Kept(sealed) => Box::new(Cursor::new(Arc::clone(sealed))),
-            Body::File(name) => Box::new(self.files.open_file(name).map_err(file_error)?),
+            Body::Placed(reserved) => reserved.open()?,
         };
         let opener = Opener::new(source, place, part.size, part.sha256).map_err(cipher_error)?;
         Ok(Box::new(opener))
@@ -186,33 +164,4 @@ impl Intake for SealedIntake {
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
         self
     }
-}
-
-impl Drop for SealedIntake {
-    fn drop(&mut self) {
-        let open = self.open.take().and_then(|open| open.spill).map(|spill| spill.name);
-        let ended = self.parts.drain(..).filter_map(|sealed| match sealed.body {
-            Body::File(name) => Some(name),
-            Body::Kept(_) => None,
-        });
-        for name in ended.chain(open) {
-            self.files.discard(name);
-        }
-    }
-}
-
-/// Seals the last chunk; for a file, makes all of it durable.
-fn finish(
-    sealed: &mut Vec<u8>,
-    sealer: Sealer,
-    spill: Option<&mut Spill>,
-    files: &Files,
-) -> Result<(u64, Digest), StoreError> {
-    let facts = sealer.finish(sealed).map_err(cipher_error)?;
-    if let Some(spill) = spill {
-        spill.file.write_all(sealed).map_err(file_error)?;
-        files.finish(&spill.name, &spill.file).map_err(file_error)?;
-        sealed.clear();
-    }
-    Ok(facts)
 }

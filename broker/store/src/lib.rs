@@ -1,5 +1,5 @@
 //! Durability (P1 to P5): the hub's [`Store`](amtsbote_domain::ports::Store) over SQLite or, shared
-//! by several nodes, PostgreSQL; sealed payloads in rows and files, and the check of all of it. What
+//! by several nodes, PostgreSQL; sealed payloads in rows, files or objects, and the check of all of it. What
 //! opens them lies elsewhere, behind the port
 //! [`WrappingKeys`](amtsbote_domain::wrapping::WrappingKeys).
 //!
@@ -11,15 +11,19 @@
 mod clearing;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod database;
 mod error;
-mod files;
 mod group;
 mod intake;
 mod keys;
 mod migrate;
+#[cfg(feature = "postgres")]
+mod moving;
 mod naming;
+mod notices;
 mod operation;
 mod options;
+mod parts;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reader;
@@ -27,6 +31,9 @@ mod reserve;
 mod rows;
 mod seal;
 mod secret;
+mod server;
+#[cfg(feature = "simulation")]
+mod simulated;
 pub mod spool;
 mod sql;
 mod sqlite;
@@ -36,12 +43,18 @@ mod tests;
 mod verify;
 mod writer;
 
-pub use options::{Database, OpenError, StoreOptions};
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresOptions;
+pub use moving::{MoveError, Moved, abandon_move, move_store};
+pub use options::{Database, LargeParts, OpenError, StoreOptions};
+#[cfg(feature = "s3")]
+pub use parts::objects::ObjectOptions;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, ServerAddress};
+pub use server::{ServerFacts, ServerFault};
+#[cfg(feature = "simulation")]
+pub use simulated::{DiskFault, SimulatedDisk};
 pub use sqlite::SqliteStore;
-#[cfg(feature = "postgres")]
-pub use verify::verify_server;
 pub use verify::{
-    Problem, ProblemKind, VerifyError, VerifyReport, has_store, named_keys, verify_offline,
+    Problem, ProblemKind, VerifyError, VerifyReport, has_store, named_keys, verify_at,
+    verify_offline,
 };

@@ -22,6 +22,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_keys_leave.sql"),
     include_str!("migrations/0003_clearing.sql"),
+    include_str!("migrations/0004_lanes_and_order.sql"),
+    include_str!("migrations/0005_notices.sql"),
 ];
 /// The number of the migration before which the keys leave the database.
 const KEYS_LEAVE: usize = 2;

@@ -8,20 +8,25 @@ use amtsbote_domain::ports::Clock;
 use amtsbote_domain::text::Text;
 use amtsbote_domain::wrapping::{KeyError, WrappingKeys};
 
+use crate::server::ServerFault;
+
 /// What a store needs. The limits have defaults; see [`StoreOptions::new`].
+#[derive(Clone)]
 pub struct StoreOptions {
     /// The folder with everything in it; made when absent. With a server, what belongs to this node
     /// alone.
     pub dir: PathBuf,
     /// Where state, order, leases and evidence are kept.
     pub database: Database,
+    /// Where parts above the limit for rows are kept.
+    pub large_parts: LargeParts,
     /// Wrap the data keys of messages; they lie in the key store.
     pub keys: Arc<dyn WrappingKeys>,
     /// Signs the heads; its name is the log's origin.
     pub log_key: LogKey,
     /// Evidence time, due times and leases.
     pub clock: Arc<dyn Clock>,
-    /// Parts of at most so many octets are kept in rows, larger ones in files.
+    /// Parts of at most so many octets are kept in rows, larger ones in [`LargeParts`].
     pub inline_limit: usize,
     /// Octets kept free for what was accepted before: below it nothing new is taken in, and a
     /// file of this size is given up when even settling finds no room.
@@ -32,6 +37,9 @@ pub struct StoreOptions {
     pub readers: usize,
     /// At most so many pages of 4 KiB in the database file; none: as large as the disk allows.
     pub max_pages: Option<u32>,
+    /// Set in a simulation: no thread works for the store, and this is its disk.
+    #[cfg(feature = "simulation")]
+    pub simulated: Option<Arc<dyn crate::SimulatedDisk>>,
 }
 
 impl StoreOptions {
@@ -46,6 +54,7 @@ impl StoreOptions {
         Self {
             dir: dir.into(),
             database: Database::File,
+            large_parts: LargeParts::Folder,
             keys,
             log_key,
             clock,
@@ -54,6 +63,8 @@ impl StoreOptions {
             group_limit: 256,
             readers: 8,
             max_pages: None,
+            #[cfg(feature = "simulation")]
+            simulated: None,
         }
     }
 }
@@ -67,6 +78,17 @@ pub enum Database {
     /// A server that several nodes share.
     #[cfg(feature = "postgres")]
     Postgres(Box<crate::PostgresOptions>),
+}
+
+/// Where parts above the limit for rows are kept, sealed.
+#[derive(Clone, Debug, Default)]
+pub enum LargeParts {
+    /// A folder: `payload` in the store's own, or the one that the nodes of a server share.
+    #[default]
+    Folder,
+    /// An S3-compatible object store. What lies in the folder from before is read there.
+    #[cfg(feature = "s3")]
+    Objects(Box<crate::ObjectOptions>),
 }
 
 /// Why a store did not open. Nothing was changed, except that migrations may have run.
@@ -97,6 +119,12 @@ pub enum OpenError {
         /// Its number.
         version: u32,
     },
+    /// It has moved to another database.
+    #[error("the store has moved to another database")]
+    Moved,
+    /// It is the new place of a store whose move has not ended.
+    #[error("the store has not been taken over yet")]
+    Arriving,
     /// A key that the store needs is of no use, or the master key is not the one it was wrapped
     /// with.
     #[error("keys at rest: {0}")]
@@ -116,6 +144,12 @@ pub enum OpenError {
     /// No room for the database or the reserve.
     #[error("there is no room for the store")]
     Full,
+    /// The server cannot be worked on.
+    #[error("{0}")]
+    Server(ServerFault),
+    /// The object store cannot be used as it must be.
+    #[error("the object store: {0}")]
+    Objects(String),
     /// The database does not work.
     #[error("the database: {0}")]
     Database(String),
@@ -143,6 +177,14 @@ impl OpenError {
             Self::OtherMigration { .. } => Text {
                 de: "Eine frühere Umstellung des Speichers stimmt nicht mit dieser Programmversion überein. Nur freigegebene Programmversionen einsetzen.",
                 en: "An earlier migration of the store does not agree with this version of the program. Use released versions only.",
+            },
+            Self::Moved => Text {
+                de: "Dieser Speicher ist umgezogen (amtsbote migrate-store). Den Knoten mit der neuen Konfiguration starten; zwei Fortsetzungen einer Geschichte darf es nicht geben.",
+                en: "This store has moved (amtsbote migrate-store). Start the node with the new configuration; one history must not go on in two places.",
+            },
+            Self::Arriving => Text {
+                de: "In diesen Speicher zieht ein anderer um, und der Umzug ist nicht abgeschlossen. »amtsbote migrate-store« wiederholen.",
+                en: "Another store is moving into this one, and the move has not ended. Repeat “amtsbote migrate-store”.",
             },
             Self::Key(KeyError::OtherMaster(_) | KeyError::NotOurs) => Text {
                 de: "Der Hauptschlüssel gehört nicht zu diesem Speicher. Den richtigen aus dem Schlüsselspeicher oder aus dessen Sicherung verwenden.",
@@ -175,6 +217,11 @@ impl OpenError {
             Self::Full => Text {
                 de: "Für den Speicher ist kein Platz. Platz auf dem Datenträger schaffen.",
                 en: "There is no room for the store. Make room on the disk.",
+            },
+            Self::Server(fault) => fault.text(),
+            Self::Objects(_) => Text {
+                de: "Der Objektspeicher für große Teile ist so nicht brauchbar. Adresse, Bucket, Schlüssel und dessen Rechte prüfen; der Knoten startet erst, wenn er dort schreiben, lesen, suchen und löschen kann.",
+                en: "The object store for large parts cannot be used like this. Check its address, bucket, key and the key's rights; the node does not start before it can write, read, list and delete there.",
             },
             Self::Database(_) | Self::File(_) => Text {
                 de: "Der Speicher lässt sich nicht öffnen. Rechte und Zustand des Datenträgers prüfen.",

@@ -1,27 +1,29 @@
 //! A PostgreSQL server as the database: how it is named, and what opening it does.
 //!
 //! Nodes are equal. Each has a folder of its own with its lock, its head guard and its reserve, and
-//! a name; each start of it is a new life. Payload files lie in a folder that all nodes share, until
-//! there is an object store.
+//! a name; each start of it is a new life. Large parts lie in a folder that all nodes share, or in an
+//! object store.
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use amtsbote_domain::ports::Clock;
+use amtsbote_domain::ports::{Clock, StoreError};
 use openssl::rand::rand_bytes;
 use openssl::sha::sha256;
 use openssl::ssl::{SslConnector, SslMethod, SslVersion};
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
-use crate::options::OpenError;
+use crate::options::{LargeParts, OpenError};
+use crate::server::{ServerFacts, ServerFault};
 use crate::sql::postgres::{CONNECT, Postgres, Settings};
-use crate::sql::{Db, Life, params};
-use crate::startup::{meta, refused, set_meta};
+use crate::sql::{Db, Life, Row, params};
+use crate::startup::{meta, set_meta};
 
 /// Every migration, in order; the first has number 1. They are numbered apart from those of SQLite.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/postgres/0001_first.sql")];
@@ -34,9 +36,38 @@ const OLDEST: i64 = 130_000;
 
 /// The file that says to which store a shared folder belongs.
 const FOLDER_MARK: &str = "store";
+/// Under this name the database knows what that file says.
+const FOLDER: &str = "payload-folder";
 
 /// Longest name of a node, in octets.
 const NAME: usize = 64;
+
+/// Where a PostgreSQL server is, in parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// Names or addresses, or folders of sockets (`/…`), each with its port. Of several the first
+    /// that takes changes.
+    pub hosts: Vec<(String, u16)>,
+    /// The database.
+    pub database: String,
+    /// The user.
+    pub user: String,
+    /// Whether TLS is spoken; never over a socket of this machine.
+    pub tls: bool,
+    /// PEM file with those who may vouch for the server; without one, the system's.
+    pub authority: Option<PathBuf>,
+}
+
+impl ServerAddress {
+    /// Whether what is said never leaves this machine.
+    pub fn is_on_this_machine(&self) -> bool {
+        self.hosts.iter().all(|(host, _)| {
+            host.starts_with('/')
+                || host == "localhost"
+                || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        })
+    }
+}
 
 /// A PostgreSQL server, and who works on it.
 #[derive(Clone)]
@@ -68,15 +99,44 @@ impl PostgresOptions {
         authority: Option<&Path>,
     ) -> Result<Self, OpenError> {
         // What a parser says about an address could hold a password.
-        let mut config: Config =
+        let config: Config =
             address.parse().map_err(|_| refuse("the address of the server cannot be read"))?;
         if config.get_password().is_some() {
             return Err(refuse("the password stands in the address: it belongs into a file"));
         }
-        let by_socket = |host: &Host| matches!(host, Host::Unix(_));
         if config.get_hosts().is_empty() {
             return Err(refuse("the address names no host"));
         }
+        Self::of(config, node, payload.into(), authority)
+    }
+
+    /// The same by its parts.
+    pub fn at(
+        address: &ServerAddress,
+        node: &str,
+        payload: impl Into<PathBuf>,
+    ) -> Result<Self, OpenError> {
+        let mut config = Config::new();
+        for (host, port) in &address.hosts {
+            config.host(host).port(*port);
+        }
+        if config.get_hosts().is_empty() {
+            return Err(refuse("the address names no host"));
+        }
+        if !address.tls {
+            config.ssl_mode(SslMode::Disable);
+        }
+        config.dbname(&address.database).user(&address.user);
+        Self::of(config, node, payload.into(), address.authority.as_deref())
+    }
+
+    fn of(
+        mut config: Config,
+        node: &str,
+        payload: PathBuf,
+        authority: Option<&Path>,
+    ) -> Result<Self, OpenError> {
+        let by_socket = |host: &Host| matches!(host, Host::Unix(_));
         if config.get_hosts().iter().any(by_socket) {
             config.ssl_mode(SslMode::Disable);
         } else if config.get_ssl_mode() != SslMode::Disable {
@@ -86,13 +146,15 @@ impl PostgresOptions {
         if node.is_empty() || node.len() > NAME || !node.chars().all(plain) {
             return Err(refuse("the name of the node is not of 1 to 64 letters, digits, - . _"));
         }
+        // Of several the one that takes changes; a standby alone is refused.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         config.connect_timeout(CONNECT).application_name(format!("amtsbote {node}"));
         config.keepalives_idle(Duration::from_secs(10)).tcp_user_timeout(Duration::from_secs(20));
         Ok(Self {
             config,
             tls: connector(authority)?,
             node: node.to_owned(),
-            payload: payload.into(),
+            payload,
             lock_wait: Duration::from_secs(10),
             statement_time: Duration::from_secs(30),
             database_clock: true,
@@ -127,15 +189,29 @@ impl PostgresOptions {
         })
     }
 
+    /// Connects and brings the tables up to date. No life begins: nobody is to work.
+    pub(crate) fn prepare(&self, clock: &dyn Clock) -> Result<Db, OpenError> {
+        let db = self.connect(&self.settings(), clock)?;
+        check_folder(&db, &self.payload)?;
+        Ok(db)
+    }
+
+    fn connect(&self, settings: &Arc<Settings>, clock: &dyn Clock) -> Result<Db, OpenError> {
+        let db = Db::Postgres(Box::new(Postgres::new(settings).map_err(crate::startup::refused)?));
+        check_server(&db)?;
+        migrate(&db, clock)?;
+        Ok(db)
+    }
+
     /// Connects, brings the tables up to date and begins a new life of this node.
     pub(crate) fn open(
         &self,
         settings: &Arc<Settings>,
         clock: &dyn Clock,
+        large_parts: &LargeParts,
     ) -> Result<Db, OpenError> {
-        let db = Db::Postgres(Box::new(Postgres::new(settings).map_err(refused)?));
-        check_server(&db)?;
-        migrate(&db, clock)?;
+        let db = self.connect(settings, clock)?;
+        let refused = |error| told(&db, error);
         // With the log in hand: what a former life was committing has ended when this one begins, so
         // that what is found to be left behind is.
         let (now, _) = db.begin(clock).map_err(refused)?;
@@ -150,7 +226,10 @@ impl PostgresOptions {
         let Db::Postgres(mut postgres) = db else { return Err(refuse("not a server")) };
         postgres.live(Life { name: self.node.clone(), number });
         let db = Db::Postgres(postgres);
-        check_folder(&db, &self.payload)?;
+        // Beside an object store it counts only where it was used before.
+        if matches!(large_parts, LargeParts::Folder) || meta(&db, FOLDER)?.is_some() {
+            check_folder(&db, &self.payload)?;
+        }
         Ok(db)
     }
 }
@@ -170,18 +249,48 @@ fn refuse(what: &str) -> OpenError {
     OpenError::Database(what.to_owned())
 }
 
+/// What went wrong on opening: about the server itself, or else about the statement.
+pub(crate) fn told(db: &Db, error: StoreError) -> OpenError {
+    db.fault().map_or_else(|| crate::startup::refused(error), OpenError::Server)
+}
+
+/// What keeps commits through a power cut.
+const DURABLE: [&str; 2] = ["fsync", "full_page_writes"];
+
+/// What the server says of itself.
+pub(crate) fn facts(db: &Db) -> Result<ServerFacts, StoreError> {
+    let text = |row: &Row<'_>| row.get::<String>(0);
+    let ask = |name: &str| db.query_one("SELECT current_setting(?1)", params![name], text);
+    let mut off = Vec::new();
+    for setting in DURABLE {
+        if ask(setting)? != "on" {
+            off.push(setting);
+        }
+    }
+    // What holds where no session has set anything else.
+    let reset = "SELECT reset_val FROM pg_settings WHERE name = ?1";
+    Ok(ServerFacts {
+        version: ask("server_version")?,
+        off,
+        synchronous_commit: db.query_one(reset, params!["synchronous_commit"], text)?,
+        standby: !ask("synchronous_standby_names")?.trim().is_empty(),
+        nodes: db.query_all("SELECT DISTINCT name FROM node_life ORDER BY name", &[], text)?,
+    })
+}
+
 /// A server that loses commits in a power cut is none for us (P1).
 fn check_server(db: &Db) -> Result<(), OpenError> {
     let ask = |name: &str| {
         let sql = "SELECT current_setting(?1)";
-        db.query_one(sql, params![name], |row| row.get::<String>(0)).map_err(refused)
+        db.query_one(sql, params![name], |row| row.get::<String>(0))
+            .map_err(|error| told(db, error))
     };
     if ask("server_version_num")?.parse().is_ok_and(|version: i64| version < OLDEST) {
-        return Err(refuse("the server is older than PostgreSQL 13"));
+        return Err(OpenError::Server(ServerFault::Old));
     }
-    for setting in ["fsync", "full_page_writes"] {
+    for setting in DURABLE {
         if ask(setting)? != "on" {
-            return Err(OpenError::Database(format!("the server runs with {setting} off")));
+            return Err(OpenError::Server(ServerFault::Unsafe(setting)));
         }
     }
     if ask("server_encoding")? != "UTF8" {
@@ -192,17 +301,24 @@ fn check_server(db: &Db) -> Result<(), OpenError> {
 
 /// Runs what has not run; nodes that start at the same time do it one after the other.
 fn migrate(db: &Db, clock: &dyn Clock) -> Result<(), OpenError> {
+    let refused = |error| told(db, error);
     let change = || -> Result<(), OpenError> {
         db.query_one("SELECT pg_advisory_xact_lock(?1)::text", params![MIGRATING], |_| Ok(()))
             .map_err(refused)?;
-        db.batch(
-            "CREATE TABLE IF NOT EXISTS migration (
-                version BIGINT NOT NULL PRIMARY KEY,
-                sha256  BYTEA  NOT NULL,
-                at      BIGINT NOT NULL
-            )",
-        )
-        .map_err(refused)?;
+        if is_foreign(db).map_err(refused)? {
+            return Err(OpenError::Server(ServerFault::Foreign));
+        }
+        // Only where it is not there: a user who may not make tables can work on those made.
+        if !is_ours(db).map_err(refused)? {
+            db.batch(
+                "CREATE TABLE migration (
+                    version BIGINT NOT NULL PRIMARY KEY,
+                    sha256  BYTEA  NOT NULL,
+                    at      BIGINT NOT NULL
+                )",
+            )
+            .map_err(refused)?;
+        }
         let done = agree(db)?;
         for (version, sql) in MIGRATIONS.iter().enumerate().skip(done) {
             db.batch(sql).map_err(refused)?;
@@ -229,8 +345,23 @@ fn migrate(db: &Db, clock: &dyn Clock) -> Result<(), OpenError> {
     }
 }
 
+/// Whether there is the table in which a hub notes its migrations.
+fn is_ours(db: &Db) -> Result<bool, StoreError> {
+    db.exists("SELECT 1 WHERE to_regclass('migration') IS NOT NULL", &[])
+}
+
+/// Whether there are tables, and none in which a hub notes its migrations.
+fn is_foreign(db: &Db) -> Result<bool, StoreError> {
+    db.exists(
+        "SELECT 1 FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+            AND relkind IN ('r', 'p') AND to_regclass('migration') IS NULL LIMIT 1",
+        &[],
+    )
+}
+
 /// How many migrations ran; refused where they are not those of this program.
 fn agree(db: &Db) -> Result<usize, OpenError> {
+    let refused = |error| told(db, error);
     let recorded: Vec<(i64, Vec<u8>)> = db
         .query_all("SELECT version, sha256 FROM migration ORDER BY version", &[], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -250,6 +381,11 @@ fn agree(db: &Db) -> Result<usize, OpenError> {
 
 /// Refuses a database that this program does not know, for those who only read.
 pub(crate) fn check(db: &Db) -> Result<(), OpenError> {
+    if !is_ours(db).map_err(|error| told(db, error))? {
+        let foreign = is_foreign(db).map_err(|error| told(db, error))?;
+        let fault = if foreign { ServerFault::Foreign } else { ServerFault::Empty };
+        return Err(OpenError::Server(fault));
+    }
     let (found, known) = (agree(db)? as u32, MIGRATIONS.len() as u32);
     if found < known {
         return Err(OpenError::OlderSchema { found, known });
@@ -262,19 +398,19 @@ pub(crate) fn check(db: &Db) -> Result<(), OpenError> {
 fn check_folder(db: &Db, folder: &Path) -> Result<(), OpenError> {
     fs::create_dir_all(folder)?;
     let place = folder.join(FOLDER_MARK);
-    let known = match meta(db, "payload-folder")? {
+    let known = match meta(db, FOLDER)? {
         Some(known) => known,
         None => {
             let mut octets = [0; 16];
             rand_bytes(&mut octets).map_err(|_| refuse("no random octets"))?;
             let name: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
             // Of nodes that start at the same time, the first one wins.
-            set_meta(db, "payload-folder", name.as_bytes())?;
-            let known = meta(db, "payload-folder")?.ok_or_else(|| refuse("no folder"))?;
+            set_meta(db, FOLDER, name.as_bytes())?;
+            let known = meta(db, FOLDER)?.ok_or_else(|| refuse("no folder"))?;
             if known == name.as_bytes() {
                 fs::write(&place, &known)?;
                 fs::File::open(&place)?.sync_all()?;
-                crate::files::sync_folder(folder)?;
+                crate::parts::folder::sync_folder(folder)?;
             }
             known
         }
@@ -282,7 +418,7 @@ fn check_folder(db: &Db, folder: &Path) -> Result<(), OpenError> {
     match fs::read(&place) {
         Ok(found) if found == known => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Err(refuse("the payload folder is not the one that the nodes of this store share")),
+        _ => Err(OpenError::Server(ServerFault::OtherFolder)),
     }
 }
 

@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::error::{cipher_error, unreadable};
-use crate::files::Files;
 use crate::group::{StoredNodes, make_receipt, stored_receipt};
 use crate::keys;
 use crate::operation::accept::ACCEPTED;
+use crate::parts::{Places, is_name};
 use crate::rows::{Placed, deliveries, micros_up, read_digest, read_evidence, read_time, seq_of};
 use crate::seal::{Opener, Place};
 use crate::sql::{Db, Source, Value, params};
@@ -42,11 +42,20 @@ pub(crate) struct Readers {
     source: Source,
     idle: Mutex<Vec<Db>>,
     permits: Semaphore,
+    /// In a simulation everything is read in turn, where it is asked for.
+    #[cfg(feature = "simulation")]
+    pub(crate) inline: Option<Arc<dyn crate::SimulatedDisk>>,
 }
 
 impl Readers {
     pub(crate) fn new(source: Source, count: usize) -> Self {
-        Self { source, idle: Mutex::default(), permits: Semaphore::new(count.max(1)) }
+        Self {
+            source,
+            idle: Mutex::default(),
+            permits: Semaphore::new(count.max(1)),
+            #[cfg(feature = "simulation")]
+            inline: None,
+        }
     }
 
     /// Runs `work` on one snapshot, where blocking is allowed.
@@ -57,7 +66,7 @@ impl Readers {
         let gone = |_| StoreError::Unavailable("the store is shutting down".to_owned());
         let _permit = self.permits.acquire().await.map_err(gone)?;
         let readers = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
+        let work = move || {
             let idle = readers.connections().pop();
             let db = match idle {
                 Some(db) => db,
@@ -68,9 +77,23 @@ impl Readers {
                 readers.connections().push(db);
             }
             answer
-        })
-        .await
-        .map_err(|_| StoreError::Unavailable("a read was broken off".to_owned()))?
+        };
+        self.block(work).await
+    }
+
+    /// Runs what blocks where that is allowed; in a simulation here, when its disk has time.
+    pub(crate) async fn block<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        #[cfg(feature = "simulation")]
+        if let Some(disk) = &self.inline {
+            crate::simulated::wait(&**disk).await;
+            return work();
+        }
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| StoreError::Unavailable("a read was broken off".to_owned()))?
     }
 
     /// Closes the connections that are idle.
@@ -248,15 +271,20 @@ pub(crate) struct StoredPart {
     place: Place,
     size: u64,
     sha256: Digest,
-    source: Box<dyn Read + Send>,
+    rests: Rests,
+}
+
+/// Where the sealed octets of a part are.
+enum Rests {
+    Row(Vec<u8>),
+    Under(String),
 }
 
 impl StoredPart {
-    /// Finds a part and opens its sealed octets. The place in the row says how it was sealed.
+    /// Finds a part. The place in the row says how it was sealed.
     pub(crate) fn find(
         db: &Db,
         keys: &dyn WrappingKeys,
-        open_file: impl Fn(&str) -> std::io::Result<std::fs::File>,
         hub_id: &HubId,
         cid: &str,
     ) -> Result<Self, StoreError> {
@@ -280,39 +308,32 @@ impl StoredPart {
             },
         )?;
         let key = Arc::new(keys::unwrap(keys, &key_id, hub_id.as_str(), &wrapped)?);
-        let source: Box<dyn Read + Send> = match (file, body) {
-            (None, Some(body)) => Box::new(Cursor::new(body)),
-            (Some(name), _) if crate::files::is_name(&name) => {
-                Box::new(open_file(&name).map_err(missing_file)?)
-            }
+        let rests = match (file, body) {
+            (None, Some(body)) => Rests::Row(body),
+            (Some(name), _) if is_name(&name) => Rests::Under(name),
             _ => return Err(unreadable("the row of a part")),
         };
         let place = Place { key, part, cid: cid.to_owned() };
-        Ok(Self { place, size: size.unsigned_abs(), sha256: read_digest(&sha256)?, source })
+        Ok(Self { place, size: size.unsigned_abs(), sha256: read_digest(&sha256)?, rests })
     }
 
-    /// Reads it, authenticated.
-    pub(crate) fn open(self) -> Result<Box<dyn Read + Send>, StoreError> {
-        let Self { place, size, sha256, source } = self;
+    /// Reads it, authenticated. May wait for a disk or a network: not to be called while a
+    /// connection to the database is held for others.
+    pub(crate) fn open(self, places: &Places) -> Result<Box<dyn Read + Send>, StoreError> {
+        let Self { place, size, sha256, rests } = self;
+        let source: Box<dyn Read + Send> = match rests {
+            Rests::Row(body) => Box::new(Cursor::new(body)),
+            Rests::Under(name) => places.open(&name).map_err(missing_part)?,
+        };
         Ok(Box::new(Opener::new(source, place, size, sha256).map_err(cipher_error)?))
     }
 }
 
-fn missing_file(error: std::io::Error) -> StoreError {
+fn missing_part(error: std::io::Error) -> StoreError {
     match error.kind() {
-        std::io::ErrorKind::NotFound => unreadable("a payload file is missing"),
+        std::io::ErrorKind::NotFound => unreadable("a part is missing in its place"),
         _ => crate::error::file_error(error),
     }
-}
-
-pub(crate) fn open_part(
-    db: &Db,
-    keys: &dyn WrappingKeys,
-    files: &Files,
-    hub_id: &HubId,
-    cid: &str,
-) -> Result<Box<dyn Read + Send>, StoreError> {
-    StoredPart::find(db, keys, |name| files.open_file(name), hub_id, cid)?.open()
 }
 
 pub(crate) fn head(db: &Db) -> Result<String, StoreError> {

@@ -9,36 +9,40 @@ use std::time::Duration;
 
 use amtsbote_archive::note::VerifierKey;
 use amtsbote_domain::clearing::{Decided, Decision, Person, Proposal, Reason};
+use amtsbote_domain::delivery::alternative::Detour;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::{AccountId, HubId, ProposalId, Transport, TransportId};
+use amtsbote_domain::notice::Kind;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{
-    Acceptance, AcceptedReceipt, Case, CasePage, CaseQuery, Clearing, Clock, Delivery, Entry,
-    Figures, InboxPage, Intake, Lease, NamingPage, Pending, Prior, ProposedTarget, Query, Slots,
-    Store, StoreError,
+    Acceptance, AcceptedReceipt, Case, CasePage, CaseQuery, Clearing, Clock, Delivery, DueNotice,
+    Entry, Figures, InboxPage, Instead, Intake, Lease, NamingPage, Notices, Pending, Place, Prior,
+    ProposedTarget, Query, Slots, Store, StoreError, Waiting, WaitingPage,
 };
 use amtsbote_domain::state::{Event, State};
 use amtsbote_domain::wrapping::{KeyId, WrappingKeys};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clearing::{cases, decide, proposals};
 use crate::error::file_error;
-use crate::files::Files;
 use crate::group::{Group, ReceiptOf};
 use crate::intake::SealedIntake;
 use crate::keys;
 use crate::naming;
+use crate::notices;
 use crate::operation::accept::Accept;
-use crate::operation::{apply, hand_out, lease, record, sweep};
+use crate::operation::{apply, detour, hand_out, lease, order, record, sweep};
 use crate::options::{Database, OpenError, StoreOptions};
-use crate::reader::{self, Readers};
+use crate::parts::Depot;
+use crate::reader::{self, Readers, StoredPart};
 use crate::reserve::Reserve;
+use crate::server::ServerFacts;
 use crate::sql::{Db, Source};
 use crate::startup::{self, Lock, Opened};
 use crate::verify::{self, VerifyError, VerifyReport};
-use crate::writer::{Answer, Faults, Queue, Work};
+use crate::writer::{Answer, Faults, Queue, Task, Work, Writer};
 
 /// The hub's store: SQLite, sealed payload files and the head guard in one folder, which one process
 /// has at a time; or a node's part in a store on PostgreSQL, beside others ([`Database`]). Dropping
@@ -46,12 +50,11 @@ use crate::writer::{Answer, Faults, Queue, Work};
 pub struct SqliteStore {
     dir: PathBuf,
     source: Source,
-    payload: PathBuf,
     /// None only while dropping.
     queue: Option<Queue>,
     writer: Option<JoinHandle<()>>,
     readers: Arc<Readers>,
-    files: Arc<Files>,
+    depot: Arc<Depot>,
     keys: Arc<dyn WrappingKeys>,
     reserve: Arc<Reserve>,
     clock: Arc<dyn Clock>,
@@ -77,18 +80,27 @@ impl SqliteStore {
     ) -> Result<Self, OpenError> {
         let (dir, inline_limit) = (options.dir.clone(), options.inline_limit);
         let count = options.readers;
-        let Opened { lock, writer, queue, waiting, source, payload, files, lost_attempts } =
+        #[cfg(feature = "simulation")]
+        let simulated = options.simulated.clone();
+        #[cfg(feature = "simulation")]
+        let faults = faults.or_else(|| simulated.clone().map(crate::simulated::faults));
+        let Opened { lock, writer, queue, waiting, source, depot, lost_attempts } =
             opened(options, faults)?;
+        #[cfg_attr(not(feature = "simulation"), allow(unused_mut))]
+        let mut readers = Readers::new(source.clone(), count);
+        #[cfg(feature = "simulation")]
+        {
+            readers.inline = simulated;
+        }
         Ok(Self {
-            readers: Arc::new(Readers::new(source.clone(), count)),
+            readers: Arc::new(readers),
             source,
-            payload,
-            files,
+            depot,
             keys: Arc::clone(&writer.keys),
             reserve: Arc::clone(&writer.reserve),
             clock: Arc::clone(&writer.clock),
             verifier: writer.key.verifier().clone(),
-            writer: Some(writer.start(waiting)?),
+            writer: work(writer, &queue, waiting)?,
             queue: Some(queue),
             dir,
             inline_limit,
@@ -117,10 +129,10 @@ impl SqliteStore {
     /// snapshot; with `parts`, also every sealed octet.
     pub async fn verify(&self, parts: bool) -> Result<VerifyReport, VerifyError> {
         let (dir, verifier) = (self.dir.clone(), self.verifier.clone());
-        let (source, payload) = (self.source.clone(), self.payload.clone());
+        let (source, places) = (self.source.clone(), Arc::clone(self.depot.places()));
         let keys = parts.then(|| Arc::clone(&self.keys));
         tokio::task::spawn_blocking(move || {
-            verify::verify(&source, &dir, &payload, &verifier, keys.as_deref())
+            verify::verify(&source, &dir, &places, &verifier, keys.as_deref())
         })
         .await
         .map_err(|_| VerifyError::Store("the check was broken off".to_owned()))?
@@ -129,6 +141,15 @@ impl SqliteStore {
     /// The wrapping keys that the database names: all of them must be in the key store.
     pub async fn named_keys(&self) -> Result<Vec<KeyId>, StoreError> {
         self.readers.read(keys::named).await
+    }
+
+    /// What the server says of itself; none for a store in a file.
+    pub async fn server_facts(&self) -> Result<Option<ServerFacts>, StoreError> {
+        match &self.source {
+            Source::Sqlite(_) => Ok(None),
+            #[cfg(feature = "postgres")]
+            Source::Postgres(_) => self.readers.read(crate::postgres::facts).await.map(Some),
+        }
     }
 
     /// The folder.
@@ -160,6 +181,20 @@ impl SqliteStore {
             Err(error) => Err(file_error(error)),
         }
     }
+}
+
+/// Lets the writer begin: on its thread, or within a simulation.
+fn work(
+    writer: Writer,
+    #[cfg_attr(not(feature = "simulation"), allow(unused_variables))] queue: &Queue,
+    waiting: mpsc::Receiver<Box<dyn Task>>,
+) -> io::Result<Option<JoinHandle<()>>> {
+    #[cfg(feature = "simulation")]
+    if let Some(inline) = &queue.inline {
+        Arc::clone(inline).begin(writer, waiting);
+        return Ok(None);
+    }
+    writer.start(waiting).map(Some)
 }
 
 /// Opens on a thread of its own where the database is asked over a network: that waits by turning a
@@ -194,14 +229,14 @@ impl Drop for SqliteStore {
 impl Store for SqliteStore {
     fn intake(&self) -> Result<Box<dyn Intake>, StoreError> {
         self.admit()?;
-        Ok(Box::new(SealedIntake::new(Arc::clone(&self.files), self.inline_limit)?))
+        Ok(Box::new(SealedIntake::new(Arc::clone(&self.depot), self.inline_limit)?))
     }
 
     fn accept(&self, acceptance: Acceptance) -> Pending<'_, Result<AcceptedReceipt, StoreError>> {
         Box::pin(async move {
             self.admit()?;
             let (sender, answer) = oneshot::channel();
-            let task = Accept::new(acceptance, &self.files, sender)?;
+            let task = Accept::new(acceptance, &self.depot, sender)?;
             self.queue()?.submit(Box::new(task), answer).await
         })
     }
@@ -221,6 +256,11 @@ impl Store for SqliteStore {
             let leaf = record::record(group, &evidence)?;
             Ok(Answer::WithReceipt(ReceiptOf::Leaf(leaf), Box::new(|receipt| receipt)))
         }))
+    }
+
+    fn waiting(&self, slots: Slots) -> Pending<'_, Result<Vec<Waiting>, StoreError>> {
+        let clock = Arc::clone(&self.clock);
+        Box::pin(self.readers.read(move |db| lease::waiting(db, &slots, db.now(&*clock)?)))
     }
 
     fn lease_due(
@@ -263,6 +303,29 @@ impl Store for SqliteStore {
         let lease = lease.clone();
         Box::pin(
             self.write(true, move |group| lease::give_back(group, &lease, event).map(Answer::Now)),
+        )
+    }
+
+    fn detour<'a>(
+        &'a self,
+        hub_id: &'a HubId,
+        detour: Detour,
+    ) -> Pending<'a, Result<State, StoreError>> {
+        let hub_id = hub_id.clone();
+        Box::pin(
+            self.write(true, move |group| detour::detour(group, &hub_id, &detour).map(Answer::Now)),
+        )
+    }
+
+    fn waiting_for<'a>(
+        &'a self,
+        peer: &'a str,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Pending<'a, Result<WaitingPage, StoreError>> {
+        let (peer, after) = (peer.to_owned(), after.map(str::to_owned));
+        Box::pin(
+            self.readers.read(move |db| detour::waiting_for(db, &peer, after.as_deref(), limit)),
         )
     }
 
@@ -320,6 +383,11 @@ impl Store for SqliteStore {
         Box::pin(self.readers.read(move |db| reader::delivery(db, &hub_id)))
     }
 
+    fn place<'a>(&'a self, hub_id: &'a HubId) -> Pending<'a, Result<Place, StoreError>> {
+        let hub_id = hub_id.clone();
+        Box::pin(self.readers.read(move |db| order::place(db, &hub_id)))
+    }
+
     fn find<'a>(&'a self, id: &'a str) -> Pending<'a, Result<Vec<HubId>, StoreError>> {
         let id = id.to_owned();
         Box::pin(self.readers.read(move |db| reader::find(db, &id)))
@@ -360,8 +428,13 @@ impl Store for SqliteStore {
         cid: &'a str,
     ) -> Pending<'a, Result<Box<dyn io::Read + Send>, StoreError>> {
         let (hub_id, cid) = (hub_id.clone(), cid.to_owned());
-        let (keys, files) = (Arc::clone(&self.keys), Arc::clone(&self.files));
-        Box::pin(self.readers.read(move |db| reader::open_part(db, &*keys, &files, &hub_id, &cid)))
+        let (keys, places) = (Arc::clone(&self.keys), Arc::clone(self.depot.places()));
+        Box::pin(async move {
+            let found = move |db: &Db| StoredPart::find(db, &*keys, &hub_id, &cid);
+            let part = self.readers.read(found).await?;
+            // Not while a connection is held: the place may be slow.
+            self.readers.block(move || part.open(&places)).await
+        })
     }
 
     fn head(&self) -> Pending<'_, Result<String, StoreError>> {
@@ -378,6 +451,25 @@ impl Store for SqliteStore {
 
     fn figures(&self) -> Pending<'_, Result<Figures, StoreError>> {
         Box::pin(self.readers.read(reader::figures))
+    }
+}
+
+impl Notices for SqliteStore {
+    fn notices_due(&self, limit: u32) -> Pending<'_, Result<Vec<DueNotice>, StoreError>> {
+        let clock = Arc::clone(&self.clock);
+        Box::pin(self.readers.read(move |db| notices::due(db, limit, db.now(&*clock)?)))
+    }
+
+    fn settle_notice<'a>(
+        &'a self,
+        about: &'a HubId,
+        kind: Kind,
+        instead: Instead,
+    ) -> Pending<'a, Result<(), StoreError>> {
+        let about = about.clone();
+        Box::pin(self.write(true, move |group| {
+            notices::settle(group, &about, kind, instead).map(Answer::Now)
+        }))
     }
 }
 

@@ -10,18 +10,24 @@ use amtsbote_archive::note::VerifierKey;
 use amtsbote_archive::tree;
 use amtsbote_domain::ports::StoreError;
 
-use crate::files::{Files, sync_folder};
 use crate::group::{Group, StoredNodes};
 use crate::keys;
 use crate::migrate;
 use crate::operation::sweep;
-use crate::options::{Database, OpenError, StoreOptions};
+use crate::options::{Database, LargeParts, OpenError, StoreOptions};
+use crate::parts::folder::{Folder, sync_folder};
+use crate::parts::{Depot, Place, Places};
 use crate::reserve::Reserve;
 use crate::sql::{Db, Source, params};
 use crate::writer::{Answer, Faults, Log, Queue, Task, Work, Writer, database_path};
 
 /// The guard's file in a store's folder.
 pub(crate) const GUARD: &str = "head.guard";
+/// Under which name the database keeps the verifier key of its log.
+pub(crate) const LOG_KEY: &str = "log-key";
+/// The mark of a store that has moved away, and of one that has not been taken over yet.
+pub(crate) const MOVED: &str = "moved";
+pub(crate) const ARRIVING: &str = "arriving";
 /// The folder of the payload files.
 pub(crate) const PAYLOAD: &str = "payload";
 
@@ -32,16 +38,24 @@ pub(crate) struct Opened {
     pub(crate) queue: Queue,
     pub(crate) waiting: tokio::sync::mpsc::Receiver<Box<dyn Task>>,
     pub(crate) source: Source,
-    pub(crate) payload: PathBuf,
-    pub(crate) files: Arc<Files>,
+    pub(crate) depot: Arc<Depot>,
     /// Attempts found open and made uncertain.
     pub(crate) lost_attempts: u64,
 }
 
 /// Opens what lies in the folder, or makes it.
 pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Opened, OpenError> {
-    let StoreOptions { dir, database, keys, log_key, clock, reserve_bytes, group_limit, .. } =
-        options;
+    let StoreOptions {
+        dir,
+        database,
+        large_parts,
+        keys,
+        log_key,
+        clock,
+        reserve_bytes,
+        group_limit,
+        ..
+    } = options;
     fs::create_dir_all(&dir)?;
     let lock = lock(&dir)?;
     let fails = |fault| faults.as_ref().is_some_and(|faults| faults(fault));
@@ -54,17 +68,28 @@ pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Open
         #[cfg(feature = "postgres")]
         Database::Postgres(server) => {
             let settings = server.settings();
-            (server.open(&settings, &*clock)?, Source::Postgres(settings))
+            (server.open(&settings, &*clock, &large_parts)?, Source::Postgres(settings))
         }
     };
-    let payload = payload_folder(&dir, &database);
+    if meta(&db, MOVED)?.is_some() {
+        return Err(OpenError::Moved);
+    }
+    if meta(&db, ARRIVING)?.is_some() {
+        return Err(OpenError::Arriving);
+    }
     keys::check(&db, &*keys)?;
     recognise_log_key(&db, log_key.verifier())?;
     // On one snapshot: others may be writing.
     let checked = db.snapshot(|db| Ok(check_log(db, &dir, log_key.verifier())));
     let (log, guard) = checked.map_err(refused)??;
-    let (queue, waiting) = Queue::new();
-    let files = Files::open(payload.clone(), queue.weak(), &db).map_err(refused)?;
+    #[cfg_attr(not(feature = "simulation"), allow(unused_mut))]
+    let (mut queue, waiting) = Queue::new();
+    #[cfg(feature = "simulation")]
+    {
+        queue.inline = options.simulated.map(crate::simulated::Inline::new);
+    }
+    let places = Arc::new(places(&dir, &database, &large_parts, Some(&db))?);
+    let depot = Depot::open(places, queue.weak(), &db).map_err(refused)?;
     let reserve = Arc::new(Reserve::open(&dir, reserve_bytes)?);
     sync_folder(&dir)?;
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -81,8 +106,8 @@ pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Open
         }
     }
     run_now(&mut writer, sweep::free_leases)?;
-    let files = Arc::new(files);
-    Ok(Opened { lock, writer, queue, waiting, source, payload, files, lost_attempts })
+    let depot = Arc::new(depot);
+    Ok(Opened { lock, writer, queue, waiting, source, depot, lost_attempts })
 }
 
 /// The folder's lock. It is given back by name: a child that is just being started holds a copy of the
@@ -96,7 +121,7 @@ impl Drop for Lock {
     }
 }
 
-fn lock(dir: &Path) -> Result<Lock, OpenError> {
+pub(crate) fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let file = File::options().create(true).truncate(false).write(true).open(dir.join("lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
@@ -107,14 +132,14 @@ fn lock(dir: &Path) -> Result<Lock, OpenError> {
 
 fn recognise_log_key(db: &Db, key: &VerifierKey) -> Result<(), OpenError> {
     let own = key.to_string();
-    match meta(db, "log-key")? {
+    match meta(db, LOG_KEY)? {
         Some(value) if value == own.as_bytes() => Ok(()),
         Some(value) => {
             Err(OpenError::OtherLogKey { expected: String::from_utf8_lossy(&value).into_owned() })
         }
         None => {
-            set_meta(db, "log-key", own.as_bytes())?;
-            match meta(db, "log-key")? {
+            set_meta(db, LOG_KEY, own.as_bytes())?;
+            match meta(db, LOG_KEY)? {
                 Some(value) if value == own.as_bytes() => Ok(()),
                 // Another node was first.
                 _ => recognise_log_key(db, key),
@@ -124,12 +149,45 @@ fn recognise_log_key(db: &Db, key: &VerifierKey) -> Result<(), OpenError> {
 }
 
 /// Where the payload files lie.
-fn payload_folder(dir: &Path, database: &Database) -> PathBuf {
+pub(crate) fn payload_folder(dir: &Path, database: &Database) -> PathBuf {
     match database {
         Database::File => dir.join(PAYLOAD),
         #[cfg(feature = "postgres")]
         Database::Postgres(server) => server.payload().to_owned(),
     }
+}
+
+/// Where the large parts of a store lie. With the database of a store that opens, an object store is
+/// tried first, and one that is used must be named.
+pub(crate) fn places(
+    dir: &Path,
+    database: &Database,
+    large_parts: &LargeParts,
+    opening: Option<&Db>,
+) -> Result<Places, OpenError> {
+    let objects: Option<Box<dyn Place>> = match large_parts {
+        LargeParts::Folder => {
+            #[cfg(feature = "s3")]
+            if let Some(db) = opening
+                && crate::parts::objects::are_used(db)?
+            {
+                let text = "parts of this store lie in one, and none is named";
+                return Err(OpenError::Objects(text.to_owned()));
+            }
+            None
+        }
+        #[cfg(feature = "s3")]
+        LargeParts::Objects(options) => {
+            let objects = crate::parts::objects::Objects::new(options)?;
+            if let Some(db) = opening {
+                objects.check(db)?;
+            }
+            Some(Box::new(objects))
+        }
+    };
+    #[cfg(not(feature = "s3"))]
+    let _ = opening;
+    Ok(Places::new(Folder::new(payload_folder(dir, database)), objects))
 }
 
 pub(crate) fn meta(db: &Db, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
@@ -141,6 +199,12 @@ pub(crate) fn meta(db: &Db, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
 pub(crate) fn set_meta(db: &Db, name: &str, value: &[u8]) -> Result<(), OpenError> {
     let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
     db.execute(sql, params![name, value]).map(drop).map_err(refused)
+}
+
+/// Takes a value away.
+#[cfg(feature = "postgres")]
+pub(crate) fn drop_meta(db: &Db, name: &str) -> Result<(), OpenError> {
+    db.execute("DELETE FROM meta WHERE name = ?1", params![name]).map(drop).map_err(refused)
 }
 
 /// Reads the log and compares it with its own head and with the last one released (P5).

@@ -513,17 +513,27 @@ fn answer(entries: Vec<Entry>, outcome: Result<&Receipts, &Failure>) {
 /// The sending side. The writer ends when it is dropped.
 pub(crate) struct Queue {
     sender: mpsc::Sender<Box<dyn Task>>,
+    /// In a simulation there is no thread to wait for.
+    #[cfg(feature = "simulation")]
+    pub(crate) inline: Option<Arc<crate::simulated::Inline>>,
 }
 
 /// The sending side for code that is not async and may outlive the store.
 pub(crate) struct WeakQueue {
     sender: mpsc::WeakSender<Box<dyn Task>>,
+    #[cfg(feature = "simulation")]
+    inline: Option<Arc<crate::simulated::Inline>>,
 }
 
 impl Queue {
     pub(crate) fn new() -> (Self, mpsc::Receiver<Box<dyn Task>>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self { sender }, receiver)
+        let queue = Self {
+            sender,
+            #[cfg(feature = "simulation")]
+            inline: None,
+        };
+        (queue, receiver)
     }
 
     /// Hands a task over and waits for its answer.
@@ -538,13 +548,22 @@ impl Queue {
 
     /// A side that does not keep the writer alive.
     pub(crate) fn weak(&self) -> WeakQueue {
-        WeakQueue { sender: self.sender.downgrade() }
+        WeakQueue {
+            sender: self.sender.downgrade(),
+            #[cfg(feature = "simulation")]
+            inline: self.inline.clone(),
+        }
     }
 }
 
 impl WeakQueue {
     /// Hands a task over without waiting for its answer. Waits while the queue is full.
     pub(crate) fn push(&self, mut task: Box<dyn Task>) -> Result<(), StoreError> {
+        #[cfg(feature = "simulation")]
+        if let Some(inline) = &self.inline {
+            inline.run(vec![task]);
+            return Ok(());
+        }
         loop {
             let sender = self.sender.upgrade().ok_or_else(closed)?;
             match sender.try_send(task) {

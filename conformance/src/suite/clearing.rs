@@ -5,6 +5,7 @@
 mod acts;
 mod cases;
 mod contest;
+mod export;
 mod hostile;
 mod large;
 mod partner;
@@ -78,6 +79,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         Ok(found) => {
             report.add("every-cause-in-a-real-node", Ok(String::new()));
             report.add("list-filters-and-pages", cases::list(&world, &found).await);
+            report.add("changed-octets-are-not-opened", export::changed(&world, &found).await);
             report.add("take-note-release", cases::taken(&world, &found).await);
             report.add("resubmit-delivers-once", acts::resubmitted(&world, &found).await);
             report.add("no-way-until-the-directory-is-mended", acts::no_way(&world, &found).await);
@@ -88,6 +90,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         }
         Err(error) => report.add("every-cause-in-a-real-node", Err(error)),
     }
+    report.add("opened-with-a-reason", export::opened(&world).await);
     report.add("test-stays-test", acts::test_stays_test(&world).await);
     report.add("hold-release-cancel", acts::held(&world).await);
     report.add("selection-by-words", large::selected(&world).await);
@@ -334,7 +337,7 @@ fn offer(folder: &Folder, services: &[(&str, bool)]) -> Result<()> {
 
 /// A certificate of the node's own authority for a clerk, and a client configuration like the
 /// operator's.
-fn issue(folder: &Path, clerk: &str) -> Result<()> {
+pub(super) fn issue(folder: &Path, clerk: &str) -> Result<()> {
     let clients = folder.join("clients");
     let file = |end: &str| clients.join(format!("{clerk}.{end}.pem"));
     let output = Command::new("openssl")

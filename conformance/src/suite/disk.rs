@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::Settings;
 use super::native::answer;
+use crate::history::{self, Content, Handed, Seen, Sent};
 use crate::node::{Folder, Node};
 use crate::operations::Operator;
 use crate::report::Report;
@@ -24,6 +25,14 @@ const RESERVE_BYTES: i64 = 6 << 20;
 const TOO_MANY: usize = 4_000;
 /// Messages collected and confirmed while the disk is full.
 const SETTLED: usize = 20;
+
+/// What was sent until the disk was full.
+struct Filled {
+    /// Hub id and payload of every message that was accepted.
+    accepted: Vec<(HubId, Digest)>,
+    /// All of them, the one that was refused included.
+    sent: Vec<Sent>,
+}
 
 /// Fills a disk, settles on it, makes room, goes on.
 pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
@@ -42,9 +51,10 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     let node = folder.serve()?;
     let filled = fill(&folder, &node).await;
     let full = match filled {
-        Ok(accepted) => {
-            report.add("refused-when-full", Ok(format!("after {} messages", accepted.len())));
-            accepted
+        Ok(filled) => {
+            let count = filled.accepted.len();
+            report.add("refused-when-full", Ok(format!("after {count} messages")));
+            filled
         }
         Err(error) => {
             report.add("refused-when-full", Err(error));
@@ -52,29 +62,41 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         }
     };
     report.add("not-ready-when-full", not_ready(&node).await);
-    report.add("settles-when-full", settle(&folder, &node, &full).await);
+    report.add("settles-when-full", settle(&folder, &node, &full.accepted).await);
     report.add("starts-and-lost-nothing", restart(&folder, node, &full).await);
     disk.unmount()
 }
 
 /// Sends until the hub says that it is full; what was accepted before.
-async fn fill(folder: &Folder, node: &Node) -> Result<Vec<(HubId, Digest)>> {
+async fn fill(folder: &Folder, node: &Node) -> Result<Filled> {
     let lemgo = Town::load(folder.path(), "05766044", &node.native)?;
     let reader = amtsbote_domain::party::PartyId::parse("ags:05766020")?;
-    let mut accepted = Vec::new();
+    let (mut accepted, mut all) = (Vec::new(), Vec::new());
     for _ in 0..TOO_MANY {
-        let (_, wired) = lemgo.notice(&reader)?;
+        let (metadata, wired) = lemgo.notice(&reader)?;
+        let digest = Digest(openssl::sha::sha256(&wired.parts[0].2));
+        let mut sent = Sent {
+            author: lemgo.party.to_string(),
+            transport_id: metadata.transport_id.to_string(),
+            content: Content::of(&[digest]),
+            relayed: false,
+            seen: Seen::Refused,
+            cancelled: false,
+        };
         match lemgo.post(&wired).await? {
-            Answer::Accepted { hub_id, .. } => {
-                let digest = Digest(openssl::sha::sha256(&wired.parts[0].2));
+            Answer::Accepted { hub_id, receipt, .. } => {
                 accepted.push((HubId::parse(&hub_id)?, digest));
+                let receipts = vec![Digest(openssl::sha::sha256(&receipt))];
+                sent.seen = Seen::Accepted { hub_id, receipts };
+                all.push(sent);
             }
             Answer::Refused(problem) => {
                 ensure!(problem.code() == Some(Code::DiskFull), "{problem:?}");
                 ensure!(problem.status == 507 && problem.retry == Retry::Later, "{problem:?}");
                 ensure!(problem.retry_after.is_some(), "it does not say when to come again");
                 ensure!(accepted.len() >= SETTLED, "full after {}", accepted.len());
-                return Ok(accepted);
+                all.push(sent);
+                return Ok(Filled { accepted, sent: all });
             }
         }
     }
@@ -103,21 +125,25 @@ async fn settle(folder: &Folder, node: &Node, accepted: &[(HubId, Digest)]) -> R
     Ok(format!("{SETTLED} messages"))
 }
 
-async fn restart(folder: &Folder, node: Node, accepted: &[(HubId, Digest)]) -> Result<String> {
+async fn restart(folder: &Folder, node: Node, filled: &Filled) -> Result<String> {
     node.kill()?;
     let node = folder.serve().context("on a full disk")?;
     let operator = Operator::load(folder.path(), &node.operations)?;
     let listed = operator.everything().await?;
-    for (id, digest) in accepted {
-        let found = listed.iter().find(|message| message.hub_id == id.as_str());
-        let found = found.with_context(|| format!("{id}: accepted, then lost (P1)"))?;
-        ensure!(found.payload == digest.to_string(), "{id}: other octets (P4)");
-    }
+    let handed = filled.accepted[..SETTLED].iter().map(|(id, payload)| Handed {
+        hub_id: id.to_string(),
+        payload: *payload,
+        attachments: None,
+        flagged: false,
+        acknowledged: true,
+    });
+    let tally = history::check(&filled.sent, &handed.collect::<Vec<_>>(), &listed)
+        .map_err(super::traffic::told)?;
     let settled = listed.iter().filter(|message| message.state == "acknowledged").count();
     ensure!(settled == SETTLED, "{settled} of {SETTLED} acknowledgements are kept");
     node.stop()?;
     folder.verify_archive()?;
-    Ok(format!("{} messages", accepted.len()))
+    Ok(serde_json::to_string(&tally)?)
 }
 
 /// A file system in memory of its own size.

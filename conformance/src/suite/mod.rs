@@ -7,9 +7,15 @@ mod crash;
 mod disk;
 mod given;
 mod interop;
+mod mixup;
 mod native;
+mod nodes;
+mod notices;
 mod power;
+mod prove;
 mod relay;
+mod simulation;
+mod traffic;
 mod wrapping;
 mod x509;
 mod xml;
@@ -20,6 +26,7 @@ mod xsd;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use amtsbote_domain::text::Language;
 use anyhow::Result;
 
 use crate::report::{Report, Summary};
@@ -33,6 +40,12 @@ pub(crate) struct Settings {
     pub seed: u64,
     /// Rounds of suites that repeat themselves.
     pub rounds: u32,
+    /// Messages of the suite that sends very many.
+    pub messages: u64,
+    /// Kills of the suite that proves; its own number when none is given.
+    pub kill: Option<u32>,
+    /// The language of what is told in words.
+    pub language: Language,
     /// One JSON object per line instead of text.
     pub json: bool,
     /// Where reports are written.
@@ -72,6 +85,16 @@ pub(crate) enum Suite {
     Certificates,
     /// What people decide.
     Clearing,
+    /// Very many messages, every octet compared.
+    Mixup,
+    /// Accidents to real hubs, and which promises held.
+    Prove,
+    /// What Authors are told.
+    Notices,
+    /// Two nodes on one database.
+    Nodes,
+    /// Seeds decide everything.
+    Simulation,
 }
 
 impl Suite {
@@ -92,6 +115,11 @@ impl Suite {
         Self::X509,
         Self::Certificates,
         Self::Clearing,
+        Self::Mixup,
+        Self::Prove,
+        Self::Notices,
+        Self::Nodes,
+        Self::Simulation,
     ];
 
     /// Its name.
@@ -112,6 +140,11 @@ impl Suite {
             Self::X509 => "x509",
             Self::Certificates => "certificates",
             Self::Clearing => "clearing",
+            Self::Mixup => "mixup",
+            Self::Prove => "prove",
+            Self::Notices => "notices",
+            Self::Nodes => "nodes",
+            Self::Simulation => "simulation",
         }
     }
 
@@ -147,6 +180,21 @@ impl Suite {
             Self::Clearing => {
                 "every cause of clearing, and what clerks decide alone, by two, at the same time"
             }
+            Self::Prove => {
+                "kills, stops, lines cut, disks slow and full; then which promises held, in words"
+            }
+            Self::Mixup => {
+                "very many distinct messages through two hubs at once, every octet compared"
+            }
+            Self::Notices => {
+                "what Authors are told when accepted messages end badly: once, also across SIGKILL"
+            }
+            Self::Nodes => {
+                "two nodes on one PostgreSQL are killed, stand still, lose the database; one history"
+            }
+            Self::Simulation => {
+                "two hubs under a clock, a network and disks that a seed decides about"
+            }
         }
     }
 
@@ -171,6 +219,11 @@ impl Suite {
                 Self::X509 => x509::run(settings, &mut report).await,
                 Self::Certificates => certificates::run(settings, &mut report).await,
                 Self::Clearing => clearing::run(settings, &mut report).await,
+                Self::Mixup => mixup::run(settings, &mut report).await,
+                Self::Prove => prove::run(settings, &mut report).await,
+                Self::Notices => notices::run(settings, &mut report).await,
+                Self::Nodes => nodes::run(settings, &mut report).await,
+                Self::Simulation => simulation::run(settings, &mut report).await,
             }
         })?;
         report.finish(settings.report.as_deref())

@@ -1,6 +1,8 @@
 //! Two hubs, one forwarding to the other: delivered means that the other one has it; what is
 //! uncertain is sent again under the same id and is on record once (P2, P3).
 
+mod treated;
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
@@ -27,34 +29,39 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MESSAGES: usize = 60;
 
 /// The first hub, with Lemgo as its sender, and the folder of the second.
-struct Pair {
-    near: Folder,
-    far: Folder,
+pub(super) struct Pair {
+    pub(super) near: Folder,
+    pub(super) far: Folder,
+    /// Where the far hub listens.
+    pub(super) port: u16,
 }
 
 /// Runs the cases, each on the same pair.
 pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let scratch = tempfile::tempdir()?;
-    let pair = Pair::init(settings, scratch.path())?;
+    let pair = Pair::init(settings, scratch.path(), None)?;
     report.add("forwarded", pair.forwarded().await);
     report.add("peer-away-then-back", pair.away().await);
     report.add("peer-refuses", pair.refused().await);
     report.add("peer-killed-under-load", pair.killed(settings.rounds.clamp(2, 6)).await);
+    report.add("in-order-by-another-way", pair.in_order_by_another_way().await);
     report.add("archives-hold-afterwards", pair.archives());
     Ok(())
 }
 
 impl Pair {
-    fn init(settings: &Settings, scratch: &Path) -> Result<Self> {
+    /// Both folders; the near hub reaches the far one on another port where `via` names one.
+    pub(super) fn init(settings: &Settings, scratch: &Path, via: Option<u16>) -> Result<Self> {
         let near = Folder::init(&settings.shipped, &scratch.join("near"))?;
         let far = Folder::init(&settings.shipped, &scratch.join("far"))?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let shown = via.unwrap_or(port);
         let text = |path: std::path::PathBuf| path.display().to_string();
         let (near_path, far_path) = (near.path().to_owned(), far.path().to_owned());
 
         near.edit("amtsbote.toml", |table| {
             let peer: Table = toml::from_str(&format!(
-                "name = \"far\"\nurl = \"https://127.0.0.1:{port}\"\nauthority = \"{}\"\n\
+                "name = \"far\"\nurl = \"https://127.0.0.1:{shown}\"\nauthority = \"{}\"\n\
                  certificate = \"clients/05766044-tls.cert.pem\"\n\
                  key = \"clients/05766044-tls.key.pem\"\n",
                 text(far_path.join("ca.pem")),
@@ -84,6 +91,8 @@ impl Pair {
             Ok(())
         })?;
 
+        treated::prepare(&near)?;
+
         far.edit("amtsbote.toml", |table| {
             let listen: Table = toml::from_str(&format!(
                 "native = \"127.0.0.1:{port}\"\noperations = \"127.0.0.1:0\"\n"
@@ -108,7 +117,7 @@ impl Pair {
             array(table, "account")?.push(account.into());
             Ok(())
         })?;
-        Ok(Self { near, far })
+        Ok(Self { near, far, port })
     }
 
     async fn forwarded(&self) -> Result<String> {
@@ -216,7 +225,7 @@ impl Pair {
     }
 }
 
-fn party<'a>(table: &'a mut Table, id: &str) -> Result<&'a mut Table> {
+pub(super) fn party<'a>(table: &'a mut Table, id: &str) -> Result<&'a mut Table> {
     array(table, "party")?
         .iter_mut()
         .filter_map(toml::Value::as_table_mut)
@@ -224,7 +233,7 @@ fn party<'a>(table: &'a mut Table, id: &str) -> Result<&'a mut Table> {
         .with_context(|| format!("{id} is not in the directory"))
 }
 
-fn array<'a>(table: &'a mut Table, key: &str) -> Result<&'a mut Vec<toml::Value>> {
+pub(super) fn array<'a>(table: &'a mut Table, key: &str) -> Result<&'a mut Vec<toml::Value>> {
     table.get_mut(key).and_then(toml::Value::as_array_mut).with_context(|| format!("no list {key}"))
 }
 

@@ -11,9 +11,15 @@ const HUB: &[&str] = &[
     "broker/archive/src",
     "broker/store/src",
 ];
-/// Where the broker speaks protocols; the client of revocation sources fetches by them.
-const TRANSPORT: &[&str] =
-    &["broker/src/transport", "broker/src/transport.rs", "broker/trust/src/revocation/fetch.rs"];
+/// Where the broker speaks protocols; the client of revocation sources fetches by them, and the
+/// store keeps large parts in object stores by that of S3.
+const TRANSPORT: &[&str] = &[
+    "broker/src/transport",
+    "broker/src/transport.rs",
+    "broker/trust/src/revocation/fetch.rs",
+    "broker/store/src/parts/objects",
+    "broker/store/src/tests/parts",
+];
 
 const PROTOCOL_WORDS: &[&str] = &[
     "osci",

@@ -33,7 +33,7 @@ pub(crate) enum Archive {
 #[command(after_help = "Examples:\n  amtsbote archive verify\n  \
                   amtsbote archive verify --offline --config /etc/amtsbote/amtsbote.toml")]
 pub(crate) struct Verify {
-    /// Read the files of a node instead of asking it
+    /// Read the store of a node, its files or its database, instead of asking the node
     #[arg(long)]
     offline: bool,
 }
@@ -99,7 +99,13 @@ impl Verify {
         let report: evidence::Report = if self.offline {
             let file = NodeFile::read(&crate::config::node_file(config)?)?;
             let (log_key, keys) = (file.log_key()?, file.wrapping()?);
-            evidence::verify_files(&file.data_dir(), log_key.verifier(), &keys)?
+            evidence::verify_files(
+                &file.database()?,
+                &file.data_dir(),
+                &file.large_parts()?,
+                log_key.verifier(),
+                &keys,
+            )?
         } else {
             super::block_on(async { super::operations(config)?.post(&["log", "verify"]).await })?
         };

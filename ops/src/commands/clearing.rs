@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::commands::act::{Where, Wish};
+use crate::commands::why::Wait;
 use crate::outcome::{Exit, Outcome};
 use crate::timeline;
 use crate::ui::{Tone, Ui};
@@ -142,6 +143,9 @@ struct Case {
     taken_by: Option<String>,
     taken_at: Option<Timestamp>,
     acts: Vec<AllowedAct>,
+    /// What it holds back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    waits: Vec<Wait>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     timeline: Vec<TimelineEntry>,
 }
@@ -273,4 +277,5 @@ fn print_case(ui: &Ui, case: &Case) {
     if let (Some(de), Some(en)) = (&case.advice_de, &case.advice_en) {
         timeline::print_prose(ui, Tone::Warning, ui.t(de, en));
     }
+    case.waits.iter().for_each(|wait| wait.print(ui));
 }

@@ -16,7 +16,7 @@ const PROGRAM: &str = "amtsbote-conformance";
 #[derive(Debug, Args)]
 #[command(
     disable_help_flag = true,
-    after_help = "Examples:\n  amtsbote conformance list\n  amtsbote conformance run native crash --seed 7"
+    after_help = "Examples:\n  amtsbote conformance list\n  amtsbote conformance run native crash --seed 7\n  amtsbote conformance run prove --kill 20"
 )]
 pub(crate) struct Conformance {
     /// What the suites are told: `list`, `run SUITE...`, `--help`
@@ -30,6 +30,7 @@ impl Conformance {
         let program = own.with_file_name(PROGRAM);
         let mut command = Command::new(&program);
         command.args(&self.arguments).env("AMTSBOTE_BIN", &own);
+        command.env("AMTSBOTE_LANG", ui.t("de", "en"));
         if ui.is_json() {
             command.args(["--output", "json"]);
         }

@@ -103,7 +103,9 @@ impl Demo {
         running.stop().await;
         // Nothing of the hub runs any more: the files alone must prove it.
         let archive = evidence::verify_files(
+            &file.database()?,
             &file.data_dir(),
+            &file.large_parts()?,
             file.log_key()?.verifier(),
             &file.wrapping()?,
         )?;

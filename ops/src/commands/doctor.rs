@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use amtsbote_broker::{keys, standing};
+use amtsbote_broker::{database, keys, notice, standing};
 use amtsbote_domain::text::Language;
 use amtsbote_domain::validity::Validity;
+use amtsbote_store::Database;
 use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::validity::days_left;
 use amtsbote_trust::wrapping::WrappingFolder;
@@ -122,9 +123,11 @@ fn online(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
     super::block_on(async {
         let operations = crate::operations::Operations::new(&client)?;
         let mut checks = operations.get::<Checks>(&["checks"], &[]).await?.checks;
-        let status: Value = operations.get(&["status"], &[]).await?;
-        let verifier = status["verifier"].as_str().unwrap_or_default();
-        checks.push(verifier_check(&client, verifier));
+        checks.push(match operations.get::<Value>(&["status"], &[]).await {
+            Ok(status) => verifier_check(&client, status["verifier"].as_str().unwrap_or_default()),
+            // What the hub could say of itself is told all the same.
+            Err(failure) => broken("verifier", &failure),
+        });
         Ok(checks)
     })
 }
@@ -154,7 +157,7 @@ fn verifier_check(client: &crate::config::client::ClientConfig, hub: &str) -> Ch
     Check { name: "verifier".to_owned(), status, text_de: de, text_en: en }
 }
 
-/// The files of a node: configuration, keys, packs. The store has a check of its own
+/// The files of a node: configuration, keys, packs; and its database server. The store has a check of its own
 /// (`archive verify --offline`).
 fn offline(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
     let file = NodeFile::read(&crate::config::node_file(config)?)?;
@@ -181,7 +184,9 @@ fn offline(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
         text_de: format!("{count} Pakete"),
         text_en: format!("{count} packs"),
     });
-    checks.extend(keys_at_rest(&file, &node.data_dir));
+    let tables = &node.tables;
+    checks.push(of_finding(notice::finding(tables.writes_as.as_ref(), &tables.directory)));
+    checks.extend(at_rest(&file, &node.database, &node.data_dir));
     checks.extend(legacy_profiles(&file));
     Ok(checks)
 }
@@ -211,13 +216,14 @@ fn legacy_profiles(file: &NodeFile) -> Vec<Check> {
     partners.into_iter().map(check).collect()
 }
 
-/// Whether every wrapping key is there, and the master key above them has a backup.
-fn keys_at_rest(file: &NodeFile, data: &Path) -> Vec<Check> {
+/// Whether every wrapping key is there, and the master key above them has a backup; what the
+/// database server says of itself, where there is one.
+fn at_rest(file: &NodeFile, of: &Database, data: &Path) -> Vec<Check> {
     let findings = match WrappingFolder::read(&file.key_store_dir()) {
-        Ok(folder) => keys::offline(&folder, data, time::now()),
+        Ok(folder) => keys::offline(&folder, of, data, time::now()),
         Err(error) => vec![keys::unusable(&error)],
     };
-    findings.into_iter().map(of_finding).collect()
+    findings.into_iter().chain(database::offline(of)).map(of_finding).collect()
 }
 
 fn broken(name: &str, failure: &Failure) -> Check {

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::send::failure;
 use crate::outcome::{Context, Exit, Failure, Outcome};
+use crate::timeline;
 use crate::ui::{Tone, Ui};
 
 /// Collect what waits for a party
@@ -150,7 +151,10 @@ fn print(ui: &Ui, entries: &[&InboxEntry]) {
             entry.id.to_string(),
             ui.time(entry.accepted_at),
             entry.author.to_string(),
-            entry.service.to_string(),
+            match &entry.about {
+                Some(about) => format!("{} ({})", entry.service, timeline::about(ui, about)),
+                None => entry.service.to_string(),
+            },
             entry.parts.len().to_string(),
             entry.parts.iter().map(|part| part.size).sum::<u64>().to_string(),
         ]);
@@ -206,12 +210,17 @@ fn fetched(ui: &Ui, entry: &InboxEntry, place: &Path, acknowledged: bool) {
         ui.json(&json!({
             "id": entry.id, "author": entry.author, "dir": place, "verified": true,
             "acknowledged": acknowledged, "same_business_id": entry.same_business_id,
+            "about": entry.about,
         }));
         return;
     }
     let word = ui.tint(Tone::Good, ui.t("geprüft", "verified"));
     let confirmed = if acknowledged { ui.t(", bestätigt", ", acknowledged") } else { "" };
     ui.line(format!("{} {} {word}{confirmed}: {}", entry.id, entry.author, place.display()));
+    if let Some(about) = &entry.about {
+        let word = ui.t("Benachrichtigung", "notice");
+        ui.line(format!("  {word} {}", timeline::about(ui, about)));
+    }
     for other in &entry.same_business_id {
         ui.line(format!(
             "  {} {other}",

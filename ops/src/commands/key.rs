@@ -230,7 +230,8 @@ impl RotateMaster {
         let mut folder = WrappingFolder::open(&node.key_store_dir()).map_err(failed)?;
         let data = self.data_dir.clone().unwrap_or_else(|| node.data_dir());
         // After the folder: as long as that is held, no node starts and changes the database.
-        let named = needed::named(&data, amtsbote_store::named_keys(&data))?;
+        let database = node.database()?;
+        let named = needed::named(&data, database.has_store(&data), database.named_keys(&data))?;
         if self.retire_old {
             let record = BackupRecord::load(&data).map_err(failed)?;
             let count = folder.retire_old(&named, record.as_ref()).map_err(failed)?;

@@ -1,4 +1,5 @@
-//! `message list`, `message show`: what the hub knows of messages, without their content.
+//! `message list`, `message show`: what the hub knows of messages, without their content; `export`
+//! opens one (`export.rs`).
 
 use std::path::Path;
 
@@ -6,12 +7,13 @@ use amtsbote_domain::Timestamp;
 use amtsbote_domain::clearing::Act;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::party::PartyId;
-use amtsbote_wire::native::status::MessageStatus;
+use amtsbote_wire::native::status::{MessageStatus, TimelineEntry};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::commands::act::Wish;
+use crate::commands::export::Export;
 use crate::outcome::{Exit, Failure, Outcome};
 use crate::timeline;
 use crate::ui::Ui;
@@ -23,6 +25,8 @@ pub(crate) enum Message {
     List(List),
     /// Show what was recorded about a message; takes hub id, transport id or business id
     Show(Show),
+    /// Open a message: envelope, parts, receipts and timeline into a folder of your own
+    Export(Export),
     /// Stop messages before anything leaves
     #[command(
         after_help = "Example:\n  amtsbote message hold 0197a2c4-0000-7000-8000-000000000001 --reason 'Anruf der Stadt Lage'"
@@ -85,7 +89,13 @@ struct Page {
 #[derive(Deserialize, Serialize)]
 struct Shown {
     status: MessageStatus,
+    /// The way it is on; none from a hub that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    channel: Option<String>,
     record: Value,
+    /// What its Author was told; none from a hub that does not say.
+    #[serde(default)]
+    notices: Vec<TimelineEntry>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +108,7 @@ impl Message {
         match self {
             Self::List(list) => list.run(ui, config),
             Self::Show(show) => show.run(ui, config),
+            Self::Export(export) => export.run(ui, config),
             Self::Hold(wish) => wish.run(ui, config, Act::Hold),
             Self::Release(wish) => wish.run(ui, config, Act::Release),
             Self::Cancel(wish) => wish.run(ui, config, Act::Cancel),
@@ -163,11 +174,24 @@ impl Show {
             if ui.is_json() {
                 ui.json(message);
             } else {
-                timeline::print_status(ui, &message.status);
+                let way = message
+                    .channel
+                    .as_deref()
+                    .map(|way| (ui.t("Weg", "way"), way_of(ui, message, way)));
+                timeline::print_status_and(ui, &message.status, way.into_iter().collect());
+                message.notices.iter().for_each(|entry| timeline::print_entry(ui, entry));
                 print_record(ui, &message.record)?;
             }
         }
         Ok(Exit::answer(!shown.messages.is_empty()))
+    }
+}
+
+/// The way it is on, and the one it was accepted for where that is another.
+fn way_of(ui: &Ui, message: &Shown, way: &str) -> String {
+    match message.record["channel"].as_str().filter(|first| *first != way) {
+        Some(first) => format!("{way} ({} {first})", ui.t("angenommen für", "accepted for")),
+        None => way.to_owned(),
     }
 }
 

@@ -11,10 +11,13 @@ pub(crate) mod conformance;
 pub(crate) mod demo;
 pub(crate) mod directory;
 pub(crate) mod doctor;
+pub(crate) mod export;
 pub(crate) mod inbox;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod message;
+#[cfg(feature = "postgres")]
+pub(crate) mod migrate_store;
 pub(crate) mod pack;
 pub(crate) mod reload;
 pub(crate) mod route;

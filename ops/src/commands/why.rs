@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use amtsbote_domain::Timestamp;
 use amtsbote_wire::native::status::{MessageStatus, TimelineEntry};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,27 @@ pub(crate) struct Story {
     /// How it is treated, by the rules in force now; none from a hub that does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) delivery_rule: Option<Treatment>,
+    /// What it waits for, and what waits for it, as the node that was asked sees it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) waits: Vec<Wait>,
+}
+
+/// One thing that a delivery waits for.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Wait {
+    kind: String,
+    /// Until when, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    de: String,
+    en: String,
+}
+
+impl Wait {
+    /// Prints it for people.
+    pub(crate) fn print(&self, ui: &Ui) {
+        ui.line(format!("  {}", ui.t(&self.de, &self.en)));
+    }
 }
 
 /// A rule, and what it says in both languages.
@@ -79,6 +101,7 @@ pub(crate) fn print(ui: &Ui, story: &Story) {
     if let Some(treatment) = &story.delivery_rule {
         ui.line(format!("  {}", ui.t(&treatment.de, &treatment.en)));
     }
+    story.waits.iter().for_each(|wait| wait.print(ui));
     let next = ui.t(&story.next_step.de, &story.next_step.en);
     ui.line(format!("  {} {next}", ui.tint(Tone::Strong, ui.t("Nächster Schritt:", "Next step:"))));
 }

@@ -20,12 +20,14 @@ use toml::value::Datetime;
 
 use super::permissions::pattern;
 use super::raw::{
-    RawBreaker, RawCalendar, RawDelivery, RawMaintenance, RawRecipient, RawRule, RawRules,
-    RawSuccessor, RawTreatment, RawWeekly,
+    RawAlternative, RawBreaker, RawCalendar, RawDelivery, RawMaintenance, RawRecipient, RawRule,
+    RawRules, RawSuccessor, RawTreatment, RawWeekly,
 };
 use super::table::{Source, nearest};
 use super::{civil_date, day, parsed, validity};
 use crate::outcome::Failure;
+
+use self::lanes::Known;
 
 /// Longest pause of a breaker for which no rule names one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -76,15 +78,17 @@ pub(crate) fn read(
     let raw: RawRules = source.parse()?;
     let (policy, limits) = base;
     checked(node, &policy)?;
+    let lanes = lanes::lanes(source, &raw.lane)?;
+    let known = Known { peers, lanes: &lanes };
     let default = match &raw.default {
         None => policy,
         Some(raw) => {
-            let policy = treated(policy, raw.get_ref());
+            let policy = treated(source, policy, &Treated::default(raw.get_ref()), &known)?;
             policy.check().map_err(|error| source.wrong(&raw.span(), error, error))?;
             policy
         }
     };
-    let rules = raw.rule.iter().map(|raw| rule(source, raw, &default));
+    let rules = raw.rule.iter().map(|raw| rule(source, raw, &default, &known));
     let rules = rules.collect::<Result<Vec<_>, _>>()?;
     let recipients = raw.recipient.iter().map(|raw| recipient(source, raw, &limits, peers));
     let recipients = recipients.collect::<Result<Vec<_>, _>>()?;
@@ -95,7 +99,7 @@ pub(crate) fn read(
         traffic: Traffic::new(recipients, limits),
         calendar: calendar(source, &raw.calendar)?,
         successors: successors.map_err(|error| whole(source, &error))?,
-        ..Rules::default()
+        lanes,
     })
 }
 
@@ -110,11 +114,57 @@ fn name<T>(source: &Source, raw: &Spanned<T>) -> String {
     format!("{}:{}", source.name(), source.line(&raw.span()))
 }
 
+/// What `[default]` and a rule can both say.
+struct Treated<'r> {
+    max_attempts: Option<u32>,
+    first_wait_ms: Option<u64>,
+    longest_wait_ms: Option<u64>,
+    time_to_live_hours: Option<u32>,
+    working_days: Option<u32>,
+    notice_before_hours: Option<u32>,
+    lane: Option<&'r Spanned<String>>,
+    in_order: Option<bool>,
+    alternative: Option<&'r [Spanned<RawAlternative>]>,
+}
+
+macro_rules! treated {
+    ($raw:expr) => {
+        Treated {
+            max_attempts: $raw.max_attempts,
+            first_wait_ms: $raw.first_wait_ms,
+            longest_wait_ms: $raw.longest_wait_ms,
+            time_to_live_hours: $raw.time_to_live_hours,
+            working_days: $raw.working_days,
+            notice_before_hours: $raw.notice_before_hours,
+            lane: $raw.lane.as_ref(),
+            in_order: $raw.in_order,
+            alternative: $raw.alternative.as_deref(),
+        }
+    };
+}
+
+impl<'r> Treated<'r> {
+    fn default(raw: &'r RawTreatment) -> Self {
+        treated!(raw)
+    }
+
+    fn rule(raw: &'r RawRule) -> Self {
+        treated!(raw)
+    }
+}
+
 /// The policy with what the file says besides.
-fn treated(base: Policy, raw: &RawTreatment) -> Policy {
+fn treated(
+    source: &Source,
+    base: Policy,
+    raw: &Treated<'_>,
+    known: &Known<'_>,
+) -> Result<Policy, Failure> {
     let wait = |value: Option<u64>, default| value.map_or(default, Duration::from_millis);
     let hours = |hours: u32| Duration::from_secs(3_600) * hours;
-    Policy {
+    let lane = raw.lane.map(|written| lanes::lane(source, written, known)).transpose()?;
+    let other = raw.alternative.map(|ways| lanes::alternatives(source, ways, known)).transpose()?;
+    Ok(Policy {
         attempts: raw.max_attempts.unwrap_or(base.attempts),
         waits: Waits {
             first: wait(raw.first_wait_ms, base.waits.first),
@@ -122,32 +172,25 @@ fn treated(base: Policy, raw: &RawTreatment) -> Policy {
         },
         time_to_live: raw.time_to_live_hours.map(hours).or(base.time_to_live),
         working_days: raw.working_days.or(base.working_days),
-        ..base
-    }
+        lane: lane.or(base.lane),
+        in_order: raw.in_order.unwrap_or(base.in_order),
+        alternatives: other.unwrap_or(base.alternatives),
+        notice: raw.notice_before_hours.map(hours).or(base.notice),
+    })
 }
 
-fn rule(source: &Source, raw: &Spanned<RawRule>, default: &Policy) -> Result<Rule, Failure> {
+fn rule(
+    source: &Source,
+    raw: &Spanned<RawRule>,
+    default: &Policy,
+    known: &Known<'_>,
+) -> Result<Rule, Failure> {
     let written = raw.get_ref();
     let fits = |value: &Option<Spanned<String>>| match value {
         Some(value) => pattern(source, value),
         None => Pattern::parse("*").map_err(|error| source.wrong(&raw.span(), &error, &error)),
     };
-    let RawRule {
-        max_attempts,
-        first_wait_ms,
-        longest_wait_ms,
-        time_to_live_hours,
-        working_days,
-        ..
-    } = *written;
-    let treatment = RawTreatment {
-        max_attempts,
-        first_wait_ms,
-        longest_wait_ms,
-        time_to_live_hours,
-        working_days,
-    };
-    let policy = treated(default.clone(), &treatment);
+    let policy = treated(source, default.clone(), &Treated::rule(written), known)?;
     policy.check().map_err(|error| source.wrong(&raw.span(), error, error))?;
     Ok(Rule {
         name: name(source, raw),
@@ -300,5 +343,6 @@ fn successor(source: &Source, raw: &Spanned<RawSuccessor>) -> Result<Successor, 
     })
 }
 
+mod lanes;
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,13 @@ pub(crate) mod client;
 pub(crate) mod delivery;
 pub(crate) mod directory;
 pub(crate) mod fleet;
+pub(crate) mod hints;
 pub(crate) mod node;
+pub(crate) mod objects;
 pub(crate) mod permissions;
 pub(crate) mod policy;
 pub(crate) mod raw;
+mod store;
 pub(crate) mod table;
 pub(crate) mod trust;
 

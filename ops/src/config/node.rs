@@ -8,11 +8,16 @@ use std::time::Duration;
 
 use amtsbote_archive::note::LogKey;
 use amtsbote_archive::origin::Origin;
-use amtsbote_broker::config::{DeliveryPolicy, Limits, NodeConfig, Operator, PeerConfig};
+use amtsbote_broker::config::{
+    DeliveryPolicy, HintSettings, Limits, NodeConfig, Operator, PeerConfig,
+};
+use amtsbote_broker::notice::OwnParty;
 use amtsbote_broker::tables::{NotReread, Reread, Tables};
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::text::Language;
 use amtsbote_schemas::pack::PackSet;
+use amtsbote_store::{Database, LargeParts};
+use amtsbote_trust::TrustError;
 use amtsbote_trust::keystore::{Identity, KeyStore, Keys, Passphrase};
 use amtsbote_trust::master::MasterKey;
 use amtsbote_trust::pem::Certificate;
@@ -24,11 +29,16 @@ use toml::Spanned;
 
 use super::raw::{RawDelivery, RawLimits, RawNode, RawPeer};
 use super::table::Source;
-use super::{certificate, delivery as rules, directory, parsed, permissions, policy, trust};
+use super::{
+    certificate, delivery as rules, directory, hints, objects, parsed, permissions, policy, store,
+    trust,
+};
 use crate::outcome::{Context, Failure};
 
 /// The name of the TLS identity in the key store, unless tls.identity says another.
 const TLS_KEY: &str = "tls";
+/// The name of the key that the hub signs with in its own name, unless keys.party says another.
+pub(crate) const PARTY_KEY: &str = "party";
 /// The file of the log's key in the key store.
 pub(crate) const LOG_KEY: &str = "log.key.pem";
 /// The first epoch of a log; a restore opens the next.
@@ -108,6 +118,17 @@ impl NodeFile {
         self.source.resolve(&self.raw.data_dir)
     }
 
+    /// The database of the store.
+    pub(crate) fn database(&self) -> Result<Database, Failure> {
+        store::database(&self.source, &self.raw.store)
+    }
+
+    /// Bounds.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn limits(&self) -> Limits {
+        limits(&self.raw.limits)
+    }
+
     /// Where the packs lie.
     pub(crate) fn packs_dir(&self) -> PathBuf {
         self.source.resolve(&self.raw.packs)
@@ -140,6 +161,11 @@ impl NodeFile {
         let pem = certificate::secret(&self.source, &file)?;
         LogKey::from_pkcs8_pem(&origin.to_string(), &pem)
             .map_err(|error| self.source.wrong(&store.span(), &error, &error))
+    }
+
+    /// Where parts above the limit for rows are kept.
+    pub(crate) fn large_parts(&self) -> Result<LargeParts, Failure> {
+        objects::large_parts(&self.source, self.raw.store.objects.as_ref())
     }
 
     /// The node's name.
@@ -177,13 +203,26 @@ impl NodeFile {
                 raw.listen.operations.as_ref(),
                 OPERATIONS,
             )?,
+            database: self.database()?,
             tables: self.tables()?,
             reread: Some(Arc::new(Files(source.path().to_owned()))),
             log_key: self.log_key()?,
             key_store: self.checked_key_store()?,
+            large_parts: self.large_parts()?,
             limits: limits(&raw.limits),
             delivery: delivery(&raw.delivery),
+            hints: self.hints()?,
         })
+    }
+
+    /// How nodes tell each other where to look.
+    fn hints(&self) -> Result<Option<HintSettings>, Failure> {
+        let identity = |name: &Spanned<String>| {
+            let read = self.key_store()?.tls(name.get_ref());
+            read.map_err(|error| certificate::at(&self.source, name, &error))
+        };
+        let raw = self.raw.hints.as_ref();
+        raw.map(|raw| hints::read(&self.source, raw, identity)).transpose()
     }
 
     /// What can be read again while the node runs.
@@ -212,6 +251,7 @@ impl NodeFile {
             permissions: permissions::read(&permissions_source)?,
             delivery: Arc::new(delivery),
             packs: Arc::new(load_packs(&self.packs_dir())?),
+            writes_as: self.own_party()?,
             peers: raw.peer.iter().map(|peer| self.peer(peer)).collect::<Result<_, _>>()?,
             digest: Digest([0; 32]),
         };
@@ -245,6 +285,21 @@ impl NodeFile {
             Some(name) => certificate::at(&self.source, name, &error),
             None => certificate::failure(&error),
         })
+    }
+
+    /// In whose name the hub writes, with the key it signs with.
+    fn own_party(&self) -> Result<Option<OwnParty>, Failure> {
+        let Some(party) = &self.raw.party else { return Ok(None) };
+        let id = parsed(&self.source, party)?;
+        let named = self.raw.keys.party.as_ref();
+        let key = named.map_or(PARTY_KEY, |name| name.get_ref());
+        let at = |error| certificate::at(&self.source, named.unwrap_or(party), &error);
+        let store = self.key_store()?;
+        let signer = store.signer(key).map_err(at)?;
+        let entry = store.entry(key).map_err(at)?;
+        let certificate = entry.chain.into_iter().next();
+        let certificate = certificate.ok_or_else(|| at(TrustError::CertificatePending))?;
+        Ok(Some(OwnParty { id, signer: signer.into(), certificate }))
     }
 
     pub(crate) fn key_store(&self) -> Result<KeyStore, Failure> {
@@ -320,6 +375,7 @@ fn digest<'a>(
     let accounts = directory.accounts().iter().flat_map(|account| &account.certificates);
     let operators = tables.operators.iter().map(|operator| &operator.certificate);
     parties.chain(accounts).chain(operators).for_each(|certificate| part(&certificate.der));
+    tables.writes_as.iter().for_each(|own| part(own.certificate.der()));
     tables.revocation.overrides.iter().for_each(|own| part(&own.issuer.0));
     for peer in &tables.peers {
         part(&peer.authority_pem);

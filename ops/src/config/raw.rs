@@ -4,12 +4,14 @@
 use toml::Spanned;
 use toml::value::Datetime;
 
+use super::objects::RawObjects;
 use super::table::table;
 
 table! {
     /// `amtsbote.toml`.
     RawNode {
         name: Spanned<String>,
+        party: Option<Spanned<String>>,
         #[serde(default = "data")]
         data_dir: String,
         #[serde(default = "directory")]
@@ -23,6 +25,8 @@ table! {
         tls: RawTls => RawTls,
         keys: RawKeys => RawKeys,
         #[serde(default)]
+        store: RawStore => RawStore,
+        #[serde(default)]
         log: RawLog => RawLog,
         #[serde(default)]
         policy: RawPolicy => RawPolicy,
@@ -34,6 +38,7 @@ table! {
         limits: RawLimits => RawLimits,
         #[serde(default)]
         delivery: RawDelivery => RawDelivery,
+        hints: Option<RawHints> => RawHints,
         #[serde(default)]
         operator: Vec<RawOperator> => RawOperator,
         #[serde(default)]
@@ -72,8 +77,28 @@ table! {
 table! {
     RawKeys {
         store: Spanned<String>,
+        party: Option<Spanned<String>>,
         passphrase_file: Option<Spanned<String>>,
         passphrase_credential: Option<Spanned<String>>,
+    }
+}
+
+table! {
+    #[derive(Default)]
+    RawStore {
+        kind: Option<Spanned<String>>,
+        node: Option<Spanned<String>>,
+        #[serde(default)]
+        hosts: Vec<Spanned<String>>,
+        port: Option<Spanned<u16>>,
+        database: Option<Spanned<String>>,
+        user: Option<Spanned<String>>,
+        password_file: Option<Spanned<String>>,
+        password_credential: Option<Spanned<String>>,
+        tls: Option<Spanned<bool>>,
+        authority: Option<Spanned<String>>,
+        parts_dir: Option<Spanned<String>>,
+        objects: Option<RawObjects> => RawObjects,
     }
 }
 
@@ -192,6 +217,27 @@ table! {
 }
 
 table! {
+    RawHints {
+        url: Spanned<String>,
+        #[serde(default = "slash")]
+        vhost: String,
+        #[serde(default = "amtsbote")]
+        user: String,
+        password_file: Option<Spanned<String>>,
+        password_credential: Option<Spanned<String>>,
+        authority: Option<Spanned<String>>,
+        identity: Option<Spanned<String>>,
+    }
+}
+
+fn slash() -> String {
+    "/".to_owned()
+}
+fn amtsbote() -> String {
+    "amtsbote".to_owned()
+}
+
+table! {
     RawOperator {
         name: String,
         certificate: Spanned<String>,
@@ -291,6 +337,8 @@ table! {
         #[serde(default)]
         recipient: Vec<Spanned<RawRecipient>> => RawRecipient,
         #[serde(default)]
+        lane: Vec<Spanned<RawLane>> => RawLane,
+        #[serde(default)]
         calendar: RawCalendar => RawCalendar,
         #[serde(default)]
         successor: Vec<Spanned<RawSuccessor>> => RawSuccessor,
@@ -304,6 +352,27 @@ table! {
         longest_wait_ms: Option<u64>,
         time_to_live_hours: Option<u32>,
         working_days: Option<u32>,
+        notice_before_hours: Option<u32>,
+        lane: Option<Spanned<String>>,
+        in_order: Option<bool>,
+        alternative: Option<Vec<Spanned<RawAlternative>>> => RawAlternative,
+    }
+}
+
+table! {
+    RawLane {
+        name: Spanned<String>,
+        weight: u32,
+    }
+}
+
+table! {
+    RawAlternative {
+        via: Spanned<String>,
+        out_longer_s: Option<u64>,
+        failed_more: Option<u32>,
+        #[serde(default)]
+        maintenance_over_end: bool,
     }
 }
 
@@ -316,6 +385,10 @@ table! {
         longest_wait_ms: Option<u64>,
         time_to_live_hours: Option<u32>,
         working_days: Option<u32>,
+        lane: Option<Spanned<String>>,
+        in_order: Option<bool>,
+        alternative: Option<Vec<Spanned<RawAlternative>>> => RawAlternative,
+        notice_before_hours: Option<u32>,
     }
 }
 

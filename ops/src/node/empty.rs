@@ -42,6 +42,9 @@ fn configuration(name: &str) -> String {
     format!(
         r#"# Every key is explained in amtsbote.example.toml.
 name = "{name}"
+# In whose name Authors are told that a message was not delivered: a party of directory.toml, with a key
+# "party" in the key store. Without it they are not told, and amtsbote doctor warns.
+# party = "kop:..."
 
 [listen]
 native = "0.0.0.0:8443"

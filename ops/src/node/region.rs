@@ -18,6 +18,8 @@ pub(crate) struct Region {
     /// Towns.
     #[serde(rename = "town")]
     pub(crate) towns: Vec<Town>,
+    /// The data centre whose hub it is.
+    pub(crate) hub: Partner,
     /// Sister data centres and the state gateway.
     #[serde(rename = "partner")]
     pub(crate) partners: Vec<Partner>,

@@ -12,9 +12,10 @@ use amtsbote_trust::keystore::{KeyStore, Passphrase};
 use amtsbote_trust::testca::{Issued, KeyKind, Purpose, Span, TestCa};
 
 use super::files;
-use super::region::{Region, SERVICE};
+use super::region::{Partner, Region, SERVICE};
 use crate::config::certificate;
 use crate::config::client::author_file;
+use crate::config::node::PARTY_KEY;
 use crate::outcome::{Context, Failure};
 use crate::time;
 
@@ -24,6 +25,9 @@ pub(crate) const NAME: &str = "beispiel";
 const KIND: KeyKind = KeyKind::EcP256;
 /// How long the certificates of a test region last.
 const YEARS: i64 = 2;
+
+/// The certificate that the node's own party signs with.
+const HUB_CERTIFICATE: &str = "hub-sig.pem";
 
 /// Where the node listens.
 pub(crate) struct Addresses {
@@ -62,8 +66,8 @@ pub(crate) fn write(dir: &Path, addresses: Addresses) -> Result<(), Failure> {
     let ca = TestCa::new("Beispielregion CA", KIND, span()?).map_err(trouble)?;
     let writer = Writer { dir, ca, addresses, verifier };
     writer.authority()?;
-    writer.node()?;
     let region = Region::read()?;
+    writer.node(&region.hub.party)?;
     let members = members(&region);
     for member in &members {
         writer.member(member)?;
@@ -115,15 +119,22 @@ impl Writer<'_> {
         files::public(&self.dir.join("ca.pem"), &pem)
     }
 
-    fn node(&self) -> Result<(), Failure> {
+    /// `party`: in whose name the node writes.
+    fn node(&self, party: &str) -> Result<(), Failure> {
         let hub = self.issue("Knoten", Purpose::local_hub())?;
         let store = KeyStore::open(&self.dir.join("keys"), Passphrase::None).map_err(trouble)?;
         store.keep("tls", hub.identity()).map_err(trouble)?;
+        let own = self.issue(&format!("{party} sig"), Purpose::Signature)?;
+        store.keep(PARTY_KEY, own.identity()).map_err(trouble)?;
+        let certificate = own.certificate().to_pem().map_err(trouble)?;
+        files::public(&self.path("certs", HUB_CERTIFICATE), &certificate)?;
+        let party_id = PartyId::parse(party).or_not_now("Beispielregion", "example region")?;
+        files::public(&self.path("authors", &author_file(&party_id)), &certificate)?;
         let Addresses { native, operations } = &self.addresses;
         let text = format!(
             "# The example region, for trying things on; never for real messages.\n\
              # Every key is explained in amtsbote.example.toml.\n\
-             name = \"{NAME}\"\n\n\
+             name = \"{NAME}\"\nparty = \"{party}\"\n\n\
              [listen]\nnative = \"{native}\"\noperations = \"{operations}\"\n\n\
              [tls]\nclient_authorities = [\"ca.pem\"]\n\n\
              [keys]\nstore = \"keys\"\n\n\
@@ -196,6 +207,13 @@ fn directory(region: &Region, members: &[Member]) -> String {
         )
         .expect("writing to a string");
     }
+    let Partner { party, name } = &region.hub;
+    write!(
+        text,
+        "\n# The node itself: in its name Authors are told what became of their messages.\n\
+         [[party]]\nid = \"{party}\"\nname = \"{name}\"\ncertificates = [\"certs/{HUB_CERTIFICATE}\"]\n"
+    )
+    .expect("writing to a string");
     for partner in &region.partners {
         write!(
             text,

@@ -108,6 +108,26 @@ pub struct Detour {
 }
 
 impl When {
+    /// In words, as a condition.
+    pub fn text(&self, language: Language) -> String {
+        let de = language == Language::De;
+        let open = self.open_longer.map(|long| long.as_secs());
+        let open = open.map(|seconds| match de {
+            true => format!("länger als {seconds} s nicht erreichbar"),
+            false => format!("out for more than {seconds} s"),
+        });
+        let failed = self.failed_more.map(|most| match de {
+            true => format!("mehr als {most} Versuche gescheitert"),
+            false => format!("more than {most} attempts failed"),
+        });
+        let maintenance = self.maintenance_over_end.then(|| match de {
+            true => "Wartung bis nach dem Ablauf der Nachricht".to_owned(),
+            false => "in maintenance until after the message's end".to_owned(),
+        });
+        let all: Vec<String> = [open, failed, maintenance].into_iter().flatten().collect();
+        all.join(if de { " oder " } else { " or " })
+    }
+
     /// Why the way before is left, if it is.
     fn met(&self, seen: &Seen) -> Option<Because> {
         let open = seen.open_for.filter(|open| self.open_longer.is_some_and(|long| *open > long));
@@ -286,6 +306,22 @@ mod tests {
                 assert_eq!(detour.from, format!("peer:{current}"));
             }
         }
+    }
+
+    #[test]
+    fn conditions_are_told_in_both_languages() {
+        let when = When {
+            open_longer: Some(minutes(10)),
+            failed_more: Some(5),
+            maintenance_over_end: true,
+        };
+        assert_eq!(
+            when.text(Language::De),
+            "länger als 600 s nicht erreichbar oder mehr als 5 Versuche gescheitert oder Wartung bis \
+             nach dem Ablauf der Nachricht"
+        );
+        let failed = When { failed_more: Some(0), ..When::default() };
+        assert_eq!(failed.text(Language::En), "more than 0 attempts failed");
     }
 
     #[test]

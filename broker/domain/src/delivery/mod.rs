@@ -8,6 +8,7 @@ pub mod alternative;
 pub mod breaker;
 pub mod calendar;
 pub mod conversation;
+pub mod fair;
 pub mod lane;
 pub mod lifetime;
 pub mod policy;

@@ -138,15 +138,22 @@ impl Gate {
         &mut self.breaker
     }
 
+    /// When the rate lets the next one go; none where it does now.
+    pub fn rate_opens(&mut self, limits: &Limits, now: Timestamp) -> Option<Timestamp> {
+        match (&mut self.bucket, limits.rate) {
+            (Some(bucket), Some(rate)) => bucket.wake_at(rate, now),
+            _ => None,
+        }
+    }
+
     /// When time alone makes room again; none where there is some, or where only the end of what is
     /// under way makes some.
     pub fn wake_at(&mut self, limits: &Limits, now: Timestamp) -> Option<Timestamp> {
         let closed = limits.windows.maintenance(now).map(|maintenance| maintenance.until);
-        let bucket = match (&mut self.bucket, limits.rate) {
-            (Some(bucket), Some(rate)) => bucket.wake_at(rate, now),
-            _ => None,
-        };
-        [closed, bucket, self.breaker.wake_at(now)].into_iter().flatten().max()
+        [closed, self.rate_opens(limits, now), self.breaker.wake_at(now)]
+            .into_iter()
+            .flatten()
+            .max()
     }
 }
 

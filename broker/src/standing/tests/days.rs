@@ -34,6 +34,7 @@ fn in_force(
         packs: Arc::default(),
         operators,
         peers: vec![],
+        writes_as: None,
         policy: Arc::new(AlgorithmPolicy::built_in()),
         digest: Digest([0; 32]),
     };

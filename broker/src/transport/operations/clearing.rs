@@ -22,6 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::json as answer;
+use super::waits::among_others;
 use crate::clearing::{self, Done, Plan, Which, Wish};
 use crate::config::Operator;
 use crate::hub::Hub;
@@ -103,6 +104,7 @@ pub(super) async fn show(
     let mut shown = describe(&case);
     shown["schema_version"] = json!(1);
     shown["timeline"] = json!(timeline);
+    shown["waits"] = json!(among_others(&hub.store.place(&id).await?));
     Ok(answer(&shown))
 }
 

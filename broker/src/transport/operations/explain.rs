@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use amtsbote_domain::Timestamp;
+use amtsbote_domain::delivery::alternative::Alternative;
 use amtsbote_domain::delivery::policy::Chosen;
 use amtsbote_domain::delivery::successor::Successor;
 use amtsbote_domain::delivery::window::Maintenance;
@@ -10,11 +11,13 @@ use amtsbote_domain::directory::{Channel, Directory, Party};
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::{MessageType, ServiceUri};
 use amtsbote_domain::party::PartyId;
+use amtsbote_domain::text::Language;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::waits::at_peer;
 use crate::hub::Hub;
 use crate::step::routed::no_way;
 use crate::tables::InForce;
@@ -147,6 +150,13 @@ pub(super) async fn route(
         let (text_de, text_en) = (treatment.de.clone(), treatment.en.clone());
         steps.push(Step { ok: true, text_de, text_en });
     }
+    if let Some(peer) = peer {
+        let look = hub.gates.look(&tables.delivery.traffic, peer, now);
+        let now = at_peer(peer, &look, &hub.name).into_iter();
+        // Maintenance is told with the limits.
+        let now = now.filter(|wait| wait.kind != "maintenance");
+        steps.extend(now.map(|wait| Step { ok: true, text_de: wait.de, text_en: wait.en }));
+    }
     super::json(&json!({
         "schema_version": 1,
         "permitted": permit.is_some() && way.is_ok() && author_known,
@@ -186,7 +196,26 @@ pub(super) fn treatment(
         de.push(format!("Frist in Arbeitstagen: {days}"));
         en.push(format!("deadline in working days: {days}"));
     }
+    if policy.in_order {
+        de.push("in der Reihenfolge der Annahme je Autor, Leser und Dienst".to_owned());
+        en.push("in the order of acceptance by Author, Reader and service".to_owned());
+    }
+    if let Some(notice) = policy.notice {
+        let hours = notice.as_secs() / 3_600;
+        de.push(format!("der Autor erfährt {hours} h vorher vom Ablauf"));
+        en.push(format!("the Author is told {hours} h before it expires"));
+    }
     if let Some(peer) = peer {
+        let lanes = &tables.delivery.lanes;
+        if let Some((lane, weight)) = lanes.iter().nth(lanes.place(policy.lane.as_ref())) {
+            de.push(format!("Spur {lane} (Gewicht {weight})"));
+            en.push(format!("lane {lane} (weight {weight})"));
+        }
+        for way in policy.alternatives.iter() {
+            let Alternative { channel, when } = way;
+            de.push(format!("sonst {channel}, wenn {}", when.text(Language::De)));
+            en.push(format!("else {channel}, if {}", when.text(Language::En)));
+        }
         let attempts = policy.attempts;
         let (first, longest) =
             (policy.waits.first.as_secs_f64(), policy.waits.longest.as_secs_f64());

@@ -4,16 +4,17 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use amtsbote_domain::Timestamp;
-use amtsbote_domain::ports::Figures;
+use amtsbote_domain::ports::{Figures, StoreError};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 
-use super::revocation;
+use super::{hints, revocation};
 use crate::hub::Hub;
 use crate::keys::{Finding, Grade};
+use crate::notice;
 use crate::transport::refusal::Refusal;
 
 /// `GET /health/live`: the process answers.
@@ -24,11 +25,12 @@ pub(super) async fn live() -> &'static str {
 /// `GET /health/ready`: messages can be accepted now. A new intake is asked for, so a full disk
 /// or a closed store says no.
 pub(super) async fn ready(State(hub): State<Arc<Hub>>) -> (StatusCode, &'static str) {
-    let readable = hub.store.head().await.is_ok();
-    if readable && hub.store.intake().is_ok() {
-        (StatusCode::OK, "ready\n")
+    if hub.store.head().await.is_err() {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: the database does not answer\n")
+    } else if hub.store.intake().is_err() {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: nothing can be stored\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        (StatusCode::OK, "ready\n")
     }
 }
 
@@ -37,6 +39,7 @@ pub(super) async fn metrics(State(hub): State<Arc<Hub>>) -> Result<Response, Ref
     let figures = hub.store.figures().await?;
     let mut text = render(&figures, hub.noise.counted(), hub.clock.now());
     text.push_str(&revocation::metrics(&hub));
+    text.push_str(&hints::metrics(hub.hints.report()));
     Ok(super::answer(StatusCode::OK, text.into_bytes(), "text/plain; version=0.0.4; charset=utf-8"))
 }
 
@@ -96,17 +99,20 @@ const CERTIFICATE_DAYS: i64 = 30;
 /// `GET /ops/v1/checks`: what `doctor` shows.
 pub(super) async fn checks(State(hub): State<Arc<Hub>>) -> Result<Response, Refusal> {
     let now = hub.clock.now();
-    let figures = hub.store.figures().await?;
     let mut checks = vec![
         storage(&hub),
         worker(&hub, now),
-        clearing(&figures),
+        clearing(hub.store.figures().await),
         certificates(&hub, now),
         packs(&hub),
         table(&hub),
     ];
+    let tables = hub.tables();
+    checks.push(of_finding(notice::finding(tables.writes_as.as_ref(), &tables.directory)));
     checks.extend(revocation::checks(&hub, now));
     checks.extend(legacy(&hub, now));
+    checks.extend(hub.keys.server().await.map(of_finding));
+    checks.extend(hints::check(hub.hints.report(), now));
     checks.extend(hub.keys.findings(hub.data_dir.clone(), now).await.into_iter().map(of_finding));
     Ok(super::json(&json!({ "schema_version": 1, "checks": checks })))
 }
@@ -142,7 +148,19 @@ fn worker(hub: &Hub, now: Timestamp) -> Check {
     }
 }
 
-fn clearing(figures: &Figures) -> Check {
+fn clearing(figures: Result<Figures, StoreError>) -> Check {
+    let figures = match figures {
+        Ok(figures) => figures,
+        // What is wrong beside it is still told.
+        Err(error) => {
+            return Check {
+                name: "clearing",
+                status: Status::Critical,
+                text_de: format!("konnte nicht gefragt werden: {error}"),
+                text_en: format!("could not be asked: {error}"),
+            };
+        }
+    };
     let count = |word: &str| {
         figures.deliveries.iter().find(|(state, _)| state == word).map_or(0, |(_, count)| *count)
     };

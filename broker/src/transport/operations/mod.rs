@@ -5,9 +5,12 @@ mod affected;
 mod approvals;
 mod clearing;
 mod explain;
+mod export;
 mod health;
+mod hints;
 mod revocation;
 mod view;
+mod waits;
 
 use std::sync::Arc;
 
@@ -37,6 +40,7 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
         .route("/messages", get(view::list))
         .route("/messages/{id}", get(view::show))
         .route("/messages/{id}/dossier", get(view::dossier))
+        .route("/messages/{id}/export", post(export::export))
         .route("/why/{id}", get(view::why))
         .route("/clearing", get(clearing::list))
         .route("/clearing/acts", post(clearing::act))

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use amtsbote_archive::dossier::Dossier;
 use amtsbote_archive::receipt::Receipt;
 use amtsbote_domain::Timestamp;
+use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::party::PartyId;
-use amtsbote_domain::ports::{Delivery, ENVELOPE_CID, Query, StoreError};
+use amtsbote_domain::ports::{Delivery, ENVELOPE_CID, Entry, Query, StoreError};
 use amtsbote_domain::state::{State as DeliveryState, WaitingFor};
 use amtsbote_domain::text::Text;
 use amtsbote_wire::native::status::{MessageStatus, TimelineEntry};
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::explain::treatment;
 use super::note;
+use super::waits::waits;
 use crate::config::Operator;
 use crate::hub::Hub;
 use crate::transport::octets;
@@ -81,8 +83,12 @@ pub(super) async fn show(
     let mut messages = Vec::new();
     for hub_id in find(&hub, &operator, "message show", &id).await? {
         let delivery = hub.store.delivery(&hub_id).await?;
+        let timeline = hub.store.timeline(&hub_id).await?;
+        let told = |entry: &&Entry| matches!(entry.evidence, Evidence::Noticed { .. });
+        let notices: Vec<_> = timeline.iter().filter(told).map(TimelineEntry::new).collect();
         messages.push(json!({
-            "status": MessageStatus::new(&delivery), "record": delivery.record,
+            "status": MessageStatus::new(&delivery), "channel": delivery.channel,
+            "record": delivery.record, "notices": notices,
         }));
     }
     Ok(super::json(&json!({ "schema_version": 1, "messages": messages })))
@@ -109,12 +115,14 @@ async fn explain(hub: &Hub, hub_id: &HubId) -> Result<Value, Refusal> {
     let about = &delivery.record.metadata;
     let (tables, now) = (hub.tables(), hub.clock.now());
     let peer = delivery.channel.strip_prefix("peer:");
+    let waits = waits(hub, &delivery, now).await?;
     // What has ended is treated no more.
     let treatment = (!delivery.state.is_final())
         .then(|| treatment(&tables, &about.service, &about.reader, peer, now));
     Ok(json!({
         "status": MessageStatus::new(&delivery), "timeline": timeline,
         "next_step": { "de": next.de, "en": next.en }, "delivery_rule": treatment,
+        "waits": waits,
     }))
 }
 
@@ -143,21 +151,26 @@ pub(super) async fn dossier(
         // Several messages under one id: the hub's id says which.
         return Err(Code::StateForbids.into());
     };
+    let octets = dossier_of(&hub, hub_id).await?;
+    Ok(super::answer(StatusCode::OK, octets, "application/json"))
+}
+
+/// The dossier of one message.
+pub(super) async fn dossier_of(hub: &Hub, hub_id: &HubId) -> Result<Vec<u8>, StoreError> {
     let mut receipts = Vec::new();
     for entry in hub.store.timeline(hub_id).await? {
         let receipt = hub.store.prove(entry.index).await?;
-        receipts.push(Receipt::parse(&receipt).map_err(unreadable)?);
+        receipts.push(Receipt::parse(&receipt).map_err(damaged)?);
     }
     let envelope = octets::whole(hub.store.as_ref(), hub_id, ENVELOPE_CID).await?;
     let mut dossier = Dossier::new(hub_id.to_string(), vec![hub.verifier.clone()], receipts);
     dossier.envelope = Some(envelope);
-    let octets = dossier.to_bytes().map_err(unreadable)?;
-    Ok(super::answer(StatusCode::OK, octets, "application/json"))
+    dossier.to_bytes().map_err(damaged)
 }
 
 /// What the store gave out cannot be used: it is damaged.
-fn unreadable(error: impl std::fmt::Display) -> Refusal {
-    StoreError::Corrupt(error.to_string()).into()
+fn damaged(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(error.to_string())
 }
 
 /// `POST /ops/v1/log/verify`: reads the whole log again, beside the traffic.
@@ -166,11 +179,7 @@ pub(super) async fn verify_log(
     Extension(operator): Extension<Operator>,
 ) -> Result<Response, Refusal> {
     note(&hub, &operator, "archive verify", None).await?;
-    let (data_dir, verifier) = (hub.data_dir.clone(), hub.verifier.clone());
-    let verified = tokio::task::spawn_blocking(move || {
-        amtsbote_store::verify_offline(&data_dir, &verifier, None)
-    });
-    let report = verified.await.map_err(unreadable)?.map_err(unreadable)?;
+    let report = hub.keys.verify().await.map_err(damaged)?;
     Ok(super::json(&report))
 }
 

@@ -88,7 +88,7 @@ pub async fn leases_are_shared_among_peers<S: Subject>(dir: &Path) {
     };
     let slots = |free, per_peer, taken: &[(&str, u32)]| {
         let taken = taken.iter().map(|(peer, count)| ((*peer).to_owned(), *count)).collect();
-        Slots { free, per_peer, taken }
+        Slots { free, per_peer, taken, ..Slots::default() }
     };
     assert_eq!(lease(slots(6, 3, &[])).await, [1, 2, 3, 21, 22, 23]);
     assert_eq!(lease(slots(4, 4, &[("krz", 4), ("d-nrw", 3)])).await, [24]);

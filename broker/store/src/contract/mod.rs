@@ -12,6 +12,8 @@ pub mod evidence;
 pub mod keeping;
 pub mod keys;
 pub mod naming;
+pub mod notices;
+pub mod ordering;
 
 use std::io::Read;
 use std::path::Path;
@@ -19,12 +21,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use amtsbote_archive::note::VerifierKey;
 use amtsbote_archive::receipt::Receipt;
+use amtsbote_domain::delivery::conversation::Conversation;
+use amtsbote_domain::delivery::lane::LaneName;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::{Accepted, Evidence};
 use amtsbote_domain::identity::{
     AccountId, BusinessId, HubId, MessageUuid, ServiceUri, Transport, TransportId,
 };
 use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, Part, SignatureFacts};
+use amtsbote_domain::notice::About;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{
     Acceptance, AcceptedReceipt, Clock, ENVELOPE_CID, Intake, Store, StoreError,
@@ -102,6 +107,14 @@ pub struct Draft {
     pub due: Option<Timestamp>,
     /// Expiry.
     pub expires: Option<Timestamp>,
+    /// The lane it goes in.
+    pub lane: Option<&'static str>,
+    /// It stays in order with the others of its Author, Reader and service.
+    pub in_order: bool,
+    /// From when its Author is to be told that it expires soon.
+    pub warn: Option<Timestamp>,
+    /// For a notice: what it is about.
+    pub about: Option<About>,
 }
 
 /// The content-id of every payload.
@@ -130,6 +143,10 @@ impl Draft {
             business_id: None,
             due: None,
             expires: None,
+            lane: None,
+            in_order: false,
+            warn: None,
+            about: None,
         }
     }
 
@@ -201,6 +218,7 @@ impl Draft {
             applied: vec![],
             under_grace: vec![],
             same_business_id: Vec::new(),
+            about: self.about.clone().map(Box::new),
         }
     }
 
@@ -212,8 +230,17 @@ impl Draft {
             parts.push(take_in(&mut *intake, ATTACHMENT_CID, attachment)?);
         }
         let record = self.record(parts);
-        let (state, due) = (self.state(), self.due);
-        Ok(Acceptance { record, transport: Transport::Native, intake, state, due })
+        let transport = self.about.as_ref().map_or(Transport::Native, |_| Transport::Hub);
+        Ok(Acceptance {
+            lane: self.lane.map(|name| LaneName::parse(name).expect("a lane")),
+            conversation: self.in_order.then(|| Conversation::of(&record.metadata)),
+            record,
+            transport,
+            intake,
+            state: self.state(),
+            due: self.due,
+            warn: self.warn,
+        })
     }
 
     /// Hands it in.
@@ -316,6 +343,13 @@ macro_rules! store_contract {
             delivering: cancelling_ends_only_what_has_not_left;
             delivering: what_is_held_and_released_is_still_not_early;
             delivering: events_of_the_worker_need_its_lease;
+            ordering: lanes_are_told_and_leased_by_shares;
+            ordering: of_a_conversation_one_goes_at_a_time;
+            ordering: what_has_not_ended_holds_back_what_came_after;
+            ordering: what_is_released_waits_for_what_went_on;
+            ordering: a_detour_changes_the_way_on_record;
+            ordering: what_waits_for_a_peer_is_told_page_by_page;
+            ordering: order_holds_through_any_history;
             clearing: cases_are_found_oldest_first;
             clearing: two_people_cannot_act_on_one_case;
             clearing: a_decision_leaves_alone_what_has_changed;
@@ -330,6 +364,13 @@ macro_rules! store_contract {
             evidence: acts_without_a_delivery_are_recorded;
             evidence: lists_and_figures_agree;
             naming: open_deliveries_are_found_by_certificate;
+            notices: a_bad_ending_leaves_an_intent;
+            notices: a_notice_is_accepted_once_with_its_intent;
+            notices: nobody_is_told_about_a_notice;
+            notices: what_is_not_true_any_more_is_not_told;
+            notices: who_cannot_be_told_is_on_record;
+            notices: a_warning_comes_in_time_and_only_while_it_waits;
+            notices: intents_come_in_pages_and_survive;
             keeping: everything_is_there_after_reopening;
             keeping: an_open_attempt_is_uncertain_after_reopening;
             keeping: a_changed_bit_is_found;

@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
+use amtsbote_domain::delivery::conversation::Conversation;
+use amtsbote_domain::delivery::lane::LaneName;
 use amtsbote_domain::evidence::{Accepted, Evidence};
 use amtsbote_domain::identity::{HubId, Transport};
+use amtsbote_domain::notice::Kind;
 use amtsbote_domain::ports::{AcceptedReceipt, ENVELOPE_CID, StoreError};
 use amtsbote_domain::state::State;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::error::unreadable;
-use crate::files::Files;
 use crate::group::{Group, ReceiptOf, Receipts};
 use crate::intake::{Body, SealedIntake};
 use crate::keys;
+use crate::notices;
 use crate::operation::change::{Lists, peer_of};
+use crate::operation::order::{arrange, write_lane};
+use crate::parts::Depot;
 use crate::rows::{micros_up, read_digest, write_state};
 use crate::sql::{Db, params};
 use crate::writer::{Task, not_run, take_receipt};
@@ -32,6 +37,9 @@ pub(crate) struct Accept {
     intake: SealedIntake,
     state: State,
     due: Option<Timestamp>,
+    lane: Option<LaneName>,
+    conversation: Option<String>,
+    warn: Option<Timestamp>,
     outcome: Option<Outcome>,
     sender: oneshot::Sender<Result<AcceptedReceipt, StoreError>>,
 }
@@ -47,19 +55,41 @@ impl Accept {
     /// Checks that the octets taken in are those of the record (P4), and prepares.
     pub(crate) fn new(
         acceptance: amtsbote_domain::ports::Acceptance,
-        files: &Arc<Files>,
+        depot: &Arc<Depot>,
         sender: oneshot::Sender<Result<AcceptedReceipt, StoreError>>,
     ) -> Result<Self, StoreError> {
-        let amtsbote_domain::ports::Acceptance { record, transport, intake, state, due } =
-            acceptance;
+        let amtsbote_domain::ports::Acceptance {
+            record,
+            transport,
+            intake,
+            state,
+            due,
+            lane,
+            conversation,
+            warn,
+        } = acceptance;
+        let conversation = conversation.as_ref().map(Conversation::key);
         let intake = intake
             .into_any()
             .downcast::<SealedIntake>()
             .ok()
-            .filter(|intake| intake.is_of(files))
+            .filter(|intake| intake.is_of(depot))
             .ok_or_else(|| crate::error::misuse("an intake of another store"))?;
         check_parts(&record, &intake)?;
-        Ok(Self { record, transport, intake: *intake, state, due, outcome: None, sender })
+        let intake = *intake;
+        let outcome = None;
+        Ok(Self {
+            record,
+            transport,
+            intake,
+            state,
+            due,
+            lane,
+            conversation,
+            warn,
+            outcome,
+            sender,
+        })
     }
 
     fn accept(&mut self, group: &mut Group<'_>) -> Result<Outcome, StoreError> {
@@ -72,6 +102,12 @@ impl Accept {
         self.insert_payload(group, seq)?;
         let evidence = Evidence::Accepted(Box::new(self.record.clone()));
         let leaf = group.append_stored(&evidence, seq, ACCEPTED)?;
+        if let Some(about) = &self.record.about {
+            notices::made(group, about, seq, &self.record)?;
+        }
+        if let Some(warn) = self.warn {
+            notices::ask(group, seq, Kind::ExpiresSoon, warn, None)?;
+        }
         let hub_id = self.record.hub_id.clone();
         Ok(Outcome { hub_id, receipt: ReceiptOf::Leaf(leaf), repeated: false })
     }
@@ -143,16 +179,17 @@ impl Accept {
         )
     }
 
-    fn insert_delivery(&self, group: &Group<'_>, seq: i64) -> Result<(), StoreError> {
+    fn insert_delivery(&self, group: &mut Group<'_>, seq: i64) -> Result<(), StoreError> {
         let (metadata, now) = (&self.record.metadata, group.now());
         let due = self.due.map(micros_up);
         let expires = metadata.expires.map(micros_up);
         let state = write_state(self.state)?;
-        let lists = Lists::new(self.state, metadata.reader.as_str(), due, expires, now);
+        let (reader, conversation) = (metadata.reader.as_str(), self.conversation.as_deref());
+        let lists = Lists::new(self.state, reader, conversation, due, expires, now);
         group.db.write(
             "INSERT INTO delivery (seq, state, word, since, due, revision, attempts, peer,
-                inbox, ready, ends, lease, lease_until, open_attempt)
-             VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?7, ?8, ?9, 0, NULL, 0)",
+                inbox, ready, ends, lane, conversation, queue, lease, lease_until, open_attempt)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, NULL, 0)",
             params![
                 seq,
                 state,
@@ -163,15 +200,19 @@ impl Accept {
                 lists.inbox,
                 lists.ready,
                 lists.ends,
+                write_lane(self.lane.as_ref()),
+                conversation,
+                lists.queue,
             ],
-        )
+        )?;
+        conversation.map_or(Ok(()), |conversation| arrange(group, conversation))
     }
 
     fn insert_payload(&self, group: &Group<'_>, seq: i64) -> Result<(), StoreError> {
         for (number, sealed) in self.intake.parts()?.iter().enumerate() {
             let (file, body) = match &sealed.body {
                 Body::Kept(octets) => (None, Some(&octets[..])),
-                Body::File(name) => (Some(name.as_str()), None),
+                Body::Placed(reserved) => (Some(reserved.name()), None),
             };
             let part = &sealed.part;
             let (number, size) = (number as i64, part.size as i64);
@@ -180,8 +221,10 @@ impl Accept {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![seq, number, part.cid, part.media_type, size, part.sha256.0, file, body],
             )?;
-            if let Some(name) = file {
-                group.db.write("DELETE FROM reserved_file WHERE name = ?1", params![name])?;
+            if let Body::Placed(reserved) = &sealed.body {
+                for row in reserved.rows() {
+                    group.db.write("DELETE FROM reserved_file WHERE name = ?1", params![row])?;
+                }
             }
         }
         Ok(())
@@ -198,13 +241,13 @@ impl Task for Accept {
         let Self { intake, outcome: done, sender, .. } = *self;
         let keeps = match (&outcome, &done) {
             (Ok(_), Some(done)) => !done.repeated,
-            // It may have been kept; if not, the next start removes the files by their names.
+            // It may have been kept; if not, the next start removes the parts by their names.
             (Err(StoreError::OutcomeUnknown(_)), _) => true,
             _ => false,
         };
         // Before the answer: whoever is refused finds nothing left behind.
         match keeps {
-            true => intake.keep_files(),
+            true => intake.keep_parts(),
             false => drop(intake),
         }
         let answer = outcome.and_then(|receipts| {

@@ -41,7 +41,7 @@ pub(crate) fn apply(
     Ok((row.state, ReceiptOf::Leaf(leaf)))
 }
 
-/// Events that only a worker with a lease, the hand-out or the clock may bring.
+/// Events that only a worker with a lease, the hand-out, a rule or the clock may bring.
 fn needs_lease(event: Event) -> bool {
     matches!(
         event,
@@ -53,5 +53,6 @@ fn needs_lease(event: Event) -> bool {
             | Event::AttemptLost
             | Event::CollectionBegun
             | Event::ExpiryReached
+            | Event::Detour { .. }
     )
 }

@@ -2,14 +2,18 @@
 //! [`next`] says.
 
 use amtsbote_domain::clearing::Grounds;
+use amtsbote_domain::delivery::alternative::Detour;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::identity::HubId;
+use amtsbote_domain::notice::{Kind, is_notice};
 use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::state::{Event, NotApplicable, State, WaitingFor, next};
 use jiff::Timestamp;
 
 use crate::clearing::cases;
 use crate::group::Group;
+use crate::notices;
+use crate::operation::order::{arrange, is_for_a_worker, is_in_line};
 use crate::rows::{micros_up, read_digest, read_state, read_time, write_state};
 use crate::sql::{Db, Row, params};
 
@@ -30,11 +34,14 @@ pub(crate) struct DeliveryRow {
     pub(crate) open_attempt: bool,
     pub(crate) revision: u64,
     pub(crate) by_hand: bool,
+    pub(crate) conversation: Option<String>,
+    /// Its Author is told of bad endings: it is no notice itself.
+    pub(crate) told: bool,
 }
 
 const COLUMNS: &str = "SELECT m.seq, m.hub_id, m.reader, coalesce(d.channel, m.channel),
         m.payload_digest, m.not_before, m.expires, d.state, d.due, d.attempts, d.lease,
-        d.lease_until, d.open_attempt, d.revision, d.by_hand
+        d.lease_until, d.open_attempt, d.revision, d.by_hand, d.conversation, m.transport, m.service
     FROM message m JOIN delivery d ON d.seq = m.seq";
 
 impl DeliveryRow {
@@ -101,6 +108,9 @@ impl DeliveryRow {
             self.lease_until = None;
         }
         self.write(group.db, now)?;
+        if let Some(conversation) = &self.conversation {
+            arrange(group, conversation)?;
+        }
         if matches!(from, State::InClearing { .. }) {
             cases::forget(group, self.seq)?;
         }
@@ -108,7 +118,8 @@ impl DeliveryRow {
         Ok(from)
     }
 
-    /// Changes the state and records it, with a stored receipt. Says the index of the leaf.
+    /// Changes the state and records it, with a stored receipt, and with the intent to tell the Author
+    /// where that asks for it. Says the index of the leaf.
     pub(crate) fn change_and_record(
         &mut self,
         group: &mut Group<'_>,
@@ -118,9 +129,15 @@ impl DeliveryRow {
         let from = self.change(group, event)?;
         let hub_id = self.hub_id()?;
         let to = self.state;
-        let Why { by, code, digest, grounds } = why;
-        let evidence = Evidence::Changed { hub_id, from, event, to, by, code, digest, grounds };
-        group.append_stored(&evidence, self.seq, to.as_str())
+        let Why { by, code, digest, grounds, detour } = why;
+        let notice = Kind::of_change(to, grounds.is_some()).filter(|_| self.told);
+        let evidence =
+            Evidence::Changed { hub_id, from, event, to, by, code, digest, grounds, detour };
+        let leaf = group.append_stored(&evidence, self.seq, to.as_str())?;
+        if let Some(kind) = notice {
+            notices::ask(group, self.seq, kind, group.now(), Some(leaf))?;
+        }
+        Ok(leaf)
     }
 
     /// Writes what changed; `since` moves only with the state.
@@ -136,7 +153,7 @@ impl DeliveryRow {
                 since = CASE WHEN state = ?2 THEN since ELSE ?4 END, due = ?5,
                 revision = revision + 1, attempts = ?6, inbox = ?7, ready = ?8, ends = ?9,
                 lease_until = ?10, open_attempt = ?11, cause = ?12, peer = ?13, channel = ?14,
-                by_hand = ?15
+                by_hand = ?15, queue = ?16
              WHERE seq = ?1",
             params![
                 self.seq,
@@ -154,6 +171,7 @@ impl DeliveryRow {
                 self.peer(),
                 self.channel,
                 self.by_hand,
+                lists.queue,
             ],
         )
     }
@@ -166,6 +184,7 @@ pub(crate) struct Why {
     pub(crate) code: Option<amtsbote_domain::fault::Code>,
     pub(crate) digest: Option<amtsbote_domain::digest::Digest>,
     pub(crate) grounds: Option<Box<Grounds>>,
+    pub(crate) detour: Option<Box<Detour>>,
 }
 
 /// In which lists a delivery stands.
@@ -173,22 +192,26 @@ pub(crate) struct Lists<'r> {
     pub(crate) inbox: Option<&'r str>,
     pub(crate) ready: Option<i64>,
     pub(crate) ends: Option<i64>,
+    pub(crate) queue: Option<&'r str>,
 }
 
 impl<'r> Lists<'r> {
     fn of(state: State, row: &'r DeliveryRow, now: Timestamp) -> Self {
-        Self::new(state, &row.reader, row.due, row.expires, now)
+        let conversation = row.conversation.as_deref();
+        Self::new(state, &row.reader, conversation, row.due, row.expires, now)
     }
 
-    /// For a delivery in `state` that nobody has leased.
+    /// For a delivery in `state` that nobody has leased. In a conversation [`arrange`] says what is
+    /// ready.
     pub(crate) fn new(
         state: State,
         reader: &'r str,
+        conversation: Option<&'r str>,
         due: Option<i64>,
         expires: Option<i64>,
         now: Timestamp,
     ) -> Self {
-        let turn = matches!(state, State::Waiting { on: WaitingFor::Turn | WaitingFor::Repeat });
+        let turn = is_for_a_worker(state) && conversation.is_none();
         let collect = matches!(
             state,
             State::Waiting { on: WaitingFor::Collection | WaitingFor::Acknowledgement }
@@ -197,6 +220,7 @@ impl<'r> Lists<'r> {
             inbox: collect.then_some(reader),
             ready: turn.then(|| due.unwrap_or(now.as_microsecond())),
             ends: expires.filter(|_| can_expire(state, now)),
+            queue: conversation.filter(|_| is_in_line(state)),
         }
     }
 }
@@ -221,6 +245,8 @@ fn raw(row: &Row<'_>) -> Result<DeliveryRow, StoreError> {
         open_attempt: row.get(12)?,
         revision: row.get::<i64>(13)?.unsigned_abs(),
         by_hand: row.get(14)?,
+        conversation: row.get(15)?,
+        told: !is_notice(&row.get::<String>(16)?, &row.get::<String>(17)?),
     })
 }
 

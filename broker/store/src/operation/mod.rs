@@ -3,7 +3,9 @@
 pub(crate) mod accept;
 pub(crate) mod apply;
 pub(crate) mod change;
+pub(crate) mod detour;
 pub(crate) mod hand_out;
 pub(crate) mod lease;
+pub(crate) mod order;
 pub(crate) mod record;
 pub(crate) mod sweep;

@@ -19,7 +19,8 @@ pub(crate) fn record(group: &mut Group<'_>, evidence: &Evidence) -> Result<u64, 
         | Evidence::Judged { .. }
         | Evidence::Attempt { .. }
         | Evidence::Changed { .. }
-        | Evidence::HandedOut { .. } => {
+        | Evidence::HandedOut { .. }
+        | Evidence::Noticed { .. } => {
             return Err(misuse("this evidence is recorded with the change it proves"));
         }
     };

@@ -18,9 +18,12 @@ use jiff::Timestamp;
 
 use crate::error::database_error;
 use crate::migrate;
+use crate::server::ServerFault;
 #[cfg(feature = "postgres")]
 use postgres::{Postgres, Settings};
 
+#[cfg(feature = "postgres")]
+pub(crate) use value::Column;
 pub(crate) use value::{AsValue, Row, Value, params};
 
 /// Rows fetched at once where many are walked through.
@@ -351,6 +354,15 @@ impl Db {
             Self::Sqlite(_) => false,
             #[cfg(feature = "postgres")]
             Self::Postgres(db) => db.is_lost(),
+        }
+    }
+
+    /// What is wrong with the server itself, where the newest answer says so.
+    pub(crate) fn fault(&self) -> Option<ServerFault> {
+        match self {
+            Self::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(db) => db.fault(),
         }
     }
 

@@ -29,7 +29,10 @@ use tokio_postgres::{Client, Config, Error, Statement};
 
 use super::{Life, Row, Standing, Value};
 use crate::error::unreadable;
+use crate::server::ServerFault;
 
+/// Whoever writes the first leaf holds this lock of the server. The number means nothing.
+const FIRST_LEAF: i64 = 0x616d_7473_626f_7466;
 /// Most statements that a connection keeps prepared.
 const PREPARED: usize = 256;
 /// Most questions sent whose answers were not looked at.
@@ -76,6 +79,8 @@ pub(crate) struct Postgres {
     changes: Cell<u64>,
     /// The number of the newest transaction that had the log.
     transaction: RefCell<Option<String>>,
+    /// What the newest answer said about the server itself, if that was a refusal.
+    fault: RefCell<Option<ServerFault>>,
 }
 
 /// A question that was sent, and whose answer will be looked at later.
@@ -105,6 +110,7 @@ impl Postgres {
             taken_back: Cell::new(false),
             changes: Cell::new(0),
             transaction: RefCell::default(),
+            fault: RefCell::default(),
         })
     }
 
@@ -214,8 +220,9 @@ impl Postgres {
             tokio::try_join!(client.query(statement, &[]), client.query(&facts, &values))
         })?;
         if head.is_empty() {
-            // Before the first leaf there is no row to lock.
-            self.batch("LOCK TABLE log_head IN EXCLUSIVE MODE")?;
+            // Before the first leaf there is no row to lock. Not the table: whoever has asked for the
+            // row has a lock on that already, and two of them would wait for each other.
+            self.batch(&format!("SELECT pg_advisory_xact_lock({FIRST_LEAF})"))?;
             head = self.query(HEAD, &[])?;
             facts = self.query(FACTS, &[name])?;
         }
@@ -321,6 +328,11 @@ impl Postgres {
         self.session.borrow().as_ref().is_none_or(|session| session.client.is_closed())
     }
 
+    /// What is wrong with the server itself, by its newest answer.
+    pub(crate) fn fault(&self) -> Option<ServerFault> {
+        self.fault.borrow().clone()
+    }
+
     pub(super) fn changes(&self) -> u64 {
         self.changes.get()
     }
@@ -411,9 +423,13 @@ impl Postgres {
             }
         });
         let error = match answer {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                self.fault.take();
+                return Ok(answer);
+            }
             Err(error) => error,
         };
+        *self.fault.borrow_mut() = error.of_the_server();
         self.failed.set(self.in_transaction.get());
         self.taken_back.set(matches!(&error, Failed::Earlier(error) if !ends_connection(error)));
         match error {
@@ -456,6 +472,57 @@ enum Failed {
     /// To a statement before, whose answer was not waited for.
     Earlier(Error),
     Told(Error),
+}
+
+impl Failed {
+    /// What it says about the server itself, if it does.
+    fn of_the_server(&self) -> Option<ServerFault> {
+        let (Self::Earlier(error) | Self::Told(error)) = self else {
+            return Some(ServerFault::Away("it does not answer in time".to_owned()));
+        };
+        if let Some(code) = error.code() {
+            return match *code {
+                SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                    Some(ServerFault::Login)
+                }
+                SqlState::INVALID_CATALOG_NAME => Some(ServerFault::NoDatabase),
+                // A schema that the user may not see is none.
+                SqlState::INSUFFICIENT_PRIVILEGE | SqlState::INVALID_SCHEMA_NAME => {
+                    Some(ServerFault::Rights)
+                }
+                SqlState::READ_ONLY_SQL_TRANSACTION => Some(ServerFault::ReadOnly),
+                SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN => {
+                    Some(ServerFault::Foreign)
+                }
+                SqlState::CANNOT_CONNECT_NOW
+                | SqlState::ADMIN_SHUTDOWN
+                | SqlState::CRASH_SHUTDOWN
+                | SqlState::TOO_MANY_CONNECTIONS => {
+                    Some(ServerFault::Away(format!("SQLSTATE {}", code.code())))
+                }
+                _ => None,
+            };
+        }
+        // The kind of a failure shows in nothing but the beginning of its text.
+        let text = error.to_string();
+        if text.starts_with("error performing TLS handshake") {
+            return Some(ServerFault::Tls);
+        }
+        // No password where the server wants one is a mistake of the configuration to the library.
+        if text.starts_with("authentication error") || text.starts_with("invalid configuration") {
+            return Some(ServerFault::Login);
+        }
+        let mut cause: &dyn StdError = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        let io = cause.downcast_ref::<std::io::Error>()?;
+        Some(match io.kind() {
+            // A server that was asked whether it writes, and does not.
+            std::io::ErrorKind::PermissionDenied => ServerFault::ReadOnly,
+            kind => ServerFault::Away(kind.to_string()),
+        })
+    }
 }
 
 impl From<tokio::time::error::Elapsed> for Failed {

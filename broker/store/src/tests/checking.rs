@@ -5,6 +5,7 @@ use std::path::Path;
 use amtsbote_domain::evidence::{Evidence, Refused};
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::HubId;
+use amtsbote_domain::notice::{About, Kind};
 use amtsbote_domain::ports::{Slots, Store};
 use amtsbote_domain::state::Event;
 use amtsbote_domain::wrapping::WrappingKeys;
@@ -16,7 +17,10 @@ use crate::clearing::proposals::{COLUMNS, GOING_ON};
 use crate::contract::keys::DerivedKeys;
 use crate::contract::{Draft, ManualClock, account, after, octets};
 use crate::naming::{IN_STATE, RECORD};
-use crate::operation::lease::{DUE, NEXT_PEER};
+use crate::notices;
+use crate::operation::detour::WAITING_FOR;
+use crate::operation::lease::{DUE, NEXT_LANE, NEXT_PEER};
+use crate::operation::order::{BEHIND, FIRST, GOING};
 use crate::operation::sweep::{EXPIRED, LOST};
 use crate::reader::{INBOX, UNCERTAIN};
 use crate::rows::DELIVERY;
@@ -201,12 +205,34 @@ async fn a_lost_payload_file_is_found() {
     let name: String = db
         .query_row("SELECT file FROM payload WHERE file IS NOT NULL", [], |row| row.get(0))
         .expect("one is in a file");
-    let path = crate::files::path_in(&dir.path().join(PAYLOAD), &name);
+    let path = crate::parts::folder::path_in(&dir.path().join(PAYLOAD), &name);
     std::fs::remove_file(path).expect("removes");
     let report = check(dir.path(), true);
     assert_eq!(report.problem_count, 1, "{report:?}");
     assert_eq!(report.problems[0].kind, ProblemKind::Octets);
     assert!(report.problems[0].place.ends_with("part 2"), "{report:?}");
+}
+
+/// A notice names the intent that it settled, and the intent the notice: one without the other is told.
+#[tokio::test]
+async fn a_notice_without_its_intent_is_found() {
+    let dir = tempdir().expect("a folder");
+    let clock = ManualClock::new();
+    let store = SqliteStore::open(options(dir.path(), clock.clone())).expect("opens");
+    let expired = Draft { expires: Some(after(60)), ..Draft::inbox(1) };
+    expired.accepted(&store).await;
+    clock.advance(60);
+    store.sweep(10).await.expect("sweeps");
+    let about = Some(About { hub_id: expired.hub_id(), notice: Kind::Expired });
+    Draft { about, account: "hub", ..Draft::inbox(2) }.accepted(&store).await;
+    drop(store);
+    let report = check(dir.path(), false);
+    assert!(report.holds(), "{report:?}");
+    let db = Connection::open(database_path(dir.path())).expect("opens");
+    db.execute("UPDATE notice SET made = 1", []).expect("changes");
+    let report = check(dir.path(), false);
+    let kinds: Vec<ProblemKind> = report.problems.iter().map(|problem| problem.kind).collect();
+    assert_eq!(kinds, [ProblemKind::Message], "{report:?}");
 }
 
 /// The hot questions walk an index, however many rows there are.
@@ -221,12 +247,18 @@ async fn hot_questions_use_their_index() {
         // The page is sorted, not the table.
         (with_record(UNCERTAIN), "delivery_uncertain", 1),
         (NEXT_PEER.to_owned(), "delivery_ready", 0),
+        (NEXT_LANE.to_owned(), "delivery_ready", 0),
         (DUE.to_owned(), "delivery_ready", 0),
+        (with_record(WAITING_FOR), "delivery_ready", 0),
+        (FIRST.to_owned(), "delivery_queue", 0),
+        (BEHIND.to_owned(), "delivery_queue", 0),
+        (GOING.to_owned(), "delivery_going", 0),
         (LOST.to_owned(), "delivery_open", 0),
         (EXPIRED.to_owned(), "delivery_ends", 0),
         (IN_STATE.to_owned(), "COVERING INDEX delivery_word", 0),
         (RECORD.to_owned(), "PRIMARY KEY", 0),
         (format!("{COLUMNS} {GOING_ON}"), "proposal_going_on", 0),
+        (notices::DUE.to_owned(), "notice_due", 0),
     ];
     for (question, index, sorts) in questions {
         let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {question}")).expect("a plan");

@@ -46,10 +46,15 @@ async fn old_store(dir: &Path) -> Vec<Vec<u8>> {
     let db = Connection::open(database_path(dir)).expect("opens");
     db.execute_batch(
         "ALTER TABLE wrapping_key ADD COLUMN wrapped BLOB NOT NULL DEFAULT x'';
+         DROP TABLE notice;
          DROP TABLE proposal_target; DROP TABLE proposal; DROP TABLE taken_case;
          DROP INDEX delivery_cause; DROP INDEX delivery_clearing;
          ALTER TABLE delivery DROP COLUMN cause; ALTER TABLE delivery DROP COLUMN by_hand;
          ALTER TABLE delivery DROP COLUMN channel;
+         DROP INDEX delivery_ready; DROP INDEX delivery_queue; DROP INDEX delivery_going;
+         CREATE INDEX delivery_ready ON delivery (peer, ready, seq) WHERE ready IS NOT NULL;
+         ALTER TABLE delivery DROP COLUMN lane; ALTER TABLE delivery DROP COLUMN conversation;
+         ALTER TABLE delivery DROP COLUMN queue;
          DELETE FROM migration WHERE version > 1;
          INSERT INTO meta VALUES ('master-key-check', zeroblob(60));",
     )

@@ -5,10 +5,12 @@ mod failing;
 mod filling;
 mod migrating;
 mod opening;
+#[cfg(feature = "s3")]
+mod parts;
 #[cfg(feature = "postgres")]
 mod postgres;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use amtsbote_archive::note::{LogKey, VerifierKey};
@@ -17,7 +19,7 @@ use rusqlite::{Connection, params};
 
 use crate::contract::keys::DerivedKeys;
 use crate::contract::{ManualClock, Subject};
-use crate::files::path_in;
+use crate::parts::folder::path_in;
 use crate::startup::PAYLOAD;
 use crate::writer::database_path;
 use crate::{SqliteStore, StoreOptions};
@@ -49,30 +51,35 @@ impl Subject for Sqlite {
     }
 
     fn corrupt(dir: &Path, hub_id: &HubId, cid: &str) {
-        let db = Connection::open(database_path(dir)).expect("opens");
-        let (rowid, file, body): (i64, Option<String>, Option<Vec<u8>>) = db
-            .query_row(
-                "SELECT rowid, file, body FROM payload WHERE cid = ?2
-                    AND message = (SELECT seq FROM message WHERE hub_id = ?1)",
-                params![hub_id.as_str(), cid],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
-            .expect("the part");
-        let flip = |octets: &mut Vec<u8>| {
-            let middle = octets.len() / 2;
-            octets[middle] ^= 1;
-        };
-        if let Some(name) = file {
-            let path = path_in(&dir.join(PAYLOAD), &name);
-            let mut octets = std::fs::read(&path).expect("reads");
-            flip(&mut octets);
-            std::fs::write(&path, octets).expect("writes");
-        } else {
-            let mut octets = body.expect("octets in the row");
-            flip(&mut octets);
-            db.execute("UPDATE payload SET body = ?2 WHERE rowid = ?1", params![rowid, octets])
-                .expect("changes");
-        }
+        corrupt_at(dir, hub_id, cid, |name| path_in(&dir.join(PAYLOAD), name));
+    }
+}
+
+/// Changes a bit of a part, in its row or in the file that its place keeps under a name.
+fn corrupt_at(dir: &Path, hub_id: &HubId, cid: &str, place: impl Fn(&str) -> PathBuf) {
+    let db = Connection::open(database_path(dir)).expect("opens");
+    let (rowid, file, body): (i64, Option<String>, Option<Vec<u8>>) = db
+        .query_row(
+            "SELECT rowid, file, body FROM payload WHERE cid = ?2
+                AND message = (SELECT seq FROM message WHERE hub_id = ?1)",
+            params![hub_id.as_str(), cid],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .expect("the part");
+    let flip = |octets: &mut Vec<u8>| {
+        let middle = octets.len() / 2;
+        octets[middle] ^= 1;
+    };
+    if let Some(name) = file {
+        let path = place(&name);
+        let mut octets = std::fs::read(&path).expect("reads");
+        flip(&mut octets);
+        std::fs::write(&path, octets).expect("writes");
+    } else {
+        let mut octets = body.expect("octets in the row");
+        flip(&mut octets);
+        db.execute("UPDATE payload SET body = ?2 WHERE rowid = ?1", params![rowid, octets])
+            .expect("changes");
     }
 }
 

@@ -1,9 +1,7 @@
 //! Every message against its acceptance, every state against its history, every part against its
 //! digest.
 
-use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::{Accepted, Evidence};
@@ -16,9 +14,10 @@ use jiff::Timestamp;
 
 use super::{ProblemKind, VerifyError, VerifyReport, failed};
 use crate::error::file_error;
-use crate::files::path_in;
 use crate::keys;
+use crate::notices;
 use crate::operation::accept::ACCEPTED;
+use crate::parts::Places;
 use crate::reader::StoredPart;
 use crate::rows::{micros_up, read_digest, read_evidence, read_state};
 use crate::sql::{Db, Row, WALK, params};
@@ -27,7 +26,7 @@ use crate::sql::{Db, Row, WALK, params};
 pub(super) fn verify_messages(
     db: &Db,
     keys: Option<&dyn WrappingKeys>,
-    payload: &Path,
+    places: &Places,
     report: &mut VerifyReport,
 ) -> Result<(), VerifyError> {
     let messages = "SELECT * FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2";
@@ -38,7 +37,7 @@ pub(super) fn verify_messages(
             count += 1;
             // A full page has another one behind it.
             after = Some(row.named("seq")?).filter(|_| count == WALK);
-            verify_message(db, row, keys, payload, report)
+            verify_message(db, row, keys, places, report)
         })
         .map_err(failed)?;
     }
@@ -49,7 +48,7 @@ fn verify_message(
     db: &Db,
     row: &Row<'_>,
     keys: Option<&dyn WrappingKeys>,
-    payload: &Path,
+    places: &Places,
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
     let seq: i64 = row.named("seq")?;
@@ -65,11 +64,14 @@ fn verify_message(
     if !receipt_is_there(db, seq)? {
         report.add(ProblemKind::Receipt, hub_id.as_str());
     }
+    if !notices::agree(db, seq, &accepted)? {
+        report.add(ProblemKind::Message, hub_id.as_str());
+    }
     let first: String = row.named("first_state")?;
     if !state_agrees(db, seq, &accepted.hub_id, &first)? {
         report.add(ProblemKind::State, hub_id.as_str());
     }
-    verify_parts(db, keys, payload, seq, &accepted, report)
+    verify_parts(db, keys, places, seq, &accepted, report)
 }
 
 /// The record that the message names, if it is the acceptance of this message, and its time.
@@ -175,19 +177,24 @@ impl History<'_> {
                 hub_id == self.hub_id
                     && (self.state == State::Acknowledged || self.apply(Event::CollectionBegun))
             }
-            Evidence::Changed { hub_id, from, event, to, grounds, .. } => {
-                if let Some(channel) = grounds.as_ref().and_then(|grounds| grounds.channel.clone())
-                {
+            Evidence::Changed { hub_id, from, event, to, grounds, detour, .. } => {
+                // It goes where it is sent, from the way it was on, and from that one alone.
+                let follows = matches!(event, Event::Detour { .. }) == detour.is_some()
+                    && detour.as_ref().is_none_or(|detour| detour.from == self.channel);
+                let named = grounds.as_ref().and_then(|grounds| grounds.channel.clone());
+                if let Some(channel) = named.or(detour.as_ref().map(|detour| detour.to.clone())) {
                     self.channel = channel;
                     // Whoever names a way begins anew.
                     self.attempts = 0;
                 }
-                hub_id == self.hub_id
+                follows
+                    && hub_id == self.hub_id
                     && *from == self.state
                     && self.apply(*event)
                     && *to == self.state
             }
             Evidence::Operator { hub_id, .. } => hub_id.as_ref() == Some(self.hub_id),
+            Evidence::Noticed { hub_id, .. } => hub_id == self.hub_id,
             Evidence::Refused(refused) => refused.hub_id.as_ref() == Some(self.hub_id),
             Evidence::Started { .. } | Evidence::Proposed { .. } | Evidence::Judged { .. } => false,
         }
@@ -208,7 +215,7 @@ impl History<'_> {
 fn verify_parts(
     db: &Db,
     keys: Option<&dyn WrappingKeys>,
-    payload: &Path,
+    places: &Places,
     seq: i64,
     accepted: &Accepted,
     report: &mut VerifyReport,
@@ -232,9 +239,8 @@ fn verify_parts(
         return Ok(());
     }
     for (number, part) in &stored {
-        let open = |name: &str| File::open(path_in(payload, name));
-        let read = StoredPart::find(db, keys, open, &accepted.hub_id, &part.cid)
-            .and_then(StoredPart::open)
+        let read = StoredPart::find(db, keys, &accepted.hub_id, &part.cid)
+            .and_then(|part| part.open(places))
             .map_err(|error| match error {
                 StoreError::Corrupt(_) => None,
                 other => Some(other),

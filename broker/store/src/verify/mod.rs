@@ -21,9 +21,10 @@ use amtsbote_domain::wrapping::{KeyId, WrappingKeys};
 
 use crate::keys;
 use crate::migrate;
-use crate::options::OpenError;
+use crate::options::{Database, LargeParts, OpenError};
+use crate::parts::Places;
 use crate::sql::{Db, Source};
-use crate::startup::{GUARD, PAYLOAD, refused, stored_head};
+use crate::startup::{GUARD, places, refused, stored_head};
 use crate::writer::database_path;
 
 /// Problems kept in a report; the others are counted.
@@ -177,19 +178,24 @@ pub fn verify_offline(
     verifier: &VerifierKey,
     keys: Option<&dyn WrappingKeys>,
 ) -> Result<VerifyReport, VerifyError> {
-    verify(&Source::Sqlite(database_path(dir)), dir, &dir.join(PAYLOAD), verifier, keys)
+    verify_at(&Database::File, &LargeParts::Folder, dir, verifier, keys)
 }
 
-/// The same for a store on a server; `dir` is the folder of the node whose head guard is asked. Waits
-/// for a network: not to be called where tasks run.
-#[cfg(feature = "postgres")]
-pub fn verify_server(
-    server: &crate::PostgresOptions,
+/// The same wherever the database and the large parts are; `dir` is the folder of the node whose head
+/// guard is asked. On a server it waits for a network: not to be called where tasks run.
+pub fn verify_at(
+    database: &Database,
+    large_parts: &LargeParts,
     dir: &Path,
     verifier: &VerifierKey,
     keys: Option<&dyn WrappingKeys>,
 ) -> Result<VerifyReport, VerifyError> {
-    verify(&Source::Postgres(server.settings()), dir, server.payload(), verifier, keys)
+    let source = match database {
+        Database::File => Source::Sqlite(database_path(dir)),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(server) => Source::Postgres(server.settings()),
+    };
+    verify(&source, dir, &places(dir, database, large_parts, None)?, verifier, keys)
 }
 
 /// Whether there is a store, of whatever schema.
@@ -208,11 +214,31 @@ pub fn named_keys(dir: &Path) -> Result<Vec<KeyId>, VerifyError> {
     keys::named(&db).map_err(failed)
 }
 
+/// The wrapping keys that a store on a server names.
+#[cfg(feature = "postgres")]
+pub(crate) fn named_keys_of_server(
+    server: &crate::PostgresOptions,
+) -> Result<Vec<KeyId>, VerifyError> {
+    let db = Source::Postgres(server.settings()).reader().map_err(refused)?;
+    migrate::check(&db)?;
+    keys::named(&db).map_err(failed)
+}
+
+/// What a server with a store says of itself.
+#[cfg(feature = "postgres")]
+pub(crate) fn facts_of_server(
+    server: &crate::PostgresOptions,
+) -> Result<crate::ServerFacts, VerifyError> {
+    let db = Source::Postgres(server.settings()).reader().map_err(refused)?;
+    migrate::check(&db)?;
+    crate::postgres::facts(&db).map_err(failed)
+}
+
 /// The same for a store at work.
 pub(crate) fn verify(
     source: &Source,
     dir: &Path,
-    payload: &Path,
+    places: &Places,
     verifier: &VerifierKey,
     keys: Option<&dyn WrappingKeys>,
 ) -> Result<VerifyReport, VerifyError> {
@@ -222,13 +248,16 @@ pub(crate) fn verify(
         other => other.map_err(OpenError::File)?,
     };
     let db = source.reader().map_err(refused)?;
-    let checked = db.snapshot(|db| Ok(verify_snapshot(db, payload, verifier, keys, guarded)));
-    checked.map_err(failed)?
+    let checked = db.snapshot(|db| Ok(verify_snapshot(db, places, verifier, keys, guarded)));
+    checked.map_err(|error| match db.fault() {
+        Some(fault) => VerifyError::Open(OpenError::Server(fault)),
+        None => failed(error),
+    })?
 }
 
 fn verify_snapshot(
     db: &Db,
-    payload: &Path,
+    places: &Places,
     verifier: &VerifierKey,
     keys: Option<&dyn WrappingKeys>,
     guarded: Option<String>,
@@ -245,7 +274,7 @@ fn verify_snapshot(
         VerifyReport { log, head, receipts, messages, parts, problems, problem_count: 0 };
     check_database(db, &mut report).map_err(failed)?;
     log::verify_receipts(db, verifier, &mut report).map_err(failed)?;
-    messages::verify_messages(db, keys, payload, &mut report)?;
+    messages::verify_messages(db, keys, places, &mut report)?;
     Ok(report)
 }
 

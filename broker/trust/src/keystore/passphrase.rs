@@ -29,6 +29,12 @@ pub enum Passphrase {
 }
 
 impl Passphrase {
+    /// The secret itself, for what is no key of this store: the password of a database. None where
+    /// there is none.
+    pub fn reveal(&self) -> Result<Option<Vec<u8>>, TrustError> {
+        Ok(self.read()?.map(|secret| secret.0.clone()))
+    }
+
     /// Reads it, each time anew: it is kept no longer than it is needed.
     pub(crate) fn read(&self) -> Result<Option<Secret>, TrustError> {
         let secret = match self {

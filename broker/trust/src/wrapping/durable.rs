@@ -5,23 +5,33 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// What is being written lies under this name in its folder until it is whole. One name is enough:
-/// whoever writes holds the lock.
+/// What is being written lies under this name in its folder until it is whole. One name is enough
+/// for whoever holds the lock alone.
 const DRAFT: &str = ".draft";
 
 /// Writes a file durably, in place of one that may be there.
 pub(super) fn write(path: &Path, octets: &[u8]) -> io::Result<()> {
-    let folder = folder_of(path);
-    let draft = folder.join(DRAFT);
-    forget(&draft)?;
+    write_by(path, &folder_of(path).join(DRAFT), octets)
+}
+
+/// The same beside others who write: no two of them ever write a file of this name.
+pub(super) fn write_beside_others(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let mut draft = std::ffi::OsString::from(DRAFT);
+    draft.push("-");
+    draft.push(path.file_name().unwrap_or_default());
+    write_by(path, &folder_of(path).join(draft), octets)
+}
+
+fn write_by(path: &Path, draft: &Path, octets: &[u8]) -> io::Result<()> {
+    forget(draft)?;
     step()?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     step()?;
     file.write_all(octets)?;
     step()?;
     file.sync_all()?;
     step()?;
-    rename(&draft, path)
+    rename(draft, path)
 }
 
 /// Moves a file durably within its folder.

@@ -29,6 +29,8 @@ pub struct WrappingFolder {
     known: Mutex<Known>,
     /// None when opened for reading.
     pub(super) lock: Option<Lock>,
+    /// Other nodes may hold it too.
+    shared: bool,
 }
 
 /// What was read so far.
@@ -55,14 +57,26 @@ impl WrappingFolder {
     /// Opens it to work with it, and makes it if it is not there. Refused while somebody else has
     /// it open like this. The key store must have a master key.
     pub fn open(store: &Path) -> Result<Self, WrappingError> {
+        Self::hold(store, false)
+    }
+
+    /// Opens it to work with it beside other nodes that opened it in this way. New keys are made,
+    /// each under a name of its own; nothing that is there is changed, so that two nodes may make a
+    /// key with the same number for a tenant and month, and both are good. Refused while somebody
+    /// has it for himself.
+    pub fn open_shared(store: &Path) -> Result<Self, WrappingError> {
+        Self::hold(store, true)
+    }
+
+    fn hold(store: &Path, shared: bool) -> Result<Self, WrappingError> {
         // First the master key: a folder that is no key store is left as it is.
         Masters::load(store)?;
         let folder = store.join(FOLDER);
         durable::make_folder(&folder).map_err(WrappingError::file(&folder))?;
-        let lock = lock(&folder)?;
+        let lock = lock(&folder, shared)?;
         // Again: it may have been changed by the one who held the lock.
         let masters = Masters::load(store)?;
-        Ok(Self::new(store, folder, masters, Some(lock)))
+        Ok(Self { shared, ..Self::new(store, folder, masters, Some(lock)) })
     }
 
     /// Opens it for reading: keys that are there unwrap, none is made. A node may be at work.
@@ -71,7 +85,8 @@ impl WrappingFolder {
     }
 
     fn new(store: &Path, folder: PathBuf, masters: Masters, lock: Option<Lock>) -> Self {
-        Self { store: store.to_owned(), folder, masters, known: Mutex::default(), lock }
+        let (store, known) = (store.to_owned(), Mutex::default());
+        Self { store, folder, masters, known, lock, shared: false }
     }
 
     /// The key store.
@@ -137,7 +152,7 @@ impl WrappingFolder {
     /// overwritten the sealed key may still be found there; it opens with the master key alone, so
     /// rotating the master key and retiring the old one closes that way as well.
     pub fn destroy(&self, id: &KeyId, at: Timestamp) -> Result<(), WrappingError> {
-        self.writable()?;
+        self.alone()?;
         let (key, note) = (place(&self.folder, id, KEY), place(&self.folder, id, DESTROYED));
         if !note.exists() {
             if !key.exists() {
@@ -203,7 +218,19 @@ impl WrappingFolder {
             durable::make_folder(folder).map_err(|error| unavailable(&error))?;
         }
         let file = sealed::to_file(&self.masters.present, id, key).map_err(cipher)?;
-        durable::write(&path, &file).map_err(|error| unavailable(&error))
+        let written = match self.shared {
+            true => durable::write_beside_others(&path, &file),
+            false => durable::write(&path, &file),
+        };
+        written.map_err(|error| unavailable(&error))
+    }
+
+    /// What changes or ends a key is for whoever has the folder for himself.
+    fn alone(&self) -> Result<(), KeyError> {
+        self.writable()?;
+        (!self.shared).then_some(()).ok_or_else(|| {
+            KeyError::Unavailable("opened beside other nodes, and a key would end".to_owned())
+        })
     }
 
     fn writable(&self) -> Result<(), KeyError> {
@@ -352,14 +379,16 @@ impl Drop for Lock {
     }
 }
 
-/// Takes the lock of the folder.
-fn lock(folder: &Path) -> Result<Lock, WrappingError> {
+/// Takes the lock of the folder, beside others who share it or alone.
+fn lock(folder: &Path, shared: bool) -> Result<Lock, WrappingError> {
     use std::os::unix::fs::OpenOptionsExt;
     let path = folder.join(LOCK);
     let mut options = File::options();
-    options.create(true).truncate(false).write(true).mode(0o600);
+    // To share a lock, some file systems want a file that can be read.
+    options.create(true).truncate(false).read(true).write(true).mode(0o600);
     let file = options.open(&path).map_err(WrappingError::file(&path))?;
-    match file.try_lock() {
+    let locked = if shared { file.try_lock_shared() } else { file.try_lock() };
+    match locked {
         Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(WrappingError::InUse),
         Err(TryLockError::Error(error)) => Err(WrappingError::File { path, error }),

@@ -549,3 +549,42 @@ proptest! {
         prop_assert!(backup::unseal(&octets, PHRASE).is_err());
     }
 }
+
+/// Nodes share a key store: each makes keys beside the other, each opens what the other wrapped, and
+/// nothing that ends or changes a key is done meanwhile.
+#[test]
+fn nodes_share_a_key_store() {
+    let dir = tempdir().expect("a folder");
+    MasterKey::create(&dir.path().join(MASTER_KEY)).expect("a key");
+    let nodes = [0, 1].map(|_| WrappingFolder::open_shared(dir.path()).expect("opens"));
+    assert!(matches!(WrappingFolder::open(dir.path()), Err(WrappingError::InUse)));
+    let at = "2026-11-23T08:00:00Z".parse().expect("an instant");
+    let tenants: Vec<Tenant> =
+        (0..20).map(|n| Tenant::parse(&format!("ags:057660{n:02}")).expect("a tenant")).collect();
+    let wrapped: Vec<_> = std::thread::scope(|threads| {
+        let run = |node: &'static str, folder| {
+            let tenants = &tenants;
+            threads.spawn(move || {
+                let wrap = |tenant| {
+                    WrappingFolder::wrap(folder, tenant, at, node.as_bytes(), &[7; 32])
+                        .expect("wraps")
+                };
+                tenants.iter().map(wrap).map(|(id, key)| (node, id, key)).collect::<Vec<_>>()
+            })
+        };
+        let both = [run("a", &nodes[0]), run("b", &nodes[1])];
+        both.into_iter().flat_map(|run| run.join().expect("no panic")).collect()
+    });
+    for (node, id, key) in &wrapped {
+        for folder in &nodes {
+            let mut opened = [0; 32];
+            folder.unwrap(id, node.as_bytes(), key, &mut opened).expect("opens");
+            assert_eq!(opened, [7; 32]);
+        }
+    }
+    assert!(nodes[0].destroy(&wrapped[0].1, at).is_err(), "another node may be using it");
+    drop(nodes);
+    let alone = WrappingFolder::open(dir.path()).expect("opens");
+    assert!(alone.inventory().expect("reads").iter().all(|file| file.fault.is_none()));
+    assert!(matches!(WrappingFolder::open_shared(dir.path()), Err(WrappingError::InUse)));
+}

@@ -3,5 +3,6 @@
 pub mod digest;
 pub mod envelope;
 pub mod multipart;
+pub mod notice;
 pub mod problem;
 pub mod status;

@@ -7,6 +7,7 @@ use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::identity::{HubId, MessageType, MessageUuid, ServiceUri, TransportId};
 use amtsbote_domain::message::Part;
+use amtsbote_domain::notice::About;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{Delivery, Entry, InboxPage as StoredPage};
 use amtsbote_domain::state::{ClearingCause, State, WaitingFor};
@@ -58,6 +59,9 @@ pub struct MessageStatus {
     pub attempts: u32,
     /// Payload first, then attachments.
     pub parts: Vec<Part>,
+    /// For a notice: which message it is about, and what it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
     /// Where to go from here.
     pub links: MessageLinks,
 }
@@ -96,6 +100,7 @@ impl MessageStatus {
             due: delivery.due,
             attempts: delivery.attempts,
             parts: record.parts.clone(),
+            about: record.about.as_deref().cloned(),
             links: MessageLinks {
                 receipt: format!("{this}/receipt"),
                 cancel: format!("{this}/cancel"),
@@ -181,6 +186,9 @@ pub struct InboxEntry {
     /// Others with the same business id that were accepted before: this may be a re-send.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub same_business_id: Vec<HubId>,
+    /// For a notice: which message it is about, and what it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
 }
 
 impl InboxEntry {
@@ -204,6 +212,7 @@ impl InboxEntry {
             envelope_sha256: record.envelope_sha256,
             parts: record.parts.clone(),
             same_business_id: record.same_business_id.clone(),
+            about: record.about.as_deref().cloned(),
         }
     }
 }
@@ -344,6 +353,7 @@ mod tests {
             applied: vec![],
             under_grace: vec![],
             same_business_id: vec![],
+            about: None,
         };
         Delivery {
             channel: record.channel.clone(),

@@ -37,6 +37,7 @@ pub(super) async fn input(world: &World) -> Result<String> {
         acts.to_owned(),
         format!("{case}/take"),
         format!("{case}/note"),
+        format!("/ops/v1/messages/{id}/export"),
         judged.clone(),
         format!("{approval}/{proposal}/deny"),
     ];
@@ -196,6 +197,7 @@ pub(super) async fn strangers(world: &World) -> Result<String> {
         (Method::POST, format!("/ops/v1/clearing/{NONE}/take")),
         (Method::POST, format!("/ops/v1/clearing/{NONE}/release")),
         (Method::POST, format!("/ops/v1/clearing/{NONE}/note")),
+        (Method::POST, format!("/ops/v1/messages/{NONE}/export")),
         (Method::GET, "/ops/v1/approvals".to_owned()),
         (Method::GET, format!("/ops/v1/approvals/{NONE}")),
         (Method::POST, format!("/ops/v1/approvals/{NONE}/grant")),

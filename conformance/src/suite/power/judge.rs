@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use super::disk::Image;
 use super::load::{self, Known};
 use super::replay::Spoken;
-use crate::history::{self, Collected, Seen, Sent, Tally};
+use crate::history::{self, Content, Handed, Seen, Sent, Tally};
 use crate::node::{Folder, Node};
 use crate::operations::Operator;
 use crate::shipped::Shipped;
@@ -71,8 +71,8 @@ impl Case<'_> {
 
     async fn look(&self, folder: &Folder, node: &Node, verdict: &mut Verdict) -> Result<()> {
         let listed = Operator::load(folder.path(), &node.operations)?.everything().await?;
-        let (sent, collected) = self.history();
-        match history::check(&sent, &collected, &listed) {
+        let (sent, handed) = self.history();
+        match history::check(&sent, &handed, &listed) {
             Ok(tally) => verdict.tally = Some(tally),
             Err(mut breaches) => {
                 let count = breaches.len();
@@ -98,25 +98,30 @@ impl Case<'_> {
     }
 
     /// The history as it had been told before the cut; the rest is unknown.
-    fn history(&self) -> (Vec<Sent>, Vec<Collected>) {
+    fn history(&self) -> (Vec<Sent>, Vec<Handed>) {
         let sent = self.known.messages.iter().map(|message| Sent {
+            author: message.author_party.clone(),
             transport_id: message.transport_id.clone(),
-            payload: message.payload.clone(),
+            content: Content::of(&[message.payload]),
+            relayed: false,
+            cancelled: false,
             seen: match self.knew(message.promise.at) {
                 true => Seen::Accepted {
                     hub_id: message.promise.hub_id.clone(),
-                    receipts: vec![message.promise.receipt.clone()],
+                    receipts: vec![load::digest(&message.promise.receipt)],
                 },
                 false => Seen::Unknown,
             },
         });
         let taken = self.known.taken.iter().filter(|taken| self.knew(taken.fetched));
-        let collected = taken.map(|taken| Collected {
+        let handed = taken.map(|taken| Handed {
             hub_id: taken.hub_id.clone(),
-            payload: taken.payload.clone(),
+            payload: taken.payload,
+            attachments: None,
+            flagged: false,
             acknowledged: taken.acknowledged.is_some_and(|at| self.knew(at)),
         });
-        (sent.collect(), collected.collect())
+        (sent.collect(), handed.collect())
     }
 
     /// Some promised messages, the last promised one among them, large ones first.
@@ -138,7 +143,7 @@ async fn fetched(towns: &[Town], message: &load::Message) -> Result<()> {
     let hub_id = &message.promise.hub_id;
     let reader = &towns[(message.author + 1) % towns.len()];
     let octets = load::fetch(reader, hub_id).await?;
-    let digest = load::digest(&octets).to_string();
+    let digest = load::digest(&octets);
     (digest == message.payload).then_some(()).with_context(|| format!("{hub_id}: other octets"))
 }
 

@@ -30,11 +30,13 @@ const LARGE: usize = 100 * 1024;
 /// A message and what its sender was told.
 pub(super) struct Message {
     pub(super) transport_id: String,
-    /// SHA-256, hexadecimal.
-    pub(super) payload: String,
+    /// SHA-256.
+    pub(super) payload: Digest,
     pub(super) large: bool,
     /// Number of the town that sent it.
     pub(super) author: usize,
+    /// Its party.
+    pub(super) author_party: String,
     /// The octets, for a repeat.
     pub(super) wired: Wired,
     pub(super) promise: Promise,
@@ -51,8 +53,8 @@ pub(super) struct Promise {
 /// A message that a reader fetched.
 pub(super) struct Taken {
     pub(super) hub_id: String,
-    /// SHA-256 of what came, hexadecimal.
-    pub(super) payload: String,
+    /// SHA-256 of what came.
+    pub(super) payload: Digest,
     /// When the reader had it.
     pub(super) fetched: i64,
     /// When the reader knew that its acknowledgement counts.
@@ -109,9 +111,11 @@ async fn send(towns: Arc<Vec<Town>>, author: usize, known: Shared) -> Result<()>
         let Answer::Accepted { hub_id, receipt, repeated: false } = answered else {
             bail!("{transport_id}: a good message was not accepted: {answered:?}")
         };
-        let payload = digest(&wired.parts[0].2).to_string();
+        let payload = digest(&wired.parts[0].2);
+        let author_party = towns[author].party.to_string();
         let promise = Promise { hub_id, receipt, at };
-        let message = Message { transport_id, payload, large, author, wired, promise };
+        let message =
+            Message { transport_id, payload, large, author, author_party, wired, promise };
         known.lock().expect("no client panics").messages.push(message);
     }
     Ok(())
@@ -137,7 +141,7 @@ async fn read(
                 0 => Some(acknowledge(town, &hub_id, digest).await?),
                 _ => None,
             };
-            let taken = Taken { hub_id, payload: digest.to_string(), fetched, acknowledged };
+            let taken = Taken { hub_id, payload: digest, fetched, acknowledged };
             known.lock().expect("no client panics").taken.push(taken);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -7,15 +7,16 @@ use amtsbote_store::{OpenError, VerifyError};
 
 use crate::outcome::Failure;
 
-/// The keys that the database needs, as it was asked. Where that cannot be known, no master key is
+/// The keys that the database needs, as it was asked; `there` is whether there is one. Where that cannot be known, no master key is
 /// changed or removed: it could be the only one that opens them.
 pub(super) fn named(
     data: &Path,
+    there: bool,
     named: Result<Vec<KeyId>, VerifyError>,
 ) -> Result<Vec<KeyId>, Failure> {
     let shown = data.display();
     match named {
-        Ok(_) if !amtsbote_store::has_store(data) => Err(Failure::not_now(
+        Ok(_) if !there => Err(Failure::not_now(
             format!(
                 "In {shown} liegt keine Datenbank; welche Schlüssel sie braucht, ist nicht bekannt. \
                  Nichts geändert. Den Ordner der Daten nennen (--data-dir) oder den Knoten zuerst \
@@ -61,12 +62,12 @@ mod tests {
     #[test]
     fn a_database_whose_keys_are_not_known_stops_a_rotation() {
         let dir = tempfile::tempdir().expect("a folder");
-        let refused = named(dir.path(), amtsbote_store::named_keys(dir.path()));
+        let refused = named(dir.path(), false, amtsbote_store::named_keys(dir.path()));
         let refused = refused.expect_err("there is none");
         assert_eq!(refused.exit, Exit::NotNow);
         assert!(refused.text(Language::De).contains("--data-dir"));
         let old = VerifyError::Open(OpenError::OlderSchema { found: 1, known: 2 });
-        let refused = named(dir.path(), Err(old)).expect_err("it has its own");
+        let refused = named(dir.path(), true, Err(old)).expect_err("it has its own");
         assert_eq!(refused.exit, Exit::NotNow);
         for (language, text) in [
             (Language::De, "einmal starten"),
@@ -75,6 +76,6 @@ mod tests {
             assert!(refused.text(language).contains(text), "{refused:?}");
         }
         let torn = VerifyError::Store("torn".to_owned());
-        assert!(named(dir.path(), Err(torn)).is_err());
+        assert!(named(dir.path(), true, Err(torn)).is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! `delivery.toml`, right and wrong.
 
 use super::*;
+use amtsbote_domain::delivery::alternative::{Alternative, When};
+use amtsbote_domain::directory::Channel;
 use amtsbote_domain::identity::ServiceUri;
 use amtsbote_domain::text::Language;
 
@@ -44,6 +46,25 @@ old = "ags:05766000"
 new = "ags:05766044"
 from = 2026-07-01
 note = "Eingemeindung"
+
+[[rule]]
+service = "urn:example:residents"
+lane = "urgent"
+in_order = true
+[[rule.alternative]]
+via = "peer:gateway"
+out_longer_s = 600
+failed_more = 5
+[[rule.alternative]]
+via = "inbox"
+maintenance_over_end = true
+
+[[lane]]
+name = "urgent"
+weight = 8
+[[lane]]
+name = "rest"
+weight = 1
 "#;
 
 fn source(text: &str) -> Source {
@@ -86,6 +107,24 @@ fn every_part_of_the_file_comes_into_force() {
     assert_eq!(until("2026-05-15T04:00:00Z"), None);
     assert_eq!(rules.traffic.of("gateway").1, "default");
 
+    let (name, policy) = treated("urn:example:residents", "ags:05770032");
+    assert_eq!((name.as_str(), policy.in_order), ("test.toml:42", true));
+    assert_eq!(policy.lane.map(|lane| lane.to_string()).as_deref(), Some("urgent"));
+    let ways: Vec<_> = policy.alternatives.iter().cloned().collect();
+    let gateway = When {
+        open_longer: Some(Duration::from_secs(600)),
+        failed_more: Some(5),
+        maintenance_over_end: false,
+    };
+    let way = |channel, when| Alternative { channel, when };
+    let over_end = When { maintenance_over_end: true, ..When::default() };
+    assert_eq!(
+        ways,
+        [way(Channel::Peer("gateway".to_owned()), gateway), way(Channel::Inbox, over_end)]
+    );
+    let lanes: Vec<_> = rules.lanes.iter().map(|(name, weight)| (name.as_str(), weight)).collect();
+    assert_eq!(lanes, [("urgent", 8), ("rest", 1)]);
+
     assert!(rules.calendar.christmas_eve && !rules.calendar.new_years_eve);
     assert_eq!(rules.calendar.closed.len(), 1);
     let merged = rules.successors.iter().next().expect("one");
@@ -124,6 +163,19 @@ fn defaults_of_the_node_work() {
 }
 
 #[test]
+fn a_notice_comes_before_the_end() {
+    let rules = |text: &str| read_text(text).map(|rules| rules.policies);
+    let text = "[default]\nnotice_before_hours = 24\n[[rule]]\nservice = \"urn:example:a\"\nnotice_before_hours = 2\n";
+    let policies = rules(text).expect("it is right");
+    let notices: Vec<_> = policies.all().map(|policy| policy.notice).collect();
+    let hours = |hours: u64| Some(Duration::from_secs(hours * 3_600));
+    assert_eq!(notices, [hours(2), hours(24)]);
+    let late = rules("[default]\ntime_to_live_hours = 2\nnotice_before_hours = 2\n");
+    let failure = late.expect_err("it would go out with the receipt");
+    assert!(failure.text(Language::En).contains("shorter"), "{failure:?}");
+}
+
+#[test]
 fn what_is_wrong_is_refused_at_its_line() {
     for (wrong, right, said) in [
         (
@@ -149,6 +201,22 @@ fn what_is_wrong_is_refused_at_its_line() {
         ),
         ("closed = [2027-02-08T00:00:00]", "closed = [2027-02-08]", "line 34: a day belongs here"),
         ("new = \"ags:05766000\"", "new = \"ags:05766044\"", "lead in a circle"),
+        (
+            "lane = \"urgnt\"",
+            "lane = \"urgent\"",
+            "line 44: there is no lane \"urgnt\"; there are urgent, rest",
+        ),
+        ("weight = 0", "weight = 8", "the weight of a lane is 1 to 1000"),
+        ("name = \"rest\"", "name = \"urgent\"", "a lane is listed twice"),
+        ("name = \"Rest\"", "name = \"rest\"", "a lane's name is 1 to 32"),
+        ("via = \"gateway\"", "via = \"peer:gateway\"", "line 47: via is \"inbox\" or"),
+        (
+            "via = \"peer:gatway\"",
+            "via = \"peer:gateway\"",
+            "line 47: there is no [[peer]] \"gatway\" in amtsbote.toml; did you mean \"peer:gateway\"?",
+        ),
+        ("", "maintenance_over_end = true", "line 50: an alternative way needs a condition"),
+        ("via = \"inbox\"", "via = \"peer:gateway\"", "a way is listed twice"),
         ("to = \"a*gs\"", "to = \"ags:05766*\"", "line 8: a pattern is"),
     ] {
         assert!(FILE.contains(right), "{right}");

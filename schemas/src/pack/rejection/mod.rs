@@ -124,6 +124,11 @@ pub(super) struct Rejecting {
 }
 
 impl PackSet {
+    /// Whether the pack for this version of a standard defines a rejection.
+    pub fn has_rejection(&self, standard: &str, version: &str) -> bool {
+        self.pack_of(standard, version).is_some_and(|pack| pack.rejection.is_some())
+    }
+
     /// The rejection of a message in the author's own version of the standard, from the template
     /// of the pack that recognised it.
     ///

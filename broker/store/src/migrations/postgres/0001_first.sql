@@ -73,10 +73,16 @@ CREATE TABLE delivery (
     holder        BIGINT REFERENCES node_life (life),
     channel       TEXT COLLATE "C",
     by_hand       BIGINT NOT NULL DEFAULT 0,
-    cause         TEXT COLLATE "C"
+    cause         TEXT COLLATE "C",
+    lane          TEXT COLLATE "C" NOT NULL DEFAULT '',
+    conversation  TEXT COLLATE "C",
+    queue         TEXT COLLATE "C"
 );
 CREATE INDEX delivery_inbox ON delivery (inbox, seq, due, ends) WHERE inbox IS NOT NULL;
-CREATE INDEX delivery_ready ON delivery (peer, ready, seq) WHERE ready IS NOT NULL;
+CREATE INDEX delivery_ready ON delivery (peer, lane, ready, seq) WHERE ready IS NOT NULL;
+CREATE INDEX delivery_queue ON delivery (queue, seq) WHERE queue IS NOT NULL;
+CREATE UNIQUE INDEX delivery_going ON delivery (conversation)
+    WHERE conversation IS NOT NULL AND (ready IS NOT NULL OR lease_until IS NOT NULL);
 CREATE INDEX delivery_ends ON delivery (ends) WHERE ends IS NOT NULL;
 CREATE INDEX delivery_open ON delivery (lease_until) WHERE open_attempt = 1;
 CREATE INDEX delivery_leased ON delivery (holder) WHERE lease_until IS NOT NULL;
@@ -130,7 +136,7 @@ CREATE TABLE node (
     PRIMARY KEY (level, idx)
 );
 
--- The sequencer: whoever writes has locked its one row (or, before there is one, the table).
+-- The sequencer: whoever writes has locked its one row (or, before there is one, a lock of the server).
 CREATE TABLE log_head (
     one  BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
     size BIGINT NOT NULL,
@@ -184,3 +190,13 @@ CREATE TABLE proposal_target (
     PRIMARY KEY (proposal, n)
 );
 CREATE INDEX proposal_target_open ON proposal_target (proposal, n) WHERE decided IS NULL;
+
+CREATE TABLE notice (
+    message BIGINT NOT NULL REFERENCES message (seq),
+    kind    TEXT COLLATE "C" NOT NULL,
+    due     BIGINT,
+    leaf    BIGINT REFERENCES leaf (idx),
+    made    BIGINT REFERENCES message (seq),
+    PRIMARY KEY (message, kind)
+);
+CREATE INDEX notice_due ON notice (due, message) WHERE due IS NOT NULL;

@@ -1,6 +1,7 @@
 //! The store on PostgreSQL: the whole contract, and what only several nodes can get wrong.
 
 mod commits;
+mod moving;
 mod plans;
 mod proxy;
 mod server;
@@ -15,11 +16,11 @@ use amtsbote_domain::identity::HubId;
 
 use super::{log_key, options};
 use crate::contract::{ManualClock, Subject};
-use crate::files::path_in;
 use crate::options::Database;
+use crate::parts::folder::path_in;
 use crate::{PostgresOptions, SqliteStore, StoreOptions};
 
-use server::{Server, shared};
+pub(super) use server::{Server, shared};
 
 /// The database of a test, named after its folder.
 fn database(dir: &Path) -> String {
@@ -28,7 +29,12 @@ fn database(dir: &Path) -> String {
 }
 
 /// A node on a database. Its own folder, and the one that it shares, lie in the folder of the test.
-fn node(server: &Server, dir: &Path, name: &str, clock: Arc<ManualClock>) -> StoreOptions {
+pub(super) fn node(
+    server: &Server,
+    dir: &Path,
+    name: &str,
+    clock: Arc<ManualClock>,
+) -> StoreOptions {
     server.database(&database(dir));
     let postgres = server.options(&database(dir), name, &dir.join("shared"));
     let mut options = options(&dir.join(name), clock);

@@ -7,7 +7,10 @@ use crate::SqliteStore;
 use crate::clearing::proposals::{COLUMNS, GOING_ON};
 use crate::contract::{Draft, ManualClock};
 use crate::naming::{IN_STATE, RECORD};
-use crate::operation::lease::{DUE, NEXT_PEER};
+use crate::notices;
+use crate::operation::detour::WAITING_FOR;
+use crate::operation::lease::{DUE, NEXT_LANE, NEXT_PEER};
+use crate::operation::order::{BEHIND, FIRST, GOING};
 use crate::operation::sweep::{EXPIRED, LEFT_OPEN, LOST};
 use crate::reader::{INBOX, UNCERTAIN};
 use crate::rows::DELIVERY;
@@ -25,7 +28,12 @@ async fn hot_questions_use_their_index() {
         // The page is sorted, not the table.
         (with_record(UNCERTAIN), "delivery_uncertain", true),
         (NEXT_PEER.to_owned(), "delivery_ready", false),
+        (NEXT_LANE.to_owned(), "delivery_ready", false),
         (DUE.to_owned(), "delivery_ready", false),
+        (with_record(WAITING_FOR), "delivery_ready", false),
+        (FIRST.to_owned(), "delivery_queue", false),
+        (BEHIND.to_owned(), "delivery_queue", false),
+        (GOING.to_owned(), "delivery_going", false),
         (LOST.to_owned(), "delivery_open", false),
         (EXPIRED.to_owned(), "delivery_ends", false),
         // Once, when a node starts.
@@ -33,6 +41,7 @@ async fn hot_questions_use_their_index() {
         (IN_STATE.to_owned(), "delivery_word", false),
         (RECORD.to_owned(), "message_pkey", false),
         (format!("{COLUMNS} {GOING_ON}"), "proposal_going_on", false),
+        (notices::DUE.to_owned(), "notice_due", false),
     ];
     for (question, index, sorts) in questions {
         let question = translated(&question);

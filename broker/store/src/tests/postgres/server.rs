@@ -28,7 +28,7 @@ const KEEPER: &str = r#"
 "#;
 
 /// A server.
-pub(super) struct Server {
+pub(in crate::tests) struct Server {
     folder: PathBuf,
     port: u16,
     /// Removes the folder at its end.
@@ -38,7 +38,7 @@ pub(super) struct Server {
 }
 
 /// The one that all tests share which do no harm to it.
-pub(super) fn shared() -> &'static Server {
+pub(in crate::tests) fn shared() -> &'static Server {
     static SHARED: OnceLock<Server> = OnceLock::new();
     SHARED.get_or_init(|| Server::start(true))
 }

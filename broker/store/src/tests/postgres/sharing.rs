@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::{database, node, node_at, shared};
 use crate::contract::{Draft, ManualClock, PAYLOAD_CID, octets, read_part, state_of, take_in};
-use crate::options::Database;
+use crate::options::{Database, LargeParts};
 use crate::tests::{checked, log_key};
 use crate::writer::{Fault, Faults};
 use crate::{OpenError, SqliteStore};
@@ -280,7 +280,8 @@ async fn the_clock_of_the_database_counts() {
     let (database, dir) = (database(dir.path()), dir.path().to_owned());
     let report = tokio::task::spawn_blocking(move || {
         let server = shared().options(&database, "auditor", &dir.join("shared"));
-        crate::verify_server(&server, &dir.join("a"), log_key().verifier(), None)
+        let server = Database::Postgres(Box::new(server));
+        crate::verify_at(&server, &LargeParts::Folder, &dir.join("a"), log_key().verifier(), None)
     });
     let report = report.await.expect("no panic").expect("can be checked");
     assert!(report.holds(), "{report:?}");
@@ -314,7 +315,7 @@ async fn another_payload_folder_is_refused() {
     let elsewhere = dir.path().join("elsewhere");
     let server = shared().options(&database(dir.path()), "b", &elsewhere);
     let refused = SqliteStore::open(node_at(dir.path(), "b", server)).err().expect("is refused");
-    assert!(refused.to_string().contains("payload folder"), "{refused}");
+    assert!(refused.to_string().contains("folder for parts"), "{refused}");
     let large = Draft { payload: octets(1, 100_000), ..Draft::inbox(1) };
     large.accepted(&a).await;
     assert_eq!(read_part(&a, &large.hub_id(), PAYLOAD_CID).await.expect("reads"), large.payload);

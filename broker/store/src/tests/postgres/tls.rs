@@ -8,7 +8,9 @@ use super::server::{Server, shared};
 use super::{database, node_at};
 use crate::contract::Draft;
 use crate::tests::checked;
-use crate::{OpenError, PostgresOptions, SqliteStore};
+use crate::{
+    Database, OpenError, PostgresOptions, ServerAddress, ServerFault, SqliteStore, VerifyError,
+};
 
 const PASSWORD: &str = "canary-of-the-password";
 
@@ -28,13 +30,16 @@ async fn the_server_is_known_before_the_password_is_said() {
     let dir = tempdir().expect("a folder");
     let server = tokio::task::block_in_place(|| Server::with_tls(PASSWORD));
     let authority = server.certificate();
-    for refused in [
+    for (refused, fault) in [
         // Nobody vouches for it; the password is wrong.
-        open(dir.path(), &server, None, PASSWORD).err(),
-        open(dir.path(), &server, Some(&authority), "canary-of-another").err(),
+        (open(dir.path(), &server, None, PASSWORD).err(), ServerFault::Tls),
+        (
+            open(dir.path(), &server, Some(&authority), "canary-of-another").err(),
+            ServerFault::Login,
+        ),
     ] {
         let refused = refused.expect("is refused");
-        assert!(matches!(refused, OpenError::Database(_)), "{refused}");
+        assert!(matches!(&refused, OpenError::Server(told) if *told == fault), "{refused}");
         assert!(!refused.to_string().contains("canary"), "{refused}");
     }
     let store = open(dir.path(), &server, Some(&authority), PASSWORD).expect("opens");
@@ -50,5 +55,54 @@ fn a_server_without_tls_is_refused() {
     let dir = tempdir().expect("a folder");
     shared().database(&database(dir.path()));
     let refused = open(dir.path(), shared(), None, PASSWORD).err().expect("is refused");
-    assert!(matches!(refused, OpenError::Database(_)), "{refused}");
+    assert!(matches!(refused, OpenError::Server(ServerFault::Tls)), "{refused}");
+}
+
+/// What is wrong with a server is told as what it is, and nothing is begun on it.
+#[test]
+fn a_server_that_will_not_do_is_told_from_others() {
+    let dir = tempdir().expect("a folder");
+    let own = database(dir.path());
+    let [foreign, poor] = ["foreign", "poor"].map(|name| format!("{own}{name}"));
+    for name in [&own, &foreign, &poor] {
+        shared().database(name);
+    }
+    shared().sql(&foreign, "CREATE TABLE t (a int)");
+    shared().sql(
+        &poor,
+        &format!("CREATE ROLE \"{poor}\" LOGIN; REVOKE ALL ON SCHEMA public FROM PUBLIC"),
+    );
+    let at = |user: &str, port: u16, name: &str| {
+        let hosts = vec![("127.0.0.1".to_owned(), port)];
+        let (database, user) = (name.to_owned(), user.to_owned());
+        let address = ServerAddress { hosts, database, user, tls: false, authority: None };
+        PostgresOptions::at(&address, "one", dir.path().join("parts")).expect("an address")
+    };
+    let port = shared().port();
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let nobody = free.local_addr().expect("a port").port();
+    drop(free);
+    for (server, wanted) in [
+        (at("hub", nobody, &own), ServerFault::Away("connection refused".to_owned())),
+        (at("hub", port, &format!("{own}x")), ServerFault::NoDatabase),
+        (at("hub", port, &foreign), ServerFault::Foreign),
+        (at(&poor, port, &poor), ServerFault::Rights),
+    ] {
+        let refused = SqliteStore::open(node_at(dir.path(), "one", server)).err();
+        let refused = refused.expect("is refused");
+        let told = matches!(&refused, OpenError::Server(told) if *told == wanted);
+        assert!(told, "{refused} is not {wanted}");
+        assert!(!dir.path().join("parts").exists(), "{wanted}");
+    }
+    // For those who only read, an empty database is no store.
+    let empty = Database::Postgres(Box::new(at("hub", port, &own))).named_keys(dir.path());
+    let VerifyError::Open(OpenError::Server(fault)) = empty.expect_err("is refused") else {
+        panic!("told as something else")
+    };
+    assert_eq!(fault, ServerFault::Empty);
+    SqliteStore::open(node_at(dir.path(), "one", at("hub", port, &own))).expect("opens");
+    let facts = Database::Postgres(Box::new(at("hub", port, &own))).server_facts();
+    let facts = facts.expect("says").expect("a server");
+    assert_eq!((facts.off.as_slice(), facts.standby), (&[][..], false), "{facts:?}");
+    assert_eq!(facts.nodes, ["one"]);
 }

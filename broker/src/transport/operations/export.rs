@@ -1,0 +1,144 @@
+//! Opening a message: its octets, with everything that is known about it, for a person who says why.
+//!
+//! The one way in which an operator sees content. Who opens what and why is evidence before the first
+//! octet leaves (P5, P6); content that is encrypted for its Reader leaves as it came.
+
+use std::sync::Arc;
+
+use amtsbote_archive::dossier::MAX_DOSSIER;
+use amtsbote_domain::clearing::Reason;
+use amtsbote_domain::evidence::Evidence;
+use amtsbote_domain::fault::{Code, Fault};
+use amtsbote_domain::identity::HubId;
+use amtsbote_domain::ports::StoreError;
+use amtsbote_wire::native::multipart::{PartHeaders, TransferEncoding, Writer};
+use amtsbote_wire::native::status::{MessageStatus, TimelineEntry};
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::view;
+use crate::config::Operator;
+use crate::hub::Hub;
+use crate::transport::octets::{self, unreadable};
+use crate::transport::refusal::{Named, Refusal, Told};
+
+/// What operators do here, as evidence calls it.
+const ACT: &str = "message export";
+
+/// Why it is opened.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Words {
+    reason: Option<Reason>,
+}
+
+/// `POST /ops/v1/messages/{id}/export`: `multipart/related` of the document `export` (status, record,
+/// timeline, receipt of the acceptance, dossier with the signed envelope) and the parts as they came
+/// in, called `part-1` and so on in the order of the record.
+///
+/// Every part is read against size and digest taken at the door (P4): one that was changed is refused,
+/// or breaks the answer off before its last octets.
+pub(super) async fn export(
+    State(hub): State<Arc<Hub>>,
+    Extension(operator): Extension<Operator>,
+    Named(id): Named<String>,
+    Told(words): Told<Words>,
+) -> Result<Response, Refusal> {
+    let Some(reason) = words.reason else {
+        return Err(Fault::new(Code::MalformedRequest).at("reason").into());
+    };
+    let hub_id = one(&hub, &operator, &id).await?;
+    opened(&hub, &operator, &hub_id, reason).await?;
+    let document = document(&hub, &hub_id).await?;
+    let parts = hub.store.delivery(&hub_id).await?.record.parts;
+
+    let head = |content_id: String, content_type: &str| PartHeaders {
+        content_id,
+        content_type: content_type.to_owned(),
+        transfer_encoding: TransferEncoding::Binary,
+    };
+    let mut framed = vec![(head("export".to_owned(), "application/json"), document.len() as u64)];
+    framed.extend(parts.iter().enumerate().map(|(number, part)| {
+        (head(format!("part-{}", number + 1), "application/octet-stream"), part.size)
+    }));
+    let boundary = format!("amtsbote-{}", uuid::Uuid::new_v4().simple());
+    let writer = Writer::new(&boundary, &framed)
+        .map_err(|error| StoreError::Corrupt(format!("cannot be framed: {error}")))?;
+
+    let mut heads = writer.heads().iter().map(|head| Bytes::copy_from_slice(head));
+    let first = stream::iter(heads.next().into_iter().chain([document.into()]).map(Ok));
+    let mut body = first.boxed();
+    for (head, part) in heads.zip(&parts) {
+        let reader = hub.store.open_part(&hub_id, &part.cid).await?;
+        // The first piece is read here: of small parts it is known now that they are good.
+        let piece = octets::stream(reader, 0, part.size, part.size).await.map_err(unreadable)?;
+        body = body.chain(stream::iter([Ok(head)])).chain(piece).boxed();
+    }
+    let body = body.chain(stream::iter([Ok(Bytes::copy_from_slice(writer.tail()))]));
+    let length = writer.content_length();
+    let headers = [
+        (header::CONTENT_TYPE, writer.content_type().to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+    ];
+    Ok((StatusCode::OK, headers, Body::from_stream(body)).into_response())
+}
+
+/// The message that is meant. That none or several were found is on record as well.
+async fn one(hub: &Hub, operator: &Operator, id: &str) -> Result<HubId, Refusal> {
+    match hub.store.find(id).await?.as_slice() {
+        [hub_id] => Ok(hub_id.clone()),
+        found => {
+            super::note(hub, operator, ACT, None).await?;
+            // Several messages under one id: the hub's id says which.
+            let code = if found.is_empty() { Code::NotFound } else { Code::StateForbids };
+            Err(code.into())
+        }
+    }
+}
+
+/// Durable before anything leaves.
+async fn opened(
+    hub: &Hub,
+    operator: &Operator,
+    hub_id: &HubId,
+    reason: Reason,
+) -> Result<(), StoreError> {
+    tracing::info!(operator = operator.name, act = ACT, %hub_id);
+    let record = Evidence::Operator {
+        certificate: operator.certificate.fingerprint,
+        name: Some(operator.name.clone()),
+        act: ACT.to_owned(),
+        hub_id: Some(hub_id.clone()),
+        reason: Some(reason),
+    };
+    hub.store.record(record).await.map(|_| ())
+}
+
+/// Everything but the parts. Its timeline holds this very act.
+async fn document(hub: &Hub, hub_id: &HubId) -> Result<Vec<u8>, Refusal> {
+    let delivery = hub.store.delivery(hub_id).await?;
+    let timeline = hub.store.timeline(hub_id).await?;
+    let timeline: Vec<_> = timeline.iter().map(TimelineEntry::new).collect();
+    let text = |octets: Vec<u8>| {
+        String::from_utf8(octets).map_err(|error| StoreError::Corrupt(error.to_string()))
+    };
+    let receipt = text(hub.store.receipt(hub_id, "accepted").await?)?;
+    let dossier = text(view::dossier_of(hub, hub_id).await?)?;
+    let document = json!({
+        "schema_version": 1, "id": hub_id, "status": MessageStatus::new(&delivery),
+        "record": delivery.record, "timeline": timeline, "receipt": receipt, "dossier": dossier,
+    });
+    let octets = serde_json::to_vec(&document).expect("the document can be written");
+    // A reader takes as much as a dossier may have, once for the dossier and once for the rest.
+    match octets.len() <= 2 * MAX_DOSSIER {
+        true => Ok(octets),
+        false => Err(Fault::new(Code::TooLarge).at("timeline").into()),
+    }
+}

@@ -1,0 +1,323 @@
+//! A store moves to the other database: from a file to a server, or back, with both at rest.
+//!
+//! Everything that was accepted and recorded goes over as it is: leaves, nodes, heads, receipts,
+//! messages, deliveries and sealed octets, byte for byte. At every moment at most one of the two can be
+//! started. First the source is marked as left; then the target gets all rows in one transaction, marked
+//! as not yet taken over; then it is read again and checked; last its mark falls. Broken off anywhere,
+//! the same command goes on.
+//!
+//! What belongs to nodes stays behind: their lives, whose lease it was, and names of files that were
+//! reserved. Attempts that were open become uncertain when the lease ends, or at the next start.
+
+mod files;
+mod tables;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use amtsbote_archive::guard::HeadGuard;
+use amtsbote_domain::ports::StoreError;
+use amtsbote_domain::text::Text;
+use openssl::rand::rand_bytes;
+
+use crate::SqliteStore;
+use crate::migrate;
+use crate::options::{Database, LargeParts, OpenError, StoreOptions};
+use crate::parts::Places;
+use crate::parts::folder::Folder;
+use crate::sql::{Db, Source, params};
+use crate::startup::{
+    ARRIVING, GUARD, Lock, MOVED, drop_meta, lock, meta, payload_folder, set_meta, stored_head,
+};
+use crate::verify::{self, VerifyError, VerifyReport};
+use crate::writer::database_path;
+
+/// How long connections of a node that has just ended may take to be gone.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// What went over.
+#[derive(Debug)]
+pub struct Moved {
+    /// Rows of all tables.
+    pub rows: u64,
+    /// Files of parts.
+    pub files: u64,
+    /// The move was begun before, and all rows were there already.
+    pub resumed: bool,
+    /// What the target said when all of it was checked; it holds.
+    pub report: VerifyReport,
+}
+
+/// Why a store did not move. The source can be started as before only where it says so, or after the
+/// move was abandoned.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// Both are files, or both are servers. Nothing was changed.
+    #[error("both stores are of one kind")]
+    SameKind,
+    /// The logs have different keys. Nothing was changed.
+    #[error("the two configurations name different log keys")]
+    OtherLog,
+    /// The source does not open.
+    #[error("the store to move: {0}")]
+    Source(OpenError),
+    /// The target does not open.
+    #[error("the new store: {0}")]
+    Target(OpenError),
+    /// Nodes are connected to the source. Nothing was changed.
+    #[error("nodes are at work on the store to move")]
+    AtWork,
+    /// There is something in the target. Nothing was changed.
+    #[error("the new store is not empty")]
+    NotEmpty,
+    /// The source was moved before, to another place.
+    #[error("the store was moved elsewhere before")]
+    Elsewhere,
+    /// It cannot be abandoned: the target may have been started, or there was no move.
+    #[error("there is no move that could be abandoned")]
+    NotUnderWay,
+    /// Large parts rest in an object store. Nothing was changed.
+    #[error("large parts in an object store cannot be moved")]
+    Objects,
+    /// The tables of the two do not agree: a mistake of this program. Nothing was changed.
+    #[error("the table {0} is not the same on both sides")]
+    Tables(String),
+    /// What was written is not what was read.
+    #[error("{0} did not arrive as it was")]
+    Differs(String),
+    /// The target has everything, and the check finds fault with it.
+    #[error("the check of the new store finds fault")]
+    DoesNotHold(Box<VerifyReport>),
+    /// The check could not be made.
+    #[error("the check of the new store: {0}")]
+    Check(VerifyError),
+    /// A statement failed.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A file does not work.
+    #[error("a file: {0}")]
+    File(#[from] std::io::Error),
+}
+
+impl MoveError {
+    /// What an operator reads and does, in both languages.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::SameKind => Text {
+                de: "Beide Konfigurationen nennen dieselbe Art von Speicher. Umgezogen wird von SQLite zu PostgreSQL oder zurück.",
+                en: "Both configurations name the same kind of store. A move goes from SQLite to PostgreSQL, or back.",
+            },
+            Self::OtherLog => Text {
+                de: "Die beiden Konfigurationen haben verschiedene Schlüssel des Nachweisprotokolls. name und keys.store müssen dieselben sein.",
+                en: "The two configurations have different keys of the evidence log. name and keys.store must be the same.",
+            },
+            Self::Source(error) | Self::Target(error) => error.text(),
+            Self::AtWork => Text {
+                de: "Am alten Speicher arbeiten noch Knoten. Alle anhalten, dann wiederholen. Nichts wurde geändert.",
+                en: "Nodes are still at work on the old store. Stop all of them, then repeat. Nothing was changed.",
+            },
+            Self::NotEmpty => Text {
+                de: "Im neuen Speicher liegt schon etwas. Eine leere Datenbank oder einen leeren Ordner verwenden. Nichts wurde geändert.",
+                en: "There is something in the new store already. Use an empty database or folder. Nothing was changed.",
+            },
+            Self::Elsewhere => Text {
+                de: "Der alte Speicher wurde schon anderswohin umgezogen. Dort wird gearbeitet; hier nicht mehr.",
+                en: "The old store has moved elsewhere before. Work goes on there, no longer here.",
+            },
+            Self::NotUnderWay => Text {
+                de: "Es gibt keinen Umzug, der sich abbrechen ließe: Der neue Speicher ist schon übernommen, oder der alte wurde nie umgezogen.",
+                en: "There is no move to abandon: the new store was taken over already, or the old one never moved.",
+            },
+            Self::Objects => Text {
+                de: "Große Teile liegen in einem Objektspeicher; ein solcher Speicher lässt sich noch nicht umziehen. Nichts wurde geändert.",
+                en: "Large parts rest in an object store; such a store cannot be moved yet. Nothing was changed.",
+            },
+            Self::Tables(_) => Text {
+                de: "Die Tabellen beider Seiten passen nicht zusammen: ein Fehler des Programms. Nichts wurde geändert.",
+                en: "The tables of the two sides do not agree: a mistake of the program. Nothing was changed.",
+            },
+            Self::Differs(_) | Self::DoesNotHold(_) | Self::Check(_) => Text {
+                de: "Der neue Speicher ist nicht freigegeben. Das Kommando wiederholen; hilft das nicht, mit --abandon zum alten zurückkehren.",
+                en: "The new store is not released. Repeat the command; if that does not help, go back to the old one with --abandon.",
+            },
+            Self::Store(_) | Self::File(_) => Text {
+                de: "Der Umzug wurde unterbrochen. Die Ursache beheben und das Kommando wiederholen; es setzt fort.",
+                en: "The move was interrupted. Put the cause right and repeat the command; it goes on.",
+            },
+        }
+    }
+}
+
+/// One side, held against everybody else.
+struct Side {
+    db: Db,
+    dir: PathBuf,
+    payload: PathBuf,
+    /// Dropped last: what is above uses what it guards.
+    _lock: Lock,
+}
+
+/// Moves everything from one store to the other; `step` is told each table before its rows go over.
+/// Blocks, and must not be called where tasks run. Whoever calls holds the key stores of both, so that
+/// no node starts meanwhile.
+pub fn move_store(
+    source: &StoreOptions,
+    target: &StoreOptions,
+    step: &mut dyn FnMut(&str),
+) -> Result<Moved, MoveError> {
+    fits(source, target)?;
+    // Sees that all is well with it: schema, keys, log against its guard. Ends what was left open.
+    let left = match SqliteStore::open(source.clone()) {
+        Ok(store) => {
+            drop(store);
+            false
+        }
+        Err(OpenError::Moved) => true,
+        Err(error) => return Err(MoveError::Source(error)),
+    };
+    let from = hold(source).map_err(MoveError::Source)?;
+    nobody_at_work(&from.db)?;
+    let to = hold(target).map_err(MoveError::Target)?;
+    let plan = tables::plan(&from.db, &to.db)?;
+    let arrived = meta_of(&to.db, ARRIVING)?;
+    let resumed = match (&arrived, left) {
+        (Some(token), true) if meta_of(&from.db, MOVED)?.as_ref() == Some(token) => true,
+        _ if arrived.is_none() && tables::is_empty(&to.db, &plan)? => false,
+        // All of it was taken over before.
+        (None, true) => return Err(MoveError::Elsewhere),
+        _ => return Err(MoveError::NotEmpty),
+    };
+    let token = match meta_of(&from.db, MOVED)? {
+        Some(token) => token,
+        None => leave(&from.db, source)?,
+    };
+    let files = files::copy(&from.db, &from.payload, &to.payload)?;
+    let sent = match resumed {
+        true => tables::digests(&from.db, &plan)?,
+        false => tables::copy(&from.db, &to.db, &plan, &token, &*target.clock, step)?,
+    };
+    step("");
+    for (table, (there, here)) in plan.iter().zip(tables::digests(&to.db, &plan)?.iter().zip(&sent))
+    {
+        if there != here {
+            return Err(MoveError::Differs(table.name.clone()));
+        }
+    }
+    if let Some(note) = stored_head(&to.db).map_err(MoveError::Target)? {
+        let mut guard = HeadGuard::open(&to.dir.join(GUARD))?;
+        guard.store(&note)?;
+        guard.sync()?;
+    }
+    let report = check(target, &to)?;
+    if !report.holds() {
+        return Err(MoveError::DoesNotHold(Box::new(report)));
+    }
+    drop_meta(&to.db, ARRIVING).map_err(MoveError::Target)?;
+    let rows = sent.iter().map(|(rows, _)| rows).sum();
+    Ok(Moved { rows, files, resumed, report })
+}
+
+/// Goes back to the source of a move that has not ended: it can be started again. What has arrived in
+/// the target stays there and can never be started.
+pub fn abandon_move(source: &StoreOptions, target: &StoreOptions) -> Result<(), MoveError> {
+    fits(source, target)?;
+    let from = hold(source).map_err(MoveError::Source)?;
+    let Some(token) = meta_of(&from.db, MOVED)? else { return Err(MoveError::NotUnderWay) };
+    let to = hold(target).map_err(MoveError::Target)?;
+    match meta_of(&to.db, ARRIVING)? {
+        Some(arrived) if arrived == token => {
+            // No repetition goes on with it any more.
+            let sql = "UPDATE meta SET value = ?2 WHERE name = ?1";
+            to.db.execute(sql, params![ARRIVING, b"abandoned".to_vec()])?;
+        }
+        None if tables::is_empty(&to.db, &tables::plan(&from.db, &to.db)?)? => {}
+        _ => return Err(MoveError::NotUnderWay),
+    }
+    drop_meta(&from.db, MOVED).map_err(MoveError::Source)
+}
+
+fn fits(source: &StoreOptions, target: &StoreOptions) -> Result<(), MoveError> {
+    if source.database.is_shared() == target.database.is_shared() {
+        return Err(MoveError::SameKind);
+    }
+    if [source, target].iter().any(|side| !matches!(side.large_parts, LargeParts::Folder)) {
+        return Err(MoveError::Objects);
+    }
+    let key = |options: &StoreOptions| options.log_key.verifier().to_string();
+    if key(source) != key(target) {
+        return Err(MoveError::OtherLog);
+    }
+    Ok(())
+}
+
+/// Takes a store, or makes an empty one, with its tables up to date. Nobody begins to work with it.
+fn hold(options: &StoreOptions) -> Result<Side, OpenError> {
+    let StoreOptions { dir, database, keys, clock, .. } = options;
+    std::fs::create_dir_all(dir)?;
+    let lock = lock(dir)?;
+    let db = match database {
+        Database::File => {
+            let path = database_path(dir);
+            migrate::open_writer(&path, clock.now(), &**keys, None, &|_| false)?
+        }
+        Database::Postgres(server) => server.prepare(&**clock)?,
+    };
+    let payload = payload_folder(dir, database);
+    Ok(Side { db, dir: dir.clone(), payload, _lock: lock })
+}
+
+/// Whether no node is connected to a server. The lock of the folder says it of a file.
+fn nobody_at_work(db: &Db) -> Result<(), MoveError> {
+    if matches!(db, Db::Sqlite(_)) {
+        return Ok(());
+    }
+    let others = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name LIKE 'amtsbote %' AND pid <> pg_backend_pid() LIMIT 1";
+    let begun = Instant::now();
+    while db.exists(others, &[])? {
+        if begun.elapsed() > ENDING {
+            return Err(MoveError::AtWork);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// Marks the source as left, durably. Whoever worked on a server and was overlooked writes nothing
+/// more: a newer life of each node has begun.
+fn leave(db: &Db, source: &StoreOptions) -> Result<Vec<u8>, MoveError> {
+    let mut octets = [0; 16];
+    rand_bytes(&mut octets).map_err(|_| StoreError::Unavailable("no random octets".to_owned()))?;
+    let token: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    let (now, _) = db.begin(&*source.clock)?;
+    if !matches!(db, Db::Sqlite(_)) {
+        let sql =
+            "INSERT INTO node_life (name, at) SELECT DISTINCT name, ?1::bigint FROM node_life";
+        db.execute(sql, params![now.as_microsecond()])?;
+    }
+    set_meta(db, MOVED, token.as_bytes()).map_err(MoveError::Source)?;
+    db.commit()?;
+    Ok(token.into_bytes())
+}
+
+fn meta_of(db: &Db, name: &str) -> Result<Option<Vec<u8>>, MoveError> {
+    meta(db, name).map_err(|error| StoreError::Unavailable(error.to_string()).into())
+}
+
+/// The whole check, every sealed octet opened with the keys of the target.
+fn check(options: &StoreOptions, side: &Side) -> Result<VerifyReport, MoveError> {
+    let source = match &options.database {
+        Database::File => Source::Sqlite(database_path(&options.dir)),
+        Database::Postgres(server) => Source::Postgres(server.settings()),
+    };
+    let (verifier, keys) = (options.log_key.verifier(), Some(&*options.keys));
+    let dir: &Path = &side.dir;
+    let places = Places::new(Folder::new(side.payload.clone()), None);
+    verify::verify(&source, dir, &places, verifier, keys).map_err(MoveError::Check)
+}
+
+impl From<OpenError> for MoveError {
+    fn from(error: OpenError) -> Self {
+        Self::Target(error)
+    }
+}

@@ -1,0 +1,183 @@
+//! A store moves to a server and back: nothing is lost or changed, and never can both be started.
+
+use std::fs;
+use std::path::Path;
+
+use amtsbote_domain::ports::{Acceptance, Slots, Store};
+use amtsbote_domain::state::{Event, State};
+use tempfile::tempdir;
+
+use super::{database, node, shared};
+use crate::contract::{Draft, ManualClock, PAYLOAD_CID, octets, read_part, state_of};
+use crate::moving::{MoveError, Moved, abandon_move, move_store};
+use crate::parts::folder::path_in;
+use crate::startup::PAYLOAD;
+use crate::tests::{checked, options};
+use crate::{OpenError, SqliteStore, StoreOptions};
+
+fn in_file(dir: &Path, name: &str) -> StoreOptions {
+    options(&dir.join(name), ManualClock::new())
+}
+
+fn on_server(dir: &Path) -> StoreOptions {
+    node(shared(), dir, "a", ManualClock::new())
+}
+
+/// As a command does it, outside of any runtime.
+async fn moved(from: StoreOptions, to: StoreOptions) -> Result<Moved, MoveError> {
+    let moving = tokio::task::spawn_blocking(move || move_store(&from, &to, &mut |_| {}));
+    moving.await.expect("no panic")
+}
+
+async fn abandoned(from: StoreOptions, to: StoreOptions) -> Result<(), MoveError> {
+    tokio::task::spawn_blocking(move || abandon_move(&from, &to)).await.expect("no panic")
+}
+
+fn refused(options: StoreOptions) -> OpenError {
+    SqliteStore::open(options).err().expect("is refused")
+}
+
+fn large(n: u32) -> Draft {
+    Draft { payload: octets(n, 200_000), ..Draft::inbox(n) }
+}
+
+/// Every kind of row: in rows and in files, collected, sent, refused, with an attempt left open.
+async fn fill(store: &SqliteStore) {
+    large(1).accepted(store).await;
+    for n in 2..400 {
+        Draft::inbox(n).accepted(store).await;
+    }
+    for n in 400..403 {
+        Draft::peer(n).accepted(store).await;
+    }
+    let by = Some("account:reader".to_owned());
+    let digest = {
+        let acceptance: Acceptance =
+            Draft::inbox(2).acceptance(store.intake().expect("room")).expect("is taken in");
+        acceptance.record.parts[0].sha256
+    };
+    store
+        .apply(&Draft::inbox(2).hub_id(), Event::Acknowledge, by, Some(digest))
+        .await
+        .expect("is acknowledged");
+    let lease = std::time::Duration::from_secs(60);
+    let leases = store.lease_due(Slots::any(2), lease).await.expect("leases");
+    for lease in &leases {
+        store.begin_attempt(lease).await.expect("begins");
+    }
+    store.settle(&leases[0], Event::AttemptRefused, None, None).await.expect("ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_moves_to_a_server_and_back() {
+    let dir = tempdir().expect("a folder");
+    let store = SqliteStore::open(in_file(dir.path(), "old")).expect("opens");
+    fill(&store).await;
+    let receipt = store.receipt(&Draft::inbox(2).hub_id(), "acknowledged").await;
+    drop(store);
+
+    let report = moved(in_file(dir.path(), "old"), on_server(dir.path())).await.expect("moves");
+    assert!(report.report.holds() && !report.resumed, "{report:?}");
+    assert_eq!((report.report.messages, report.files), (402, 1));
+    assert!(report.report.parts.is_some_and(|parts| parts >= 402), "{report:?}");
+    assert_eq!(report.report.log.outside, 1, "the head guard went along");
+    assert!(matches!(refused(in_file(dir.path(), "old")), OpenError::Moved));
+    let again = moved(in_file(dir.path(), "old"), on_server(dir.path())).await;
+    assert!(matches!(again, Err(MoveError::Elsewhere)), "{again:?}");
+    let undone = abandoned(in_file(dir.path(), "old"), on_server(dir.path())).await;
+    assert!(matches!(undone, Err(MoveError::NotUnderWay)), "{undone:?}");
+
+    let store = SqliteStore::open(on_server(dir.path())).expect("opens");
+    assert_eq!(checked(&store).await, 402);
+    let same = store.receipt(&Draft::inbox(2).hub_id(), "acknowledged").await;
+    assert_eq!(same.expect("is stored"), receipt.expect("is stored"));
+    let read = read_part(&store, &large(1).hub_id(), PAYLOAD_CID).await;
+    assert_eq!(read.expect("reads"), large(1).payload);
+    // The source ended what was open before it was left.
+    let states =
+        [state_of(&store, &Draft::peer(400)).await, state_of(&store, &Draft::peer(401)).await];
+    assert!(states.contains(&State::Uncertain), "{states:?}");
+    // A repetition is one, and what is new gets a new place.
+    assert!(Draft::inbox(3).accept(&store).await.expect("is known").repeated);
+    Draft::inbox(500).accepted(&store).await;
+    let head = store.head().await.expect("a head");
+    drop(store);
+
+    let report = moved(on_server(dir.path()), in_file(dir.path(), "new")).await.expect("moves");
+    assert!(report.report.holds(), "{report:?}");
+    assert!(matches!(refused(on_server(dir.path())), OpenError::Moved));
+    let store = SqliteStore::open(in_file(dir.path(), "new")).expect("opens");
+    assert_eq!(store.head().await.expect("a head"), head);
+    assert_eq!(checked(&store).await, 403);
+    Draft::inbox(501).accepted(&store).await;
+    assert_eq!(checked(&store).await, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_moved_onto_something_or_past_a_node_at_work() {
+    let dir = tempdir().expect("a folder");
+    let old = SqliteStore::open(in_file(dir.path(), "old")).expect("opens");
+    Draft::inbox(1).accepted(&old).await;
+    let busy = moved(in_file(dir.path(), "old"), on_server(dir.path())).await;
+    assert!(matches!(busy, Err(MoveError::Source(OpenError::InUse))), "{busy:?}");
+    drop(old);
+    let on = SqliteStore::open(on_server(dir.path())).expect("opens");
+    Draft::inbox(2).accepted(&on).await;
+    let mut other = on_server(dir.path());
+    other.dir = dir.path().join("elsewhere");
+    let full = moved(in_file(dir.path(), "old"), other).await;
+    assert!(matches!(full, Err(MoveError::NotEmpty)), "{full:?}");
+    let mut other = node(shared(), dir.path(), "b", ManualClock::new());
+    other.dir = dir.path().join("b");
+    let busy = moved(other, in_file(dir.path(), "new")).await;
+    assert!(matches!(busy, Err(MoveError::AtWork)), "{busy:?}");
+    let same = moved(in_file(dir.path(), "old"), in_file(dir.path(), "new")).await;
+    assert!(matches!(same, Err(MoveError::SameKind)), "{same:?}");
+    drop(on);
+    SqliteStore::open(in_file(dir.path(), "old")).expect("nothing has happened to it");
+}
+
+/// A part is damaged: the target is not released, and the source is left. Both ways out work.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_does_not_hold_goes_on_or_is_abandoned() {
+    let dir = tempdir().expect("a folder");
+    let store = SqliteStore::open(in_file(dir.path(), "old")).expect("opens");
+    large(1).accepted(&store).await;
+    drop(store);
+    let name: String = rusqlite::Connection::open(dir.path().join("old/hub.db"))
+        .and_then(|db| {
+            db.query_row("SELECT file FROM payload WHERE file IS NOT NULL", [], |row| row.get(0))
+        })
+        .expect("a file");
+    let place = path_in(&dir.path().join("old").join(PAYLOAD), &name);
+    let good = fs::read(&place).expect("reads");
+    let mut bad = good.clone();
+    bad[1_000] ^= 1;
+    fs::write(&place, &bad).expect("writes");
+    for _ in 0..2 {
+        let stopped = moved(in_file(dir.path(), "old"), on_server(dir.path())).await;
+        assert!(matches!(stopped, Err(MoveError::DoesNotHold(_))), "{stopped:?}");
+        assert!(matches!(refused(in_file(dir.path(), "old")), OpenError::Moved));
+        assert!(matches!(refused(on_server(dir.path())), OpenError::Arriving));
+    }
+    fs::write(&place, &good).expect("writes");
+    let report = moved(in_file(dir.path(), "old"), on_server(dir.path())).await.expect("goes on");
+    assert!(report.resumed && report.report.holds(), "{report:?}");
+    let store = SqliteStore::open(on_server(dir.path())).expect("opens");
+    assert_eq!(checked(&store).await, 1);
+    drop(store);
+
+    // And back, onto a disk that gives out something else.
+    let place = path_in(&dir.path().join("shared"), &name);
+    fs::write(&place, &bad).expect("writes");
+    let stopped = moved(on_server(dir.path()), in_file(dir.path(), "new")).await;
+    assert!(matches!(stopped, Err(MoveError::DoesNotHold(_))), "{stopped:?}");
+    fs::write(&place, &good).expect("writes");
+    abandoned(on_server(dir.path()), in_file(dir.path(), "new")).await.expect("is abandoned");
+    assert!(matches!(refused(in_file(dir.path(), "new")), OpenError::Arriving));
+    let again = moved(on_server(dir.path()), in_file(dir.path(), "new")).await;
+    assert!(matches!(again, Err(MoveError::NotEmpty)), "{again:?}");
+    let store = SqliteStore::open(on_server(dir.path())).expect("opens");
+    Draft::inbox(2).accepted(&store).await;
+    assert_eq!((checked(&store).await, database(dir.path()).is_empty()), (2, false));
+}
