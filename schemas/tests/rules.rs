@@ -1055,26 +1055,35 @@ const TAKES_ONE: [&str; 2] = ["normalize-space(", "upper-case("];
 /// A finding is `kind TAB id TAB path`.
 fn is_explained(rules: &str, message: &str, finding: &str) -> bool {
     let taken_as_one = TAKES_ONE.iter().flat_map(|function| rules.split(function).skip(1));
-    let mut names = taken_as_one.filter_map(|rest| {
-        let argument = &rest[..rest.find(['(', ')', ','])?];
-        argument.rsplit('/').next().map(str::trim)
-    });
+    let arguments = taken_as_one.filter_map(|rest| rest.split(['(', ')', ',']).next());
+    let mut names = arguments.flat_map(|path| path.split('/')).map(str::trim);
     let twice = |name: &str| {
         let end = format!("</{name}>");
         let (mut behind, begin) = (message.split(&end).skip(1), format!("<{name}"));
         behind.any(|rest| rest.trim_start().starts_with(&begin))
     };
-    finding.starts_with("rule-error\t") && names.any(twice)
+    // The same for what is compared with a truth value and is none (FORG0001).
+    let before = rules.split("=true()").filter_map(|text| text.rsplit(['[', '(', '/', ' ']).next());
+    let mut truths = before.map(str::trim).filter(|name| name.contains(':'));
+    let untrue = |name: &str| {
+        let begin = format!("<{name}>");
+        let mut values = message.split(&begin).skip(1).filter_map(|rest| rest.split('<').next());
+        values.any(|value| !["true", "false", "1", "0"].contains(&value.trim()))
+    };
+    finding.starts_with("rule-error\t") && (names.any(twice) || truths.any(untrue))
 }
 
 #[test]
-fn only_an_element_that_stands_twice_explains_a_difference() {
+fn only_what_is_an_error_for_one_of_the_two_explains_a_difference() {
     let rules = "<assert test=\"normalize-space(upper-case(a/b:ID)) = 'S'\"/>";
     let error = "rule-error\tX\t/m";
     assert!(is_explained(rules, "<m><b:ID>S</b:ID>\n<b:ID>S</b:ID></m>", error));
     assert!(!is_explained(rules, "<m><b:ID>S</b:ID><c/><d><b:ID>S</b:ID></d></m>", error));
     assert!(!is_explained(rules, "<m><b:ID>S</b:ID><b:ID>S</b:ID></m>", "rule\tX\t/m"));
     assert!(!is_explained(rules, "<m><c/><c/></m>", error));
+    let rules = "<assert test=\"exists(//a:X[b:Is=true()])\"/>";
+    assert!(is_explained(rules, "<m><b:Is>true</b:Is><b:Is>maybe</b:Is></m>", error));
+    assert!(!is_explained(rules, "<m><b:Is>true</b:Is><b:Is>0</b:Is></m>", error));
 }
 
 /// The message that [`is_explained`] is tried on.
