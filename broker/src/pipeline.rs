@@ -10,7 +10,7 @@
 //! answering before storing does not compile. After acceptance there are only stored states.
 
 use amtsbote_domain::delivery::breaker::Outcome as About;
-use amtsbote_domain::fault::Fault;
+use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::ports::{Lease, StoreError};
 
 use crate::hub::Hub;
@@ -42,8 +42,9 @@ async fn take_in(hub: &Hub, door: Door<'_>, seen: &mut Seen) -> Result<Answer, F
     };
     let sent = authenticated.sent.clone();
     match keep(hub, *authenticated).await {
-        // It may stand against a message now, and not have stood against it the first time.
-        Err(fault) => sent.answered(hub).await?.ok_or(fault),
+        // It may stand against a message now, and not have stood against it the first time. After a
+        // fault of the hub nothing is released that was not released before.
+        Err(fault) if fault.code != Code::Internal => sent.answered(hub).await?.ok_or(fault),
         answer => answer,
     }
 }

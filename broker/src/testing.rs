@@ -291,7 +291,8 @@ fn acceptance(hub: &Hub, number: u32, reader: &str, channel: String, on: Waiting
     record.metadata.transport_id = TransportId::parse(&format!("t-{number}")).expect("an id");
     record.channel = channel;
     record.metadata.reader = PartyId::parse(reader).expect("a party");
-    let (lane, conversation) = treated(&hub.tables().delivery, &record.metadata, hub.clock.now());
+    let (lane, conversation) =
+        treated(&hub.tables().delivery, &record.metadata, record.test, hub.clock.now());
     Acceptance {
         lane,
         conversation,

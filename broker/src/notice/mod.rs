@@ -12,6 +12,8 @@ mod way;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::directory::Channel;
 use amtsbote_domain::evidence::Accepted;
@@ -39,6 +41,8 @@ pub use self::party::{OwnParty, finding};
 const PAGE: u32 = 32;
 /// Notices that are made at the same time, in one commit if the store likes.
 const TOGETHER: usize = 8;
+/// Longest that one notice may take: deliveries wait meanwhile.
+const LIMIT: Duration = Duration::from_secs(10);
 /// How long one that could not be made waits.
 const AGAIN: SignedDuration = SignedDuration::from_mins(5);
 /// The account of what the hub writes itself. Its transport keeps it apart from any account of that name.
@@ -62,11 +66,16 @@ pub(crate) async fn tell_all(hub: &Hub) -> bool {
     let told = stream::iter(due)
         .map(|due| async move {
             let (hub_id, kind) = (due.about.record.hub_id.clone(), due.kind);
-            let told = tell(hub, due).await;
-            if let Err(error) = &told {
-                tracing::error!(%hub_id, kind = kind.as_str(), %error, "its Author could not be told");
+            let late = || StoreError::Unavailable(format!("not within {LIMIT:?}"));
+            let told = tokio::time::timeout(LIMIT, tell(hub, due)).await;
+            let Err(error) = told.unwrap_or_else(|_| Err(late())) else { return true };
+            tracing::error!(%hub_id, kind = kind.as_str(), %error, "its Author could not be told");
+            // It must not stand in the way of those behind it.
+            let later = Instead::Later(hub.clock.now() + AGAIN);
+            if let Err(error) = hub.store.settle_notice(&hub_id, kind, later).await {
+                tracing::debug!(%hub_id, %error, "told after all, or not put off");
             }
-            told.is_ok()
+            false
         })
         .buffer_unordered(TOGETHER);
     // All of them, whatever becomes of one.
@@ -217,7 +226,8 @@ fn acceptance(hub: &Hub, about: HubId, kind: Kind, content: Content, signed: Sig
         Channel::Inbox => WaitingFor::Collection,
         Channel::Peer(_) => WaitingFor::Turn,
     };
-    let (lane, conversation) = treated(&hub.tables().delivery, &metadata, hub.clock.now());
+    let (lane, conversation) =
+        treated(&hub.tables().delivery, &metadata, metadata.test, hub.clock.now());
     Acceptance {
         transport: Transport::Hub,
         state: State::Waiting { on },

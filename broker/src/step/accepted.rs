@@ -79,7 +79,7 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
     let Routed { message, facts, verdict, way, successors, test } = routed;
     let rules = &hub.tables().delivery;
     let (metadata, shortened_by, warn) = in_force(rules, message.metadata, message.arrival);
-    let (lane, conversation) = treated(rules, &metadata, message.arrival);
+    let (lane, conversation) = treated(rules, &metadata, test, message.arrival);
     let uuid: Option<MessageUuid> = facts.uuid.or_else(|| metadata.business_id.clone());
     let business_id = uuid.map(|uuid| BusinessId { author: metadata.author.clone(), uuid });
     let state = match &way.channel {
@@ -121,10 +121,11 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
 pub(crate) fn treated(
     rules: &Rules,
     metadata: &Metadata,
+    test: bool,
     arrival: Timestamp,
 ) -> (Option<LaneName>, Option<Conversation>) {
     let policy = rules.policy(&metadata.service, &metadata.reader, arrival).policy;
-    (policy.lane.clone(), policy.in_order.then(|| Conversation::of(metadata)))
+    (policy.lane.clone(), policy.in_order.then(|| Conversation::of(metadata, test)))
 }
 
 /// The metadata with the expiry that holds, the rule that says so where it is not the Author, and from

@@ -66,6 +66,10 @@ fn wanted(
     let current = Channel::parse(&delivery.channel).filter(|_| !delivery.by_hand)?;
     let Channel::Peer(peer) = &current else { return None };
     let record = &delivery.record;
+    // Rules name ways of production: no test is sent there (P11).
+    if record.test {
+        return None;
+    }
     let (reader, service) = (&record.metadata.reader, &record.metadata.service);
     let chosen = tables.delivery.policy(service, reader, now);
     chosen.policy.alternatives.iter().next()?;

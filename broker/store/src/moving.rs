@@ -76,6 +76,9 @@ pub enum MoveError {
     /// It cannot be abandoned: the target may have been started, or there was no move.
     #[error("there is no move that could be abandoned")]
     NotUnderWay,
+    /// Both keep large parts in one folder: a file would be written over itself. Nothing was changed.
+    #[error("both stores keep large parts in one folder")]
+    SameFolder,
     /// Large parts rest in an object store. Nothing was changed.
     #[error("large parts in an object store cannot be moved")]
     Objects,
@@ -128,6 +131,10 @@ impl MoveError {
                 de: "Es gibt keinen Umzug, der sich abbrechen ließe: Der neue Speicher ist schon übernommen, oder der alte wurde nie umgezogen.",
                 en: "There is no move to abandon: the new store was taken over already, or the old one never moved.",
             },
+            Self::SameFolder => Text {
+                de: "Beide Speicher nennen denselben Ordner für große Teile, vielleicht über einen Verweis. Dem neuen einen eigenen geben. Kein Teil wurde geändert.",
+                en: "Both stores name the same folder for large parts, perhaps by a link. Give the new one a folder of its own. No part was changed.",
+            },
             Self::Objects => Text {
                 de: "Große Teile liegen in einem Objektspeicher; ein solcher Speicher lässt sich noch nicht umziehen. Nichts wurde geändert.",
                 en: "Large parts rest in an object store; such a store cannot be moved yet. Nothing was changed.",
@@ -178,6 +185,7 @@ pub fn move_store(
     let from = hold(source).map_err(MoveError::Source)?;
     nobody_at_work(&from.db)?;
     let to = hold(target).map_err(MoveError::Target)?;
+    files::apart(&from.payload, &to.payload)?;
     let plan = tables::plan(&from.db, &to.db)?;
     let arrived = meta_of(&to.db, ARRIVING)?;
     let resumed = match (&arrived, left) {

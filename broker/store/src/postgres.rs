@@ -14,7 +14,8 @@ use std::time::Duration;
 use amtsbote_domain::ports::{Clock, StoreError};
 use openssl::rand::rand_bytes;
 use openssl::sha::sha256;
-use openssl::ssl::{SslConnector, SslMethod, SslVersion};
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVersion};
+use openssl::x509::store::X509StoreBuilder;
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
@@ -136,8 +137,15 @@ impl PostgresOptions {
         payload: PathBuf,
         authority: Option<&Path>,
     ) -> Result<Self, OpenError> {
-        let by_socket = |host: &Host| matches!(host, Host::Unix(_));
-        if config.get_hosts().iter().any(by_socket) {
+        let by_socket = |host: &&Host| matches!(host, Host::Unix(_));
+        let sockets = config.get_hosts().iter().filter(by_socket).count();
+        // One setting counts for all hosts: without TLS none of them may be elsewhere.
+        if sockets != 0 && sockets != config.get_hosts().len() {
+            return Err(refuse(
+                "a socket of this machine and a host by the network cannot be mixed",
+            ));
+        }
+        if sockets != 0 {
             config.ssl_mode(SslMode::Disable);
         } else if config.get_ssl_mode() != SslMode::Disable {
             config.ssl_mode(SslMode::Require);
@@ -235,14 +243,22 @@ impl PostgresOptions {
 }
 
 fn connector(authority: Option<&Path>) -> Result<MakeTlsConnector, OpenError> {
+    Ok(MakeTlsConnector::new(trusting(authority)?.build()))
+}
+
+/// TLS with servers for which these authorities vouch, else those of the system.
+pub(crate) fn trusting(authority: Option<&Path>) -> Result<SslConnectorBuilder, OpenError> {
     let failed = |_| refuse("TLS cannot be set up");
     let mut tls = SslConnector::builder(SslMethod::tls()).map_err(failed)?;
     tls.set_min_proto_version(Some(SslVersion::TLS1_2)).map_err(failed)?;
     if let Some(authority) = authority {
-        tls.set_ca_file(authority)
-            .map_err(|_| refuse("the file with the authorities of the server cannot be read"))?;
+        let unreadable = |_| refuse("the file with the authorities of the server cannot be read");
+        // In place of those of the system.
+        let none = X509StoreBuilder::new().map_err(failed)?.build();
+        tls.set_cert_store(none);
+        tls.set_ca_file(authority).map_err(unreadable)?;
     }
-    Ok(MakeTlsConnector::new(tls.build()))
+    Ok(tls)
 }
 
 fn refuse(what: &str) -> OpenError {
@@ -445,6 +461,21 @@ mod tests {
             let options = options(address, "a").expect("is read");
             assert_eq!(options.config.get_ssl_mode(), mode, "{address}");
         }
+    }
+
+    /// One setting counts for all hosts: the socket must not take TLS away from the others.
+    #[test]
+    fn a_socket_and_a_host_elsewhere_are_not_mixed() {
+        let hosts = ["/run/postgresql", "db.example"];
+        let address = ServerAddress {
+            hosts: hosts.map(|host| (host.to_owned(), 5432)).to_vec(),
+            database: "hub".to_owned(),
+            user: "hub".to_owned(),
+            tls: true,
+            authority: None,
+        };
+        let refused = PostgresOptions::at(&address, "a", "payload").err().expect("is refused");
+        assert!(refused.to_string().contains("cannot be mixed"), "{refused}");
     }
 
     #[test]

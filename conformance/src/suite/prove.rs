@@ -126,9 +126,16 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     Ok(())
 }
 
-/// Whether one promise held.
+/// Whether a breach is one of this promise: promises stand at its end, in brackets.
+fn names(breach: &str, tag: &str) -> bool {
+    let promise = tag.trim_matches(['(', ')']);
+    let at_its_end = breach.rsplit_once('(').map(|(_, end)| end.trim_end_matches(')'));
+    at_its_end.is_some_and(|end| end.split(", ").any(|one| one == promise))
+}
+
+/// Whether one promise held. Where any case did not end as it must, no line says that it did.
 fn judged(tag: &str, sum: &Sum, words: Words) -> Result<String> {
-    let broken: Vec<&String> = sum.breaches.iter().filter(|one| one.contains(tag)).collect();
+    let broken: Vec<&String> = sum.breaches.iter().filter(|one| names(one, tag)).collect();
     if let Some(first) = broken.first() {
         let count = broken.len();
         let text = words.t("Verstöße, der erste", "breaches, the first");
@@ -170,7 +177,7 @@ impl World {
 
     /// Writes down how an accident ended.
     fn tell(&mut self, report: &mut Report, name: &str, ended: Result<()>, words: Words) {
-        if ended.is_err() && self.sum.breaches.is_empty() {
+        if ended.is_err() {
             self.sum.broken.get_or_insert_with(|| name.to_owned());
         }
         let tally = self.sum.tally;
@@ -434,6 +441,14 @@ fn environment(from: &Command, to: &mut Command) {
 mod tests {
     use super::*;
     use amtsbote_domain::text::Language;
+
+    #[test]
+    fn a_breach_counts_for_each_promise_that_it_names() {
+        let breach = "x: handed over again without saying so (P2, P3)";
+        assert!(names(breach, "(P2)") && names(breach, "(P3)") && !names(breach, "(P1)"));
+        assert!(!names("x: evidence time runs backwards (P10)", "(P1)"));
+        assert!(!names("and 7 more", "(P1)"));
+    }
 
     #[test]
     fn a_promise_that_was_broken_is_not_told_as_kept() {

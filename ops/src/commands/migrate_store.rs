@@ -125,6 +125,7 @@ impl NodeFile {
         let clock = Arc::new(amtsbote_broker::clock::SystemClock);
         let mut options = StoreOptions::new(self.data_dir(), keys, self.log_key()?, clock);
         options.database = self.database()?;
+        options.large_parts = self.large_parts()?;
         options.reserve_bytes = self.limits().reserve_bytes;
         Ok(options)
     }

@@ -8,18 +8,21 @@ use crate::identity::ServiceUri;
 use crate::message::Metadata;
 use crate::party::PartyId;
 
-/// What belongs together: everything that one Author sends one Reader for one service.
+/// What belongs together: everything that one Author sends one Reader for one service; tests are a
+/// conversation of their own, so that none holds back what is meant (P11).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Conversation {
     author: PartyId,
     reader: PartyId,
     service: ServiceUri,
+    test: bool,
 }
 
 impl Conversation {
-    /// The one that a message is part of.
-    pub fn of(metadata: &Metadata) -> Self {
+    /// The one that a message is part of; whether it is a test its content may say as well.
+    pub fn of(metadata: &Metadata, test: bool) -> Self {
         Self {
+            test,
             author: metadata.author.clone(),
             reader: metadata.reader.clone(),
             service: metadata.service.clone(),
@@ -29,7 +32,8 @@ impl Conversation {
     /// As one text, for a constraint; no two conversations have the same one, for no part of it
     /// holds a space.
     pub fn key(&self) -> String {
-        format!("{} {} {}", self.author, self.reader, self.service)
+        let test = if self.test { " test" } else { "" };
+        format!("{} {} {}{test}", self.author, self.reader, self.service)
     }
 }
 
@@ -66,7 +70,16 @@ mod tests {
             author: PartyId::parse("ags:05766044").expect("a party"),
             reader: PartyId::parse(&format!("ags:{number}")).expect("a party"),
             service: ServiceUri::parse("urn:example:register").expect("a service"),
+            test: false,
         }
+    }
+
+    #[test]
+    fn a_test_is_no_part_of_what_is_meant() {
+        let meant = conversation(1);
+        let test = Conversation { test: true, ..meant.clone() };
+        assert_ne!(meant.key(), test.key());
+        assert!(!meant.key().ends_with("test"), "the key of what is stored already stays");
     }
 
     fn candidates(list: &[(Option<u8>, bool)]) -> Vec<Candidate<usize>> {

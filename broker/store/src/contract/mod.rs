@@ -233,7 +233,7 @@ impl Draft {
         let transport = self.about.as_ref().map_or(Transport::Native, |_| Transport::Hub);
         Ok(Acceptance {
             lane: self.lane.map(|name| LaneName::parse(name).expect("a lane")),
-            conversation: self.in_order.then(|| Conversation::of(&record.metadata)),
+            conversation: self.in_order.then(|| Conversation::of(&record.metadata, record.test)),
             record,
             transport,
             intake,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use openssl::sha::Sha256;
@@ -14,6 +15,20 @@ use crate::sql::{Db, WALK, params};
 
 /// Octets copied at once.
 const STEP: usize = 1 << 20;
+
+/// Refuses folders that are one, or one within the other, by whatever path they are named.
+pub(super) fn apart(from: &Path, to: &Path) -> Result<(), MoveError> {
+    let real = |path: &Path| match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    };
+    match (real(from)?, real(to)?) {
+        (Some(one), Some(other)) if one.starts_with(&other) || other.starts_with(&one) => {
+            Err(MoveError::SameFolder)
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Copies every file that a message refers to, durably; says how many. One that is there already is
 /// written again: it may be torn.
@@ -56,10 +71,19 @@ pub(super) fn copy(db: &Db, from: &Path, to: &Path) -> Result<u64, MoveError> {
     Ok(count)
 }
 
-fn copy_one(from: &Path, to: &Path) -> io::Result<[u8; 32]> {
-    let (mut input, mut output) = (File::open(from)?, File::create(to)?);
+fn copy_one(from: &Path, to: &Path) -> Result<[u8; 32], MoveError> {
+    let mut input = File::open(from)?;
+    let own = input.metadata()?;
+    // A mount may show one folder under two paths: the file itself says so.
+    if fs::metadata(to).is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())) {
+        return Err(MoveError::SameFolder);
+    }
+    let mut output = File::create(to)?;
     let sent = each_step(&mut input, |octets| output.write_all(octets))?;
     output.sync_all()?;
+    if output.metadata()?.len() != own.len() {
+        return Err(MoveError::Differs("the length of a file".to_owned()));
+    }
     Ok(sent)
 }
 

@@ -405,7 +405,8 @@ impl Postgres {
         let patience = self.settings.lock_wait + self.settings.statement_time;
         let answer = runtime.block_on(async {
             if held.is_none() {
-                *held = Some(timeout(CONNECT, connect(&self.settings)).await??);
+                let hosts = self.settings.config.get_hosts().len().max(1) as u32;
+                *held = Some(timeout(CONNECT * hosts, connect(&self.settings)).await??);
             }
             match held.as_mut() {
                 Some(session) => {

@@ -68,6 +68,22 @@ async fn fill(store: &SqliteStore) {
     store.settle(&leases[0], Event::AttemptRefused, None, None).await.expect("ends");
 }
 
+/// Written over themselves, files would be empty before anybody could see it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_parts_is_never_copied_onto_itself() {
+    let dir = tempdir().expect("a folder");
+    let store = SqliteStore::open(in_file(dir.path(), "old")).expect("opens");
+    large(1).accepted(&store).await;
+    drop(store);
+    let payload = dir.path().join("old").join(PAYLOAD);
+    std::os::unix::fs::symlink(&payload, dir.path().join("shared")).expect("a link");
+    let refused = moved(in_file(dir.path(), "old"), on_server(dir.path())).await;
+    assert!(matches!(refused, Err(MoveError::SameFolder)), "{refused:?}");
+    let store = SqliteStore::open(in_file(dir.path(), "old")).expect("goes on as before");
+    let read = read_part(&store, &large(1).hub_id(), PAYLOAD_CID).await;
+    assert_eq!(read.expect("reads"), large(1).payload);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_moves_to_a_server_and_back() {
     let dir = tempdir().expect("a folder");

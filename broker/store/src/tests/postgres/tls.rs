@@ -49,6 +49,14 @@ async fn the_server_is_known_before_the_password_is_said() {
     assert!(!without.contains("canary"), "{without}");
 }
 
+/// An authority that is named takes the place of the system's, and does not only join them.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_named_authority_vouches() {
+    let server = tokio::task::block_in_place(|| Server::with_tls(PASSWORD));
+    let tls = crate::postgres::trusting(Some(&server.certificate())).expect("is read");
+    assert_eq!(tls.build().into_context().cert_store().all_certificates().len(), 1);
+}
+
 /// A server that speaks no TLS gets no word from us, unless the address says so.
 #[test]
 fn a_server_without_tls_is_refused() {
