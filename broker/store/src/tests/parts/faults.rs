@@ -71,8 +71,9 @@ async fn a_service_that_is_away_while_parts_come_in_is_told_and_nothing_is_kept(
     large(1, 100_000).accepted(&rig.store).await;
     let mut small = 2..;
     for size in BOTH {
-        // All of it fails; everything but the first request; everything but the first two.
-        for passes in 0..3 {
+        // All of it fails; everything but the first request; for an upload, but the first two: one
+        // object takes no more than two. What is still removed of the one before may be among them.
+        for passes in 0..if size < PIECE { 2 } else { 3 } {
             let mut seen = 0;
             rig.proxy.set(move |_, _| {
                 seen += 1;
@@ -92,7 +93,7 @@ async fn a_service_that_is_away_while_parts_come_in_is_told_and_nothing_is_kept(
     }
     rig = rig.reopened();
     rig.bucket.has_in_the_end(1);
-    assert_eq!(checked(&rig.store).await, 7);
+    assert_eq!(checked(&rig.store).await, 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
