@@ -72,6 +72,7 @@ pub(crate) fn carrier(
     }
     #[cfg(not(feature = "rabbitmq"))]
     {
+        // Only what carries hints needs them.
         let _ = (settings, log, clock);
         Err("this program was built without the feature rabbitmq".to_owned())
     }

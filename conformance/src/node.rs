@@ -14,6 +14,16 @@ const READY: Duration = Duration::from_secs(60);
 /// Longest time a node may take to stop when asked to.
 const STOP: Duration = Duration::from_secs(60);
 
+/// One service of a party.
+pub(crate) struct Offer<'a> {
+    pub(crate) uri: &'a str,
+    /// `inbox`, or `peer:` and a name.
+    pub(crate) via: &'a str,
+    pub(crate) test: bool,
+    /// Content of no standard is admitted.
+    pub(crate) opaque: bool,
+}
+
 /// A node's folder, made by `amtsbote init --dev`.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -80,6 +90,46 @@ impl Folder {
         let mut table: toml::Table = text.parse().with_context(|| format!("parsing {file}"))?;
         change(&mut table)?;
         std::fs::write(&path, toml::to_string(&table)?).with_context(|| format!("writing {file}"))
+    }
+
+    /// A party, by its key, offers these services, and no others.
+    pub(crate) fn offer(&self, key: &str, services: &[Offer<'_>]) -> Result<()> {
+        self.edit("directory.toml", |table| {
+            let parties = table.get_mut("party").and_then(toml::Value::as_array_mut);
+            let id = format!("ags:{key}");
+            let party = parties
+                .context("no parties")?
+                .iter_mut()
+                .filter_map(toml::Value::as_table_mut)
+                .find(|party| party["id"].as_str() == Some(&id))
+                .with_context(|| format!("no party {id}"))?;
+            let services = services.iter().map(|offer| {
+                let mut service = toml::Table::new();
+                service.insert("uri".into(), offer.uri.into());
+                service.insert("via".into(), offer.via.into());
+                service.insert("test".into(), offer.test.into());
+                service.insert("opaque".into(), offer.opaque.into());
+                toml::Value::from(service)
+            });
+            party.insert("service".into(), services.collect::<Vec<_>>().into());
+            Ok(())
+        })
+    }
+
+    /// Everybody may send these services to everybody.
+    pub(crate) fn permit(&self, services: &[&str]) -> Result<()> {
+        self.edit("permissions.toml", |table| {
+            let rules = table.get_mut("allow").and_then(toml::Value::as_array_mut);
+            let rules = rules.context("no rules")?;
+            for service in services {
+                let mut rule = toml::Table::new();
+                rule.insert("from".into(), "ags:*".into());
+                rule.insert("to".into(), "ags:*".into());
+                rule.insert("service".into(), (*service).into());
+                rules.push(rule.into());
+            }
+            Ok(())
+        })
     }
 
     /// Starts the node and waits until it is ready. What it logs goes to `log` in the folder.

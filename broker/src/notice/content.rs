@@ -23,6 +23,7 @@ use uuid::Builder;
 use super::OwnParty;
 use super::way::to_author;
 use crate::hub::Hub;
+use crate::step::validated::valid;
 use crate::tables::InForce;
 
 /// What is told, and by which way.
@@ -177,11 +178,7 @@ fn rejected(
 fn judged(packs: &PackSet, octets: &[u8], now: Timestamp) -> ContentVerdict {
     let checked = packs.check(octets, now, &xml::Limits::default(), &|| false);
     match checked.verdict {
-        Verdict::Valid => ContentVerdict::Valid {
-            standard: checked.standard.unwrap_or_default(),
-            version: checked.version.unwrap_or_default(),
-            message_type: checked.message_type.unwrap_or_default(),
-        },
+        Verdict::Valid => valid(checked),
         Verdict::UnknownStandard => ContentVerdict::Opaque { reason: OpaqueReason::NoStandard },
         other => {
             tracing::error!(verdict = ?other, "the node's pack for notices is not that of this program");

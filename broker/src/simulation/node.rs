@@ -93,8 +93,8 @@ impl Node {
 
     /// Where it sends what.
     pub(super) fn connect(&self, ways: Vec<(String, Target)>) {
-        // Once, before its first life.
-        let _ = self.ways.set(ways);
+        let first = self.ways.set(ways).is_ok();
+        assert!(first, "once, before its first life");
     }
 
     /// What verifies its receipts.

@@ -80,12 +80,17 @@ pub(crate) async fn validate(hub: &Hub, message: Authenticated) -> Result<Conten
         Verdict::NotInForce => return refusal(Code::StandardNotInForce, checked),
         Verdict::Error => return refusal(Code::ValidationGaveUp, checked),
     };
-    let verdict = ContentVerdict::Valid {
+    let verdict = valid(checked);
+    Ok(Content::Checked(Box::new(Checked { message, verdict, facts })))
+}
+
+/// As evidence names a valid message. Whatever judged it as valid knows all three.
+pub(crate) fn valid(checked: PackVerdict) -> ContentVerdict {
+    ContentVerdict::Valid {
         standard: checked.standard.unwrap_or_default(),
         version: checked.version.unwrap_or_default(),
         message_type: checked.message_type.unwrap_or_default(),
-    };
-    Ok(Content::Checked(Box::new(Checked { message, verdict, facts })))
+    }
 }
 
 /// Whether the media type says XML (RFC 7303).

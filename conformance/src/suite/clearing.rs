@@ -30,7 +30,7 @@ use self::partner::{Manner, Partner};
 use super::Settings;
 use super::native::answer;
 use crate::content::notice;
-use crate::node::{Folder, Node};
+use crate::node::{Folder, Node, Offer};
 use crate::operations::Operator;
 use crate::report::Report;
 use crate::town::{Answer, SERVICE, Town};
@@ -140,17 +140,7 @@ impl World {
             Ok(())
         })?;
         offer(&folder, &[(SERVICE, false), (LOST_SERVICE, false)])?;
-        folder.edit("permissions.toml", |table| {
-            let rules = table.get_mut("allow").and_then(toml::Value::as_array_mut);
-            let rules = rules.context("no rules")?;
-            for service in [LOST_SERVICE, TEST_SERVICE] {
-                let rule: Table = toml::from_str(&format!(
-                    "from = \"ags:*\"\nto = \"ags:*\"\nservice = \"{service}\"\n"
-                ))?;
-                rules.push(rule.into());
-            }
-            Ok(())
-        })?;
+        folder.permit(&[LOST_SERVICE, TEST_SERVICE])?;
         let node = folder.serve()?;
         let lemgo = Town::load(path, LEMGO, &node.native)?;
         let detmold = PartyId::parse(&format!("ags:{DETMOLD}"))?;
@@ -315,24 +305,8 @@ struct Sent {
 
 /// Detmold offers these services through the partner, each as a test or not, and no others.
 fn offer(folder: &Folder, services: &[(&str, bool)]) -> Result<()> {
-    folder.edit("directory.toml", |table| {
-        let parties = table.get_mut("party").and_then(toml::Value::as_array_mut);
-        let detmold = parties
-            .context("no parties")?
-            .iter_mut()
-            .filter_map(toml::Value::as_table_mut)
-            .find(|party| party["id"].as_str() == Some(&format!("ags:{DETMOLD}")))
-            .context("no Detmold")?;
-        let services = services.iter().map(|(uri, test)| {
-            let mut service = Table::new();
-            service.insert("uri".into(), (*uri).into());
-            service.insert("via".into(), WAY.into());
-            service.insert("test".into(), (*test).into());
-            toml::Value::from(service)
-        });
-        detmold.insert("service".into(), services.collect::<Vec<_>>().into());
-        Ok(())
-    })
+    let offer = |&(uri, test)| Offer { uri, via: WAY, test, opaque: false };
+    folder.offer(DETMOLD, &services.iter().map(offer).collect::<Vec<_>>())
 }
 
 /// A certificate of the node's own authority for a clerk, and a client configuration like the

@@ -23,7 +23,7 @@ use toml::Table;
 use super::Settings;
 use super::clearing::issue;
 use crate::content::notice;
-use crate::node::{Folder, Node};
+use crate::node::{Folder, Node, Offer};
 use crate::operations::Operator;
 use crate::report::Report;
 use crate::town::{Answer, SERVICE, Town};
@@ -118,17 +118,7 @@ impl World {
                 (TEST_SERVICE, "inbox", true),
             ],
         )?;
-        folder.edit("permissions.toml", |table| {
-            let rules = table.get_mut("allow").and_then(toml::Value::as_array_mut);
-            let rules = rules.context("no rules")?;
-            for service in [FREE_SERVICE, WARNED_SERVICE, TEST_SERVICE] {
-                let rule: Table = toml::from_str(&format!(
-                    "from = \"ags:*\"\nto = \"ags:*\"\nservice = \"{service}\"\n"
-                ))?;
-                rules.push(rule.into());
-            }
-            Ok(())
-        })?;
+        folder.permit(&[FREE_SERVICE, WARNED_SERVICE, TEST_SERVICE])?;
         let node = folder.serve()?;
         let lemgo = Town::load(path, LEMGO, &node.native)?;
         let [minden, detmold] = [MINDEN, DETMOLD].map(|key| PartyId::parse(&format!("ags:{key}")));
@@ -282,25 +272,8 @@ fn checked_with(mut printed: Value, checked: Value) -> Value {
 
 /// A party offers these services by these ways, each as a test or not, and no others.
 fn offer(folder: &Folder, key: &str, services: &[(&str, &str, bool)]) -> Result<()> {
-    folder.edit("directory.toml", |table| {
-        let parties = table.get_mut("party").and_then(toml::Value::as_array_mut);
-        let party = parties
-            .context("no parties")?
-            .iter_mut()
-            .filter_map(toml::Value::as_table_mut)
-            .find(|party| party["id"].as_str() == Some(&format!("ags:{key}")))
-            .context("no such party")?;
-        let services = services.iter().map(|(uri, via, test)| {
-            let mut service = Table::new();
-            service.insert("uri".into(), (*uri).into());
-            service.insert("via".into(), (*via).into());
-            service.insert("test".into(), (*test).into());
-            service.insert("opaque".into(), (*uri != SERVICE).into());
-            toml::Value::from(service)
-        });
-        party.insert("service".into(), services.collect::<Vec<_>>().into());
-        Ok(())
-    })
+    let offer = |&(uri, via, test)| Offer { uri, via, test, opaque: uri != SERVICE };
+    folder.offer(key, &services.iter().map(offer).collect::<Vec<_>>())
 }
 
 fn in_seconds(seconds: i64) -> Timestamp {

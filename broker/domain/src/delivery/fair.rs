@@ -86,6 +86,7 @@ impl Fair {
 
     /// How far the lanes of a peer have come.
     fn of(&self, demand: &Demand) -> Vec<Passed> {
+        // A lane that nothing has gone out of has passed nothing.
         let of = |lane| self.passed.get(&(demand.peer.clone(), lane)).copied();
         (0..demand.waiting.len()).map(|lane| of(lane).unwrap_or_default()).collect()
     }
