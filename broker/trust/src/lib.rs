@@ -12,6 +12,7 @@ pub mod pem;
 pub mod policy;
 pub mod revocation;
 pub mod testca;
+pub mod timestamp;
 pub mod tls;
 pub mod validity;
 pub mod wrapping;

@@ -69,6 +69,8 @@ pub enum Purpose {
     Encryption,
     /// Answers about revocation in the name of the authority (RFC 6960, 4.2.2.2).
     OcspSigner,
+    /// Time stamps (RFC 3161, 2.3).
+    TimeStamping,
     /// TLS client of a person who operates the hub.
     Operator,
 }
@@ -331,6 +333,7 @@ fn add_usages(
         Purpose::Hub(_) => drop(extended.server_auth().client_auth()),
         Purpose::Client | Purpose::Operator => drop(extended.client_auth()),
         Purpose::OcspSigner => drop(extended.other("OCSPSigning")),
+        Purpose::TimeStamping => drop(extended.critical().other("timeStamping")),
         Purpose::Signature | Purpose::Encryption => {}
     }
     builder.append_extension(usage.build()?)?;

@@ -28,6 +28,7 @@ pub use fault::{PathFault, Reason};
 pub use names::{NotAName, ServerName};
 pub(crate) use profile::UNDERSTOOD;
 pub use strength::Floors;
+pub(crate) use usage::TIME_STAMPING;
 pub use usage::{KeyUse, Purpose};
 
 /// Most certificates in a path, leaf and anchor included.

@@ -19,6 +19,8 @@ pub enum Purpose {
     TlsClient,
     /// A server in TLS.
     TlsServer,
+    /// An authority for time stamps (RFC 3161).
+    TimeStamping,
 }
 
 /// What the key does in the case at hand, where the purpose leaves it open ([`Purpose::Transport`]).
@@ -41,6 +43,8 @@ const SERVER_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
 const CLIENT_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
 /// id-kp-emailProtection.
 const EMAIL_PROTECTION: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x04];
+/// id-kp-timeStamping.
+pub(crate) const TIME_STAMPING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
 /// id-kp-documentSigning (RFC 9336).
 const DOCUMENT_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x24];
 /// anyExtendedKeyUsage.
@@ -48,8 +52,14 @@ const ANY: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] =
-        [Self::Content, Self::Transport, Self::Encryption, Self::TlsClient, Self::TlsServer];
+    pub const ALL: [Self; 6] = [
+        Self::Content,
+        Self::Transport,
+        Self::Encryption,
+        Self::TlsClient,
+        Self::TlsServer,
+        Self::TimeStamping,
+    ];
 
     /// The same to OpenSSL, which also looks at the extended usages of the issuers. It knows none for
     /// messages that are not S/MIME: those are judged here alone.
@@ -57,7 +67,7 @@ impl Purpose {
         match self {
             Self::TlsClient => Some(X509PurposeId::SSL_CLIENT),
             Self::TlsServer => Some(X509PurposeId::SSL_SERVER),
-            Self::Content | Self::Transport | Self::Encryption => None,
+            Self::Content | Self::Transport | Self::Encryption | Self::TimeStamping => None,
         }
     }
 
@@ -72,6 +82,7 @@ impl Purpose {
             Self::Encryption => &[EMAIL_PROTECTION, ANY],
             Self::TlsClient => &[CLIENT_AUTH],
             Self::TlsServer => &[SERVER_AUTH],
+            Self::TimeStamping => &[TIME_STAMPING],
         }
     }
 
@@ -85,7 +96,8 @@ impl Purpose {
         ];
         match (self, key_use) {
             (Self::TlsClient | Self::TlsServer, _) => TLS,
-            (Self::Content, _) | (Self::Transport, Some(KeyUse::Signature)) => SIGNS,
+            (Self::Content | Self::TimeStamping, _)
+            | (Self::Transport, Some(KeyUse::Signature)) => SIGNS,
             (Self::Encryption, _) | (Self::Transport, Some(KeyUse::Encryption)) => DECRYPTS,
             (Self::Transport, None) => EITHER,
         }
@@ -118,12 +130,16 @@ mod tests {
 
     #[test]
     fn usages_fit_their_purposes() {
-        use Purpose::{Content, Encryption, TlsClient, TlsServer, Transport};
+        use Purpose::{Content, Encryption, TimeStamping, TlsClient, TlsServer, Transport};
         let root = Authority::root("TEST root");
         let both = ["digitalSignature", "keyEncipherment"];
         for (usage, extended, fit) in [
-            (&["digitalSignature"][..], &[][..], &[Content, Transport, TlsClient, TlsServer][..]),
-            (&["nonRepudiation"], &[], &[Content, Transport]),
+            (
+                &["digitalSignature"][..],
+                &[][..],
+                &[Content, Transport, TlsClient, TlsServer, TimeStamping][..],
+            ),
+            (&["nonRepudiation"], &[], &[Content, Transport, TimeStamping]),
             (&["keyEncipherment"], &[], &[Transport, Encryption]),
             (&["keyAgreement"], &[], &[Transport, Encryption]),
             (&["dataEncipherment"], &[], &[]),
@@ -134,7 +150,7 @@ mod tests {
             (&both, &["1.3.6.1.5.5.7.3.36"], &[Content, Transport]),
             (&both, &["anyExtendedKeyUsage"], &[Content, Transport, Encryption]),
             (&both, &["serverAuth", "clientAuth"], &[Transport, TlsClient, TlsServer]),
-            (&both, &["timeStamping"], &[]),
+            (&both, &["timeStamping"], &[TimeStamping]),
         ] {
             let shape = Shape::leaf("TEST a").usage(usage).extended(extended);
             let leaf = root.issue(&shape);

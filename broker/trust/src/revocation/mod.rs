@@ -17,7 +17,7 @@ mod folder;
 pub mod ocsp;
 pub mod refresher;
 mod schedule;
-mod signature;
+pub(crate) mod signature;
 mod sources;
 
 pub use book::{Book, RevokedCertificate, Sizes, Taken};

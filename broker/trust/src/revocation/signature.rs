@@ -1,5 +1,5 @@
-//! The signatures of authorities under CRLs and OCSP answers: which algorithms count, and whether
-//! one is genuine.
+//! The signatures of authorities under CRLs, OCSP answers and time stamps: which algorithms count, and
+//! whether one is genuine.
 
 use openssl::hash::MessageDigest;
 use openssl::pkey::{Id, PKeyRef, Public};
@@ -52,6 +52,16 @@ impl Algorithm {
             (EDWARDS, 113) => Self::Ed448,
             _ => return Err(Refused::Algorithm),
         })
+    }
+
+    /// Reads that of a signer in CMS, where an RSA key may stand for itself and the digest beside it
+    /// (RFC 3370, 3.2).
+    pub(crate) fn of_signer(identifier: &[u8], digest: MessageDigest) -> Result<Self, Refused> {
+        let read = AlgorithmIdentifier::read(identifier)?;
+        match read.oid.split_last() {
+            Some((1, RSA)) if read.is_plain() => Ok(Self::Rsa(digest)),
+            _ => Self::read(identifier),
+        }
     }
 
     /// RSASSA-PSS-params (RFC 8017, A.2.3). The defaults are SHA-1 and do not count.
@@ -119,7 +129,8 @@ impl Algorithm {
     }
 }
 
-fn sha2(identifier: &[u8]) -> Result<MessageDigest, Refused> {
+/// A digest of the family SHA-2, from a whole AlgorithmIdentifier.
+pub(crate) fn sha2(identifier: &[u8]) -> Result<MessageDigest, Refused> {
     let identifier = AlgorithmIdentifier::read(identifier)?;
     if !identifier.is_plain() {
         return Err(Refused::Malformed);

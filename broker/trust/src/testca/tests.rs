@@ -67,6 +67,7 @@ fn openssl_verifies_the_chain_and_shows_the_usages() {
             (Purpose::local_hub(), "sslserver", "TLS Web Server Authentication, TLS Web Client"),
             (Purpose::Signature, "any", "Digital Signature, Non Repudiation\n"),
             (Purpose::OcspSigner, "any", "OCSP Signing\n"),
+            (Purpose::TimeStamping, "any", "Time Stamping\n"),
             (
                 Purpose::Encryption,
                 "any",
