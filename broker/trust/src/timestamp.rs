@@ -3,6 +3,7 @@
 //! A stamp says that a digest existed at an instant, in the word of somebody else. What is kept is the
 //! token as it came; it is verified again from its octets, offline, whenever it is shown.
 
+mod authority;
 mod error;
 mod signed;
 mod token;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
 
+pub use self::authority::{Authority, Unstamped};
 pub use self::error::Refused;
 use self::signed::Signed;
 use self::token::Info;

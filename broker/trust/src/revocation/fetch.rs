@@ -1,5 +1,5 @@
-//! The client that fetches lists and answers: bounded in size and time, and only from hosts that
-//! the configuration names. Addresses come from certificates, and whoever issues one must not
+//! The client that fetches lists, answers and time stamps: bounded in size and time, and only from hosts
+//! that the configuration names. Addresses come from certificates, and whoever issues one must not
 //! choose what this machine connects to.
 
 use std::error::Error;
@@ -100,6 +100,25 @@ impl Resolve for GuardedResolver {
     }
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Service {
+    /// Revocation (RFC 6960, A.1).
+    Ocsp,
+    /// Time stamps (RFC 3161, 3.4).
+    TimeStamp,
+}
+
+impl Service {
+    /// Of question and answer.
+    fn media_types(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Ocsp => ("application/ocsp-request", "application/ocsp-response"),
+            Self::TimeStamp => ("application/timestamp-query", "application/timestamp-reply"),
+        }
+    }
+}
+
 /// The client.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetcher {
@@ -150,18 +169,20 @@ impl Fetcher {
         read(response, limit).await
     }
 
-    /// Asks a responder (RFC 6960, A.1). No redirections.
+    /// Asks a service. No redirections.
     pub(crate) async fn ask(
         &self,
+        service: Service,
         address: &str,
         question: Vec<u8>,
         limit: usize,
     ) -> Result<Vec<u8>, Refused> {
+        let (question_type, answer_type) = service.media_types();
         let request = self
             .client
             .post(self.guard.url(address)?)
-            .header(CONTENT_TYPE, "application/ocsp-request")
-            .header(ACCEPT, "application/ocsp-response")
+            .header(CONTENT_TYPE, question_type)
+            .header(ACCEPT, answer_type)
             .body(question);
         let response = send(request).await?;
         if response.status().is_redirection() {

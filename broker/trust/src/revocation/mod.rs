@@ -12,7 +12,7 @@ pub mod book;
 pub mod certificate;
 pub mod crl;
 mod error;
-mod fetch;
+pub(crate) mod fetch;
 mod folder;
 pub mod ocsp;
 pub mod refresher;

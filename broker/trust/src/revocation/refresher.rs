@@ -22,7 +22,7 @@ use super::book::{Book, MAX_WATCHED, Taken, about};
 use super::certificate::CertificateId;
 use super::crl::MAX_CRL_BYTES;
 use super::error::Refused;
-use super::fetch::Fetcher;
+use super::fetch::{Fetcher, Service};
 use super::folder::{Folder, read_file};
 use super::ocsp::{MAX_ANSWER_BYTES, Question};
 use super::sources::{self, Key, Kind, Place, Report, Settings, Task, Watched};
@@ -337,7 +337,11 @@ impl Inner {
         let Place::Url(url) = place else { return Err(Refused::Address) };
         let Task { certificate, issuer, nonce: rule, .. } = task.clone();
         let question = Question::new(&certificate, &issuer, rule)?;
-        let octets = self.ready().fetcher.ask(url, question.to_der()?, MAX_ANSWER_BYTES).await?;
+        let octets = self
+            .ready()
+            .fetcher
+            .ask(Service::Ocsp, url, question.to_der()?, MAX_ANSWER_BYTES)
+            .await?;
         let (nonce, book, folder) = (question.nonce, self.book.clone(), self.folder.clone());
         let now = self.clock.now();
         blocking(move || {

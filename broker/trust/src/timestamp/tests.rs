@@ -3,9 +3,14 @@
 use super::*;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path as File, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::thread;
 
+use amtsbote_domain::ports::Clock;
 use openssl::sha::sha256;
 use tempfile::TempDir;
 
@@ -25,13 +30,13 @@ fn digest() -> Digest {
 }
 
 /// An authority of the tool's: it stamps by the machine's clock.
-struct Authority {
+struct Tool {
     folder: TempDir,
     root: Certificate,
     issued: Issued,
 }
 
-impl Authority {
+impl Tool {
     fn new(kind: KeyKind) -> Self {
         Self::with(kind, Use::TimeStamping, "sha256", "")
     }
@@ -87,7 +92,7 @@ impl Authority {
         written.expect("a time").try_into().expect("an instant")
     }
 
-    fn anchors(&self) -> std::sync::Arc<Anchors> {
+    fn anchors(&self) -> Arc<Anchors> {
         let builder =
             Anchors::builder().trust(Purpose::TimeStamping, std::slice::from_ref(&self.root));
         builder.build().expect("few")
@@ -108,7 +113,7 @@ fn question() -> Question {
     Question::about(digest()).expect("a nonce")
 }
 
-fn tool_verifies(authority: &Authority, folder: &File) {
+fn tool_verifies(authority: &Tool, folder: &File) {
     let answer = folder.join("a.tsr");
     let hex = digest().0.map(|octet| format!("{octet:02x}")).concat();
     let answer = answer.to_str().expect("UTF-8");
@@ -119,7 +124,7 @@ fn tool_verifies(authority: &Authority, folder: &File) {
 #[test]
 fn a_stamp_says_when_and_is_verified_again_from_its_token() {
     for kind in [KeyKind::EcP256, KeyKind::Rsa3072] {
-        let authority = Authority::new(kind);
+        let authority = Tool::new(kind);
         let stamp = authority.stamp(&question()).expect("a stamp");
         tool_verifies(&authority, authority.folder.path());
         assert_eq!(stamp.policy(), "1.3.6.1.4.1.4146.2.3");
@@ -138,7 +143,7 @@ fn a_stamp_says_when_and_is_verified_again_from_its_token() {
 
 #[test]
 fn the_tool_reads_the_question() {
-    let authority = Authority::new(KeyKind::EcP256);
+    let authority = Tool::new(KeyKind::EcP256);
     fs::write(authority.path("q.tsq"), question().to_der()).expect("written");
     let output = authority.ts(&["-query", "-in", "q.tsq", "-text"]);
     let text = String::from_utf8(output.stdout).expect("text");
@@ -149,7 +154,7 @@ fn the_tool_reads_the_question() {
 
 #[test]
 fn an_answer_belongs_to_its_question_and_its_hour() {
-    let authority = Authority::new(KeyKind::EcP256);
+    let authority = Tool::new(KeyKind::EcP256);
     let (one, other) = (question(), question());
     let answer = authority.answer(&one.to_der());
     let (anchors, now) = (authority.anchors(), authority.answered_at());
@@ -171,8 +176,7 @@ fn an_answer_belongs_to_its_question_and_its_hour() {
 #[test]
 fn what_the_tool_denies_is_denied() {
     // The nonce of another length is fine; a digest that is no SHA-256 is not.
-    let authority =
-        Authority::with(KeyKind::EcP256, Use::TimeStamping, "sha256", "digests = sha512");
+    let authority = Tool::with(KeyKind::EcP256, Use::TimeStamping, "sha256", "digests = sha512");
     let answer = authority.answer(&question().to_der());
     let judged = Stamp::answered(
         &answer,
@@ -186,10 +190,10 @@ fn what_the_tool_denies_is_denied() {
 
 #[test]
 fn algorithms_that_do_not_count_are_refused() {
-    let authority = Authority::with(KeyKind::EcP256, Use::TimeStamping, "sha1", "");
+    let authority = Tool::with(KeyKind::EcP256, Use::TimeStamping, "sha1", "");
     assert_eq!(authority.stamp(&question()), Err(Refused::Algorithm));
     let authority =
-        Authority::with(KeyKind::EcP256, Use::TimeStamping, "sha512", "ess_cert_id_alg = sha512");
+        Tool::with(KeyKind::EcP256, Use::TimeStamping, "sha512", "ess_cert_id_alg = sha512");
     assert!(authority.stamp(&question()).is_ok());
 }
 
@@ -204,7 +208,7 @@ fn replaced(token: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_token_holds_together() {
-    let authority = Authority::new(KeyKind::EcP256);
+    let authority = Tool::new(KeyKind::EcP256);
     let stamp = authority.stamp(&question()).expect("a stamp");
     let token = stamp.token();
     // Another digest inside: what is signed is the digest of the content.
@@ -254,7 +258,7 @@ fn only_certificates_for_time_stamps_stamp() {
 
 #[test]
 fn a_token_without_certificates_is_of_nobody() {
-    let authority = Authority::new(KeyKind::EcP256);
+    let authority = Tool::new(KeyKind::EcP256);
     let answer = authority.answer(&question().to_der());
     let mut fields = Reader::only(&answer, SEQUENCE).expect("an answer");
     fields.any().expect("a status");
@@ -284,6 +288,74 @@ fn without_certificates(token: &[u8]) -> Vec<u8> {
     assert_eq!(kept.len() + 1, fields.len());
     let data = value(SEQUENCE, &kept);
     value(SEQUENCE, &[outer[0].whole, &value(constructed(0), &[&data])])
+}
+
+/// The clock by which the tool wrote its last answer.
+struct ClockOf(Arc<Tool>);
+
+impl Clock for ClockOf {
+    fn now(&self) -> Timestamp {
+        self.0.answered_at()
+    }
+}
+
+/// Serves the tool's answers, one a connection; says where.
+fn serve(tool: &Arc<Tool>, times: usize) -> (String, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let host = listener.local_addr().expect("an address").to_string();
+    let tool = tool.clone();
+    let serving = thread::spawn(move || {
+        for _ in 0..times {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
+            let (mut length, mut typed) = (0, false);
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).expect("a request");
+                let line = line.trim_end().to_ascii_lowercase();
+                if line.is_empty() {
+                    break;
+                }
+                typed |= line == "content-type: application/timestamp-query";
+                if let Some(value) = line.strip_prefix("content-length: ") {
+                    length = value.parse().expect("a length");
+                }
+            }
+            assert!(typed, "the media type of RFC 3161, 3.4");
+            let mut question = vec![0; length];
+            reader.read_exact(&mut question).expect("a question");
+            let answer = tool.answer(&question);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/timestamp-reply\r\n\
+                 Content-Length: {}\r\nConnection: close\r\n\r\n",
+                answer.len()
+            );
+            stream.write_all(head.as_bytes()).expect("a client that listens");
+            stream.write_all(&answer).expect("a client that listens");
+        }
+    });
+    (host, serving)
+}
+
+#[tokio::test]
+async fn an_authority_is_asked_over_http() {
+    let tool = Arc::new(Tool::new(KeyKind::EcP256));
+    let (host, serving) = serve(&tool, 1);
+    let clock: Arc<dyn Clock> = Arc::new(ClockOf(tool.clone()));
+    let authority = |hosts: &[&String]| {
+        let allowed_hosts = hosts.iter().map(|host| (*host).clone()).collect();
+        let trusted = (tool.anchors(), Floors::default());
+        let guard = crate::revocation::Guard { allowed_hosts, loopback: true };
+        let (address, time) = (format!("http://{host}/tsa"), Duration::from_secs(60));
+        Authority::new(&address, guard, time, None, trusted, clock.clone())
+    };
+    assert!(matches!(authority(&[]), Err(Unstamped::Unreached(_))), "no host that is not named");
+    let authority = authority(&[&host]).expect("an authority");
+    let stamp = authority.stamp(digest()).await.expect("a stamp");
+    assert_eq!(tool.verify(stamp.token()), Ok(stamp));
+    serving.join().expect("served");
+    let gone = authority.stamp(digest()).await;
+    assert!(matches!(gone, Err(Unstamped::Unreached(_))), "{gone:?}");
 }
 
 #[test]
