@@ -3,6 +3,7 @@
 pub mod c14n;
 pub mod encryption;
 pub mod native;
+pub mod osci;
 pub mod signature;
 
 #[cfg(test)]

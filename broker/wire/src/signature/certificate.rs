@@ -11,7 +11,7 @@ use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Public};
 use openssl::sha::sha256;
-use openssl::x509::{X509, X509NameEntryRef, X509NameRef};
+use openssl::x509::{X509, X509KeyUsage, X509NameEntryRef, X509NameRef};
 
 use super::algorithm::KeyKind;
 use super::fault::SignatureFault;
@@ -172,8 +172,15 @@ impl Parsed {
         Ok(Self { certificate, key, kind, signer: SignerCertificate { der, fingerprint, subject } })
     }
 
+    /// Whether its key may sign data: digitalSignature or nonRepudiation, where the certificate says
+    /// anything about it (RFC 5280, 4.2.1.3).
+    pub(super) fn may_sign(&self) -> bool {
+        let signs = X509KeyUsage::DIGITAL_SIGNATURE | X509KeyUsage::NON_REPUDIATION;
+        self.certificate.key_usage().is_none_or(|usage| usage.intersects(signs))
+    }
+
     /// The same for a certificate that the caller trusts, from memory where possible.
-    fn trusted(der: &[u8]) -> Result<Arc<Self>, ErrorStack> {
+    pub(super) fn trusted(der: &[u8]) -> Result<Arc<Self>, ErrorStack> {
         // Whoever panicked while holding the lock left whole entries behind.
         let memory = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = memory().get(der) {

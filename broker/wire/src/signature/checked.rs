@@ -3,7 +3,6 @@
 use amtsbote_schemas::xml::{Limits, NodeNumber};
 
 use super::fault::SignatureFault;
-use super::hasher::Hasher;
 use super::parts::{self, CoveredPart, NoDigest, Parts};
 use super::references::Slot;
 use super::run::Digested;
@@ -46,8 +45,7 @@ impl Checked {
         let invalid = |rule| Err(SignatureFault::Invalid { place, rule });
         const DIFFERS: &str = "DigestValue: it does not fit what the Reference refers to";
         if let Named::Part(uri) = &reference.named {
-            let hasher = Hasher::new(reference.digest);
-            return match parts::digest(parts, uri, &reference.step, hasher, limits) {
+            return match parts::digest(parts, uri, &reference.step, reference.digest, limits) {
                 Ok((value, _)) if value != reference.value => invalid(DIFFERS),
                 Ok((_, bytes)) => {
                     self.parts.push(CoveredPart { uri: uri.clone(), bytes });

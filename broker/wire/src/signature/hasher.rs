@@ -8,7 +8,7 @@ use super::algorithm::DigestAlgorithm;
 use crate::c14n::Output;
 
 /// SHA-2 by the functions that need no context on the heap, the others by the general one.
-pub(super) enum Hasher {
+pub(crate) enum Hasher {
     Sha256(sha::Sha256),
     Sha384(sha::Sha384),
     Sha512(sha::Sha512),
@@ -17,7 +17,7 @@ pub(super) enum Hasher {
 }
 
 impl Hasher {
-    pub(super) fn new(algorithm: DigestAlgorithm) -> Self {
+    pub(crate) fn new(algorithm: DigestAlgorithm) -> Self {
         match algorithm {
             DigestAlgorithm::Sha256 => Self::Sha256(sha::Sha256::new()),
             DigestAlgorithm::Sha384 => Self::Sha384(sha::Sha384::new()),
@@ -26,7 +26,7 @@ impl Hasher {
         }
     }
 
-    pub(super) fn update(&mut self, octets: &[u8]) {
+    pub(crate) fn update(&mut self, octets: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(octets),
             Self::Sha384(hasher) => hasher.update(octets),
@@ -41,7 +41,7 @@ impl Hasher {
         }
     }
 
-    pub(super) fn finish(self) -> Result<Vec<u8>, ErrorStack> {
+    pub(crate) fn finish(self) -> Result<Vec<u8>, ErrorStack> {
         Ok(match self {
             Self::Sha256(hasher) => hasher.finish().to_vec(),
             Self::Sha384(hasher) => hasher.finish().to_vec(),

@@ -19,6 +19,7 @@
 
 mod algorithm;
 mod base64_digest;
+mod beside;
 mod certificate;
 mod checked;
 mod document;
@@ -60,18 +61,21 @@ pub use document::{
 pub use fault::SignatureFault;
 pub use ids::MAX_IDS;
 pub use key_info_form::KeyInfoForm;
-pub use parts::{CoveredPart, NoParts, Parts};
+pub use parts::{CoveredPart, KnownPart, NoParts, PartForm, Parts};
 pub use profile::{Allowed, Fixed, Name, Otherwise, Over, Profile};
 pub use scan::MAX_SIGNATURES;
 pub use sign::{PartTarget, Place, Signing, Target, sign, sign_enveloped, sign_with};
 pub use signer::{OpensslSigner, SignError, Signer};
 pub use verification::{Unverified, Verification, Verified};
 
+pub(crate) use beside::{SaidTarget, for_signing, verify_followed};
 pub(crate) use fault::{xml_code, xml_fault};
+pub(crate) use hasher::Hasher;
 pub(crate) use octets::pass;
 pub(crate) use references::ReferencePass;
 pub(crate) use scan::{Found, SignatureScan};
-pub(crate) use sign::enveloped_signature;
+pub(crate) use sign::{enveloped_signature, quoted};
+pub(crate) use transforms::is_plain_id;
 
 use retrieval::Retrieval;
 

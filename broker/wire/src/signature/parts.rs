@@ -4,6 +4,7 @@ use std::io::{self, BufRead};
 
 use amtsbote_schemas::xml::{DriveError, Limits, drive};
 
+use super::algorithm::DigestAlgorithm;
 use super::base64_digest::Base64Digest;
 use super::fault::SignatureFault;
 use super::hasher::Hasher;
@@ -16,6 +17,34 @@ pub trait Parts {
     /// Opens the part that a reference names by exactly this URI, percent signs and all
     /// (`cid:...`, or the name of something detached); none where there is no such part.
     fn open(&self, uri: &str) -> io::Result<Option<Box<dyn BufRead + '_>>>;
+
+    /// What was found out about a part while it came, so that it is not read again. By default
+    /// nothing, and the part is opened.
+    fn known(&self, _uri: &str, _algorithm: DigestAlgorithm, _form: PartForm) -> KnownPart {
+        KnownPart::Unread
+    }
+}
+
+/// What of a part is digested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PartForm {
+    /// Its octets, as they are.
+    Octets,
+    /// What its octets stand for in Base64.
+    Base64,
+    /// Its canonical form.
+    Canonical,
+}
+
+/// What is known of a part beforehand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownPart {
+    /// Nothing: it is opened and read, where it is at hand.
+    Unread,
+    /// Its digest, and how many octets went into it.
+    Digest(Vec<u8>, u64),
+    /// It is at hand, and this was not made of it: refused by this rule.
+    Refused(&'static str),
 }
 
 /// No part at all.
@@ -55,9 +84,20 @@ pub(super) fn digest(
     parts: &dyn Parts,
     uri: &str,
     step: &Step,
-    mut hasher: Hasher,
+    algorithm: DigestAlgorithm,
     limits: &Limits,
 ) -> Result<(Vec<u8>, u64), NoDigest> {
+    let form = match step {
+        Step::Octets => PartForm::Octets,
+        Step::Base64 => PartForm::Base64,
+        Step::Nodes(_) => PartForm::Canonical,
+    };
+    match parts.known(uri, algorithm, form) {
+        KnownPart::Unread => {}
+        KnownPart::Digest(digest, bytes) => return Ok((digest, bytes)),
+        KnownPart::Refused(rule) => return Err(NoDigest::Rule(rule)),
+    }
+    let mut hasher = Hasher::new(algorithm);
     let Some(part) = parts.open(uri)? else {
         return Err(NoDigest::Rule("Reference: it names neither an Id nor a part at hand"));
     };

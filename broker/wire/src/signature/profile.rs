@@ -96,6 +96,9 @@ pub struct Profile<'a> {
     /// Elements of which every child with an Id must be covered, but for the one in which the
     /// signature stands: the header of a SOAP message, for example.
     pub must_cover_children: &'a [&'static [Name]],
+    /// It covers those elements and nothing else of the document: each reference into it names one
+    /// of them as a whole, and no two the same.
+    pub only: bool,
     /// With what.
     pub allowed: &'a Allowed,
     /// What is known beforehand about the references, so that one pass is enough.
@@ -148,6 +151,7 @@ impl<'a> Profile<'a> {
             others: false,
             must_cover,
             must_cover_children: &[],
+            only: false,
             allowed,
             fixed: None,
             otherwise: Otherwise::Refuse,

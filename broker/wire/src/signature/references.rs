@@ -104,6 +104,25 @@ impl ReferencePass {
         pass
     }
 
+    /// For signatures that are met while the document is read: see [`ReferencePass::follow`].
+    pub(crate) fn following() -> Self {
+        let mut pass = Self::empty(Own::Nodes(Vec::new()));
+        pass.around = Some(Around::default());
+        pass
+    }
+
+    /// Takes up what a signature that has just ended refers to. Only what is still to come is
+    /// found; a reference to the document as a whole is void.
+    pub(crate) fn follow(&mut self, found: &Found) {
+        let Own::Nodes(own) = &mut self.own else { return };
+        let n = own.len();
+        own.push(found.node);
+        if let Ok(content) = &found.content {
+            let references = content.info.references.iter();
+            self.slots.extend(references.filter_map(|reference| Slot::of(n, reference)));
+        }
+    }
+
     /// For the one pass of a fixed profile.
     pub(crate) fn speculative(profile: &Profile<'_>, fixed: Fixed) -> Self {
         let path = PathMatch::new(profile.signature);

@@ -19,12 +19,12 @@ pub const MAX_SIGNATURES: usize = 16;
 /// A signature that was found.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(super) node: NodeNumber,
+    pub(crate) node: NodeNumber,
     pub(super) last: NodeNumber,
-    pub(super) position: Position,
+    pub(crate) position: Position,
     /// Local names from the root to it; empty where a profile says where it stands.
     pub(super) path: String,
-    pub(super) at_place: bool,
+    pub(crate) at_place: bool,
     pub(super) content: Result<Content, SignatureFault>,
 }
 
@@ -49,6 +49,8 @@ pub(crate) struct SignatureScan {
     last: NodeNumber,
     open: Vec<Open>,
     found: Vec<Found>,
+    /// Most signatures looked at.
+    max: usize,
     /// Where no identifier may occur twice.
     ids: Option<Ids>,
 }
@@ -72,7 +74,13 @@ impl SignatureScan {
             last: NodeNumber(0),
             open: Vec::new(),
             found: Vec::new(),
+            max: MAX_SIGNATURES,
         }
+    }
+
+    /// The same with so many signatures instead of [`MAX_SIGNATURES`].
+    pub(crate) fn at_most(self, max: usize) -> Self {
+        Self { max, ..self }
     }
 
     /// All signatures, inner ones before those that hold them.
@@ -85,12 +93,16 @@ impl SignatureScan {
         self.found.get(known..).unwrap_or_default()
     }
 
+    /// The signatures at the place, and those elsewhere.
+    pub(crate) fn parted(self) -> (Vec<Found>, Vec<Found>) {
+        self.found.into_iter().partition(|found| found.at_place)
+    }
+
     /// The one signature at the place that the profile prescribes, built as it must be. `others`
     /// says whether there may be signatures at other places.
     pub(crate) fn one(self, others: bool) -> Result<Found, SignatureFault> {
         let missing = |place, rule| Err(SignatureFault::Missing { place, rule });
-        let (mut at_place, elsewhere): (Vec<_>, Vec<_>) =
-            self.found.into_iter().partition(|found| found.at_place);
+        let (mut at_place, elsewhere) = self.parted();
         let counted = if others { &[][..] } else { &elsewhere };
         if let Some(second) = at_place.iter().chain(counted).nth(1) {
             let place = Some(second.position);
@@ -119,7 +131,7 @@ impl SignatureScan {
         }
         let at_place = self.place.start(tag);
         if tag.is(DSIG, "Signature") {
-            if self.open.len() + self.found.len() == MAX_SIGNATURES {
+            if self.open.len() + self.found.len() == self.max {
                 let limit = "signatures in a document";
                 return Err(SignatureFault::Limit { place: tag.position, limit });
             }

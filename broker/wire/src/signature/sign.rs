@@ -278,8 +278,8 @@ fn part_reference(part: &PartTarget, signing: &Signing<'_>) -> Result<String, Si
         true => (Step::Base64, format!("<Transform Algorithm=\"{BASE64}\"></Transform>")),
         false => (Step::Octets, String::new()),
     };
-    let hasher = Hasher::new(signing.digest);
-    let digest = parts::digest(signing.parts, &part.uri, &step, hasher, &Limits::default());
+    let limits = Limits::default();
+    let digest = parts::digest(signing.parts, &part.uri, &step, signing.digest, &limits);
     let (digest, _) = digest.map_err(|error| match error {
         NoDigest::Rule(rule) => no(rule),
         NoDigest::Fault(SignatureFault::Read(error)) => SignError::Document(error.to_string()),
@@ -289,7 +289,7 @@ fn part_reference(part: &PartTarget, signing: &Signing<'_>) -> Result<String, Si
 }
 
 /// The value of an attribute, in canonical form.
-pub(super) fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     value
         .replace('&', "&amp;")
         .replace('<', "&lt;")

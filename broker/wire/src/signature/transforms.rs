@@ -97,7 +97,7 @@ pub(super) fn named(tag: &StartTag) -> Result<(Named, bool), SignatureFault> {
 }
 
 /// Whether an Id can stand in a URI as it is.
-pub(super) fn is_plain_id(id: &str) -> bool {
+pub(crate) fn is_plain_id(id: &str) -> bool {
     !id.is_empty() && !id.contains(['(', ')', '#', '%', '\'', '"', ' '])
 }
 

@@ -1,6 +1,6 @@
 //! Where the elements are that a profile wants covered, and whether a signature covers them.
 
-use amtsbote_schemas::xml::{NodeNumber, StartTag};
+use amtsbote_schemas::xml::{NodeNumber, Position, StartTag};
 
 use super::checked::without;
 use super::fault::SignatureFault;
@@ -18,6 +18,8 @@ pub(super) struct Watches {
     paths: Vec<Watch>,
     /// Elements met.
     met: usize,
+    /// Nothing else may be covered.
+    only: bool,
 }
 
 /// The elements at one path that a profile names, or their children.
@@ -40,7 +42,7 @@ impl Watches {
         };
         let whole = profile.must_cover.iter().map(|path| watch(path, false));
         let children = profile.must_cover_children.iter().map(|path| watch(path, true));
-        Self { paths: whole.chain(children).collect(), met: 0 }
+        Self { paths: whole.chain(children).collect(), met: 0, only: profile.only }
     }
 
     /// Enters an element. If it must be covered: by which path, and whether as a child of what
@@ -82,6 +84,26 @@ impl Watches {
         }
     }
 
+    /// Whether each reference into the document names one of the elements, as a whole and alone.
+    fn nothing_else(
+        &self,
+        place: Option<Position>,
+        verification: &Verification,
+    ) -> Result<(), SignatureFault> {
+        let mut left: Vec<Interval> =
+            self.paths.iter().flat_map(|watch| watch.elements.iter().copied()).collect();
+        for covered in verification.nodes() {
+            let whole = !covered.text_only && !covered.without_signature;
+            let Some(n) = left.iter().position(|element| whole && *element == covered.nodes) else {
+                let rule =
+                    "a Reference names something that is not to be signed, or names it twice";
+                return Err(SignatureFault::Coverage { place, rule });
+            };
+            left.swap_remove(n);
+        }
+        Ok(())
+    }
+
     /// Whether everything at the paths is covered.
     pub(super) fn judge(
         self,
@@ -89,6 +111,9 @@ impl Watches {
         verification: &Verification,
     ) -> Result<(), SignatureFault> {
         let place = Some(found.position);
+        if self.only {
+            self.nothing_else(place, verification)?;
+        }
         for watch in self.paths {
             if watch.elements.is_empty() && !watch.children {
                 let rule = "an element that must be signed is missing";

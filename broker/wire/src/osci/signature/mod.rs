@@ -1,0 +1,121 @@
+//! The signatures of an OSCI message: that of who sends it, and those of the Authors of its content.
+//!
+//! A message is read once, by [`MessageScan`] beside whatever else looks at it. What comes out are
+//! claims: an [`UnverifiedMessage`] for the block `ClientSignature` or `SupplierSignature`, and the
+//! [`UnverifiedContainers`] for the content. Attachments come after the message; their digests are
+//! made while they stream by ([`PartHasher`]) and handed in ([`PartDigests`]).
+//!
+//! The signature of a message covers every header block but its own, the body, and every
+//! attachment, each once and nothing else: what is found at its place is compared, never what an
+//! identifier happens to lead to. The certificates in the message only select among those that the
+//! caller trusts. Content signatures hold under a certificate of the message; who that is to us is
+//! asked separately. Encrypted containers stay closed.
+//!
+//! What a signature does not cover, by the standard: the attributes of `soap:Envelope` (the type of
+//! the message in `xsi:schemaLocation` among them), and comments. Who reads the message must hold the
+//! type against the blocks, and let no comment part a value.
+
+mod containers;
+mod content;
+mod feedback;
+mod header;
+mod make;
+mod message;
+mod parts;
+mod scan;
+
+use crate::c14n::Mode;
+use crate::signature::{DigestAlgorithm, Fixed, Name, Over};
+
+pub use containers::{MAX_CONTAINERS, MAX_CONTENTS, MAX_SIGNATURES_EACH};
+pub use content::{Author, AuthorSeal, AuthorSignature, ContainerReport, UnverifiedContainers};
+pub use feedback::SignatureFeedback;
+pub use header::{HeaderCertificate, MAX_CERTIFICATES};
+pub use make::{
+    CertificateUse, Making, NAMESPACE_DECLARATIONS, SignedBlock, SignedPart, certificate_id,
+    signature_block,
+};
+pub use message::{Means, UnverifiedMessage, VerifiedMessage};
+pub use parts::{PartDigest, PartDigests, PartHasher};
+pub use scan::{MAX_PART_DIGESTS, MessageScan, Signatures, read};
+
+/// The namespace of the SOAP 1.1 envelope.
+const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+/// The namespace of OSCI-Transport 1.2.
+const OSCI: &str = "http://www.osci.de/2002/04/osci";
+/// The namespace of XML signatures.
+const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
+/// The namespace of XML encryption.
+const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
+/// The namespaces of which a header block means something to us: OSCI of 2002 and of the Korrigenda 7
+/// and 8, and those that its messages are made of.
+const OURS: [&str; 6] = [
+    OSCI,
+    "http://xoev.de/transport/osci12/7",
+    "http://xoev.de/transport/osci12/8",
+    SOAP,
+    DSIG,
+    XENC,
+];
+
+const ENVELOPE: Name = Name::new(SOAP, "Envelope");
+const HEADER: Name = Name::new(SOAP, "Header");
+const SIGNATURE: Name = Name::new(DSIG, "Signature");
+const BODY: &[&[Name]] = &[&[ENVELOPE, Name::new(SOAP, "Body")]];
+const BLOCKS: &[&[Name]] = &[&[ENVELOPE, HEADER]];
+
+/// Most references of the signature of one message: blocks, body and attachments.
+pub const MAX_REFERENCES: usize = 128;
+/// Most references of all content signatures of one message together.
+pub const MAX_CONTENT_REFERENCES: usize = 256;
+/// Most signatures in one message.
+const MAX_SIGNATURES: usize = 64;
+
+/// How the reference library signs blocks and body: then one pass is enough.
+const USUAL: Fixed = Fixed {
+    over: Over::Elements,
+    canonicalization: Mode::Inclusive,
+    digest: DigestAlgorithm::Sha256,
+};
+
+/// Who signs a message: its block tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who gives an order: `ClientSignature`.
+    Client,
+    /// Who answers it: `SupplierSignature`.
+    Supplier,
+}
+
+impl Side {
+    /// The local name of the block.
+    pub fn element(self) -> &'static str {
+        match self {
+            Self::Client => "ClientSignature",
+            Self::Supplier => "SupplierSignature",
+        }
+    }
+
+    /// The identifier that the block always has.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Client => "clientsignature",
+            Self::Supplier => "suppliersignature",
+        }
+    }
+
+    /// Where the signature stands.
+    fn place(self) -> &'static [Name] {
+        match self {
+            Self::Client => {
+                const { &[ENVELOPE, HEADER, Name::new(OSCI, "ClientSignature"), SIGNATURE] }
+            }
+            Self::Supplier => {
+                const { &[ENVELOPE, HEADER, Name::new(OSCI, "SupplierSignature"), SIGNATURE] }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
