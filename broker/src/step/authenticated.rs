@@ -78,7 +78,14 @@ pub(crate) async fn authenticate(
     }
     let Admitted { permit, author_grace, mut keeper } = admitted?;
     let envelope_sha256 = keeper.envelope(&octets)?;
-    take_parts(hub, door.inbound, verified.parts(), Some(&mut keeper)).await?;
+    if let Err(fault) = take_parts(hub, door.inbound, verified.parts(), Some(&mut keeper)).await {
+        // A small one was not looked for before its parts. That its id is used up counts for more than
+        // what is wrong with them: putting that right would not help.
+        if keeper.small {
+            sent.answered(hub).await?;
+        }
+        return Err(fault);
+    }
 
     let (metadata, parts, signature) = verified.into_parts();
     Ok(Arrived::New(Box::new(Authenticated {

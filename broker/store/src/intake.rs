@@ -74,11 +74,20 @@ impl SealedIntake {
         Arc::ptr_eq(&self.depot, depot)
     }
 
-    /// Leaves the large parts where they are: a message refers to them, or may.
+    /// Leaves the large parts where they are: a message refers to them.
     pub(crate) fn keep_parts(self) {
         for sealed in &self.parts {
             if let Body::Placed(reserved) = &sealed.body {
                 reserved.keep();
+            }
+        }
+    }
+
+    /// The same where nobody knows whether one does.
+    pub(crate) fn doubt_parts(self) {
+        for sealed in &self.parts {
+            if let Body::Placed(reserved) = &sealed.body {
+                reserved.doubt();
             }
         }
     }

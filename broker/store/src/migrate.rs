@@ -24,6 +24,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_clearing.sql"),
     include_str!("migrations/0004_lanes_and_order.sql"),
     include_str!("migrations/0005_notices.sql"),
+    include_str!("migrations/0006_readers.sql"),
+    include_str!("migrations/0007_removals.sql"),
 ];
 /// The number of the migration before which the keys leave the database.
 const KEYS_LEAVE: usize = 2;

@@ -1,7 +1,9 @@
-//! A store moves to the other database: from a file to a server, or back, with both at rest.
+//! A store moves to another database, from a file to a server or back, or its large parts to another
+//! place, with all at rest.
 //!
 //! Everything that was accepted and recorded goes over as it is: leaves, nodes, heads, receipts,
-//! messages, deliveries and sealed octets, byte for byte. At every moment at most one of the two can be
+//! messages, deliveries and sealed octets, byte for byte; only the names of large parts say where they
+//! lie now. A bucket that both name stays where it is. At every moment at most one of the two can be
 //! started. First the source is marked as left; then the target gets all rows in one transaction, marked
 //! as not yet taken over; then it is read again and checked; last its mark falls. Broken off anywhere,
 //! the same command goes on.
@@ -9,7 +11,7 @@
 //! What belongs to nodes stays behind: their lives, whose lease it was, and names of files that were
 //! reserved. Attempts that were open become uncertain when the lease ends, or at the next start.
 
-mod files;
+mod parts;
 mod tables;
 
 use std::path::{Path, PathBuf};
@@ -23,11 +25,13 @@ use openssl::rand::rand_bytes;
 use crate::SqliteStore;
 use crate::migrate;
 use crate::options::{Database, LargeParts, OpenError, StoreOptions};
-use crate::parts::Places;
-use crate::parts::folder::Folder;
+#[cfg(feature = "s3")]
+use crate::parts::objects::Objects;
+use crate::parts::{Places, removal};
 use crate::sql::{Db, Source, params};
 use crate::startup::{
-    ARRIVING, GUARD, Lock, MOVED, drop_meta, lock, meta, payload_folder, set_meta, stored_head,
+    ARRIVING, GUARD, Lock, MOVED, drop_meta, lock, meta, payload_folder, places, set_meta,
+    stored_head,
 };
 use crate::verify::{self, VerifyError, VerifyReport};
 use crate::writer::database_path;
@@ -40,7 +44,7 @@ const ENDING: Duration = Duration::from_secs(5);
 pub struct Moved {
     /// Rows of all tables.
     pub rows: u64,
-    /// Files of parts.
+    /// Large parts that were copied; those in a bucket that stays are not.
     pub files: u64,
     /// The move was begun before, and all rows were there already.
     pub resumed: bool,
@@ -52,9 +56,9 @@ pub struct Moved {
 /// move was abandoned.
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
-    /// Both are files, or both are servers. Nothing was changed.
-    #[error("both stores are of one kind")]
-    SameKind,
+    /// Both are one store. Nothing was changed.
+    #[error("both are one store")]
+    SameStore,
     /// The logs have different keys. Nothing was changed.
     #[error("the two configurations name different log keys")]
     OtherLog,
@@ -79,9 +83,6 @@ pub enum MoveError {
     /// Both keep large parts in one folder: a file would be written over itself. Nothing was changed.
     #[error("both stores keep large parts in one folder")]
     SameFolder,
-    /// Large parts rest in an object store. Nothing was changed.
-    #[error("large parts in an object store cannot be moved")]
-    Objects,
     /// The tables of the two do not agree: a mistake of this program. Nothing was changed.
     #[error("the table {0} is not the same on both sides")]
     Tables(String),
@@ -106,9 +107,9 @@ impl MoveError {
     /// What an operator reads and does, in both languages.
     pub fn text(&self) -> Text {
         match self {
-            Self::SameKind => Text {
-                de: "Beide Konfigurationen nennen dieselbe Art von Speicher. Umgezogen wird von SQLite zu PostgreSQL oder zurück.",
-                en: "Both configurations name the same kind of store. A move goes from SQLite to PostgreSQL, or back.",
+            Self::SameStore => Text {
+                de: "Beide Konfigurationen nennen denselben Speicher. Der neue braucht einen eigenen Ordner (data_dir) und eine eigene Datenbank.",
+                en: "Both configurations name the same store. The new one needs a folder (data_dir) and a database of its own.",
             },
             Self::OtherLog => Text {
                 de: "Die beiden Konfigurationen haben verschiedene Schlüssel des Nachweisprotokolls. name und keys.store müssen dieselben sein.",
@@ -135,10 +136,6 @@ impl MoveError {
                 de: "Beide Speicher nennen denselben Ordner für große Teile, vielleicht über einen Verweis. Dem neuen einen eigenen geben. Kein Teil wurde geändert.",
                 en: "Both stores name the same folder for large parts, perhaps by a link. Give the new one a folder of its own. No part was changed.",
             },
-            Self::Objects => Text {
-                de: "Große Teile liegen in einem Objektspeicher; ein solcher Speicher lässt sich noch nicht umziehen. Nichts wurde geändert.",
-                en: "Large parts rest in an object store; such a store cannot be moved yet. Nothing was changed.",
-            },
             Self::Tables(_) => Text {
                 de: "Die Tabellen beider Seiten passen nicht zusammen: ein Fehler des Programms. Nichts wurde geändert.",
                 en: "The tables of the two sides do not agree: a mistake of the program. Nothing was changed.",
@@ -159,7 +156,12 @@ impl MoveError {
 struct Side {
     db: Db,
     dir: PathBuf,
-    payload: PathBuf,
+    folder: Option<PathBuf>,
+    places: Places,
+    /// New parts go to an object store.
+    objects: bool,
+    /// It is the one of the other side.
+    shares_bucket: bool,
     /// Dropped last: what is above uses what it guards.
     _lock: Lock,
 }
@@ -184,9 +186,12 @@ pub fn move_store(
     };
     let from = hold(source).map_err(MoveError::Source)?;
     nobody_at_work(&from.db)?;
-    let to = hold(target).map_err(MoveError::Target)?;
-    files::apart(&from.payload, &to.payload)?;
-    let plan = tables::plan(&from.db, &to.db)?;
+    let mut to = hold(target).map_err(MoveError::Target)?;
+    other_database(&from.db, &to.db)?;
+    if let (Some(one), Some(other), false) = (&from.folder, &to.folder, to.objects) {
+        parts::apart(one, other)?;
+    }
+    let plan = tables::plan(&from.db, &to.db, to.objects)?;
     let arrived = meta_of(&to.db, ARRIVING)?;
     let resumed = match (&arrived, left) {
         (Some(token), true) if meta_of(&from.db, MOVED)?.as_ref() == Some(token) => true,
@@ -195,11 +200,16 @@ pub fn move_store(
         (None, true) => return Err(MoveError::Elsewhere),
         _ => return Err(MoveError::NotEmpty),
     };
+    to.take_bucket(target, &from)?;
     let token = match meta_of(&from.db, MOVED)? {
         Some(token) => token,
         None => leave(&from.db, source)?,
     };
-    let files = files::copy(&from.db, &from.payload, &to.payload)?;
+    if to.shares_bucket {
+        // Names that no message refers to stay behind, so nothing may be left under them.
+        removal::remove_all(&from.db, &from.places)?;
+    }
+    let files = parts::copy(&from, &to)?;
     let sent = match resumed {
         true => tables::digests(&from.db, &plan)?,
         false => tables::copy(&from.db, &to.db, &plan, &token, &*target.clock, step)?,
@@ -238,18 +248,16 @@ pub fn abandon_move(source: &StoreOptions, target: &StoreOptions) -> Result<(), 
             let sql = "UPDATE meta SET value = ?2 WHERE name = ?1";
             to.db.execute(sql, params![ARRIVING, b"abandoned".to_vec()])?;
         }
-        None if tables::is_empty(&to.db, &tables::plan(&from.db, &to.db)?)? => {}
+        None if tables::is_empty(&to.db, &tables::plan(&from.db, &to.db, to.objects)?)? => {}
         _ => return Err(MoveError::NotUnderWay),
     }
     drop_meta(&from.db, MOVED).map_err(MoveError::Source)
 }
 
 fn fits(source: &StoreOptions, target: &StoreOptions) -> Result<(), MoveError> {
-    if source.database.is_shared() == target.database.is_shared() {
-        return Err(MoveError::SameKind);
-    }
-    if [source, target].iter().any(|side| !matches!(side.large_parts, LargeParts::Folder)) {
-        return Err(MoveError::Objects);
+    let real = |side: &StoreOptions| std::fs::canonicalize(&side.dir).ok();
+    if source.dir == target.dir || real(source).is_some_and(|dir| real(target) == Some(dir)) {
+        return Err(MoveError::SameStore);
     }
     let key = |options: &StoreOptions| options.log_key.verifier().to_string();
     if key(source) != key(target) {
@@ -260,7 +268,7 @@ fn fits(source: &StoreOptions, target: &StoreOptions) -> Result<(), MoveError> {
 
 /// Takes a store, or makes an empty one, with its tables up to date. Nobody begins to work with it.
 fn hold(options: &StoreOptions) -> Result<Side, OpenError> {
-    let StoreOptions { dir, database, keys, clock, .. } = options;
+    let StoreOptions { dir, database, large_parts, keys, clock, .. } = options;
     std::fs::create_dir_all(dir)?;
     let lock = lock(dir)?;
     let db = match database {
@@ -268,10 +276,46 @@ fn hold(options: &StoreOptions) -> Result<Side, OpenError> {
             let path = database_path(dir);
             migrate::open_writer(&path, clock.now(), &**keys, None, &|_| false)?
         }
-        Database::Postgres(server) => server.prepare(&**clock)?,
+        Database::Postgres(server) => server.prepare(&**clock, large_parts)?,
     };
-    let payload = payload_folder(dir, database);
-    Ok(Side { db, dir: dir.clone(), payload, _lock: lock })
+    let (folder, places) =
+        (payload_folder(dir, database), places(dir, database, large_parts, None)?);
+    let objects = !matches!(large_parts, LargeParts::Folder);
+    let dir = dir.clone();
+    Ok(Side { db, dir, folder, places, objects, shares_bucket: false, _lock: lock })
+}
+
+impl Side {
+    /// Tries the bucket of the new store, and makes it this store's; it may be that of the old one.
+    fn take_bucket(&mut self, options: &StoreOptions, from: &Self) -> Result<(), MoveError> {
+        #[cfg(feature = "s3")]
+        if let LargeParts::Objects(options) = &options.large_parts {
+            let objects = Objects::new(options).map_err(MoveError::Target)?;
+            self.shares_bucket =
+                objects.shared_with(&from.db, &self.db).map_err(MoveError::Target)?;
+            objects.check(&self.db).map_err(MoveError::Target)?;
+        }
+        #[cfg(not(feature = "s3"))]
+        let _ = (options, from);
+        Ok(())
+    }
+}
+
+/// Refuses a server's database under two addresses: what the one connection locks, the other has not.
+fn other_database(from: &Db, to: &Db) -> Result<(), MoveError> {
+    const MOVING: i64 = 0x616d_7473_6d6f_7665;
+    if matches!(from, Db::Sqlite(_)) || matches!(to, Db::Sqlite(_)) {
+        return Ok(());
+    }
+    let lock = |db: &Db| {
+        let sql = "SELECT pg_try_advisory_lock(?1)::int::bigint";
+        db.query_one(sql, params![MOVING], |row| row.get::<i64>(0))
+    };
+    match (lock(from)?, lock(to)?) {
+        (1, 1) => Ok(()),
+        (1, _) => Err(MoveError::SameStore),
+        _ => Err(MoveError::AtWork),
+    }
 }
 
 /// Whether no node is connected to a server. The lock of the folder says it of a file.
@@ -320,8 +364,7 @@ fn check(options: &StoreOptions, side: &Side) -> Result<VerifyReport, MoveError>
     };
     let (verifier, keys) = (options.log_key.verifier(), Some(&*options.keys));
     let dir: &Path = &side.dir;
-    let places = Places::new(Folder::new(side.payload.clone()), None);
-    verify::verify(&source, dir, &places, verifier, keys).map_err(MoveError::Check)
+    verify::verify(&source, dir, &side.places, verifier, keys).map_err(MoveError::Check)
 }
 
 impl From<OpenError> for MoveError {

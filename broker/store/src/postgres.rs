@@ -27,7 +27,11 @@ use crate::sql::{Db, Life, Row, params};
 use crate::startup::{meta, set_meta};
 
 /// Every migration, in order; the first has number 1. They are numbered apart from those of SQLite.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/postgres/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/postgres/0001_first.sql"),
+    include_str!("migrations/postgres/0002_readers.sql"),
+    include_str!("migrations/postgres/0003_removals.sql"),
+];
 
 /// Whoever migrates holds this lock of the server. The number means nothing.
 const MIGRATING: i64 = 0x616d_7473_626f_7465;
@@ -76,7 +80,7 @@ pub struct PostgresOptions {
     config: Config,
     tls: MakeTlsConnector,
     node: String,
-    payload: PathBuf,
+    payload: Option<PathBuf>,
     /// The longest wait for the log, which one node after the other writes; also the longest that a
     /// node which hangs can keep it from the others. Whole milliseconds.
     pub lock_wait: Duration,
@@ -108,14 +112,14 @@ impl PostgresOptions {
         if config.get_hosts().is_empty() {
             return Err(refuse("the address names no host"));
         }
-        Self::of(config, node, payload.into(), authority)
+        Self::of(config, node, Some(payload.into()), authority)
     }
 
-    /// The same by its parts.
+    /// The same by its parts. Without the folder where parts lie in an object store.
     pub fn at(
         address: &ServerAddress,
         node: &str,
-        payload: impl Into<PathBuf>,
+        payload: Option<PathBuf>,
     ) -> Result<Self, OpenError> {
         let mut config = Config::new();
         for (host, port) in &address.hosts {
@@ -128,13 +132,13 @@ impl PostgresOptions {
             config.ssl_mode(SslMode::Disable);
         }
         config.dbname(&address.database).user(&address.user);
-        Self::of(config, node, payload.into(), address.authority.as_deref())
+        Self::of(config, node, payload, address.authority.as_deref())
     }
 
     fn of(
         mut config: Config,
         node: &str,
-        payload: PathBuf,
+        payload: Option<PathBuf>,
         authority: Option<&Path>,
     ) -> Result<Self, OpenError> {
         let by_socket = |host: &&Host| matches!(host, Host::Unix(_));
@@ -182,9 +186,9 @@ impl PostgresOptions {
         self
     }
 
-    /// The folder of the payload files.
-    pub(crate) fn payload(&self) -> &Path {
-        &self.payload
+    /// The folder of the payload files, where one is named.
+    pub(crate) fn payload(&self) -> Option<&Path> {
+        self.payload.as_deref()
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {
@@ -198,10 +202,25 @@ impl PostgresOptions {
     }
 
     /// Connects and brings the tables up to date. No life begins: nobody is to work.
-    pub(crate) fn prepare(&self, clock: &dyn Clock) -> Result<Db, OpenError> {
+    pub(crate) fn prepare(
+        &self,
+        clock: &dyn Clock,
+        large_parts: &LargeParts,
+    ) -> Result<Db, OpenError> {
         let db = self.connect(&self.settings(), clock)?;
-        check_folder(&db, &self.payload)?;
+        self.check_place(&db, large_parts)?;
         Ok(db)
+    }
+
+    /// Beside an object store the folder counts only where it was used before.
+    fn check_place(&self, db: &Db, large_parts: &LargeParts) -> Result<(), OpenError> {
+        if !matches!(large_parts, LargeParts::Folder) && meta(db, FOLDER)?.is_none() {
+            return Ok(());
+        }
+        match &self.payload {
+            Some(folder) => check_folder(db, folder),
+            None => Err(OpenError::Server(ServerFault::NoFolder)),
+        }
     }
 
     fn connect(&self, settings: &Arc<Settings>, clock: &dyn Clock) -> Result<Db, OpenError> {
@@ -226,7 +245,7 @@ impl PostgresOptions {
         let number = db
             .insert(
                 "life",
-                "INSERT INTO node_life (name, at) VALUES (?1, ?2)",
+                "INSERT INTO node_life (name, at, seen) VALUES (?1, ?2, ?2)",
                 params![self.node, now.as_microsecond()],
             )
             .map_err(refused)?;
@@ -234,10 +253,7 @@ impl PostgresOptions {
         let Db::Postgres(mut postgres) = db else { return Err(refuse("not a server")) };
         postgres.live(Life { name: self.node.clone(), number });
         let db = Db::Postgres(postgres);
-        // Beside an object store it counts only where it was used before.
-        if matches!(large_parts, LargeParts::Folder) || meta(&db, FOLDER)?.is_some() {
-            check_folder(&db, &self.payload)?;
-        }
+        self.check_place(&db, large_parts)?;
         Ok(db)
     }
 }
@@ -474,7 +490,8 @@ mod tests {
             tls: true,
             authority: None,
         };
-        let refused = PostgresOptions::at(&address, "a", "payload").err().expect("is refused");
+        let refused =
+            PostgresOptions::at(&address, "a", Some("payload".into())).err().expect("is refused");
         assert!(refused.to_string().contains("cannot be mixed"), "{refused}");
     }
 

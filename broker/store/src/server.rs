@@ -37,6 +37,9 @@ pub enum ServerFault {
     /// The folder of this node for large parts is not that of the others.
     #[error("the folder for parts is not the one that the nodes of this store share")]
     OtherFolder,
+    /// No folder for large parts is named, and there are some in one, or no other place for them.
+    #[error("no folder for parts is named")]
+    NoFolder,
     /// It lacks what the store needs.
     #[error("the server is older than PostgreSQL 13")]
     Old,
@@ -85,6 +88,10 @@ impl ServerFault {
             Self::OtherFolder => Text {
                 de: "Der Ordner für große Teile ist nicht der, den die anderen Knoten benutzen. parts_dir in [store] muss auf allen derselbe, eingehängte Ordner sein.",
                 en: "The folder for large parts is not the one that the other nodes use. parts_dir in [store] must be the same, mounted folder on all of them.",
+            },
+            Self::NoFolder => Text {
+                de: "Große Teile dieses Speichers liegen in einem Ordner, oder es ist kein anderer Platz für sie genannt. parts_dir in [store] muss diesen Ordner nennen.",
+                en: "Large parts of this store lie in a folder, or no other place is named for them. parts_dir in [store] must name that folder.",
             },
             Self::Old => Text {
                 de: "Der Datenbankserver ist älter als PostgreSQL 13. Einen neueren verwenden.",

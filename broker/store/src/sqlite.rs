@@ -86,6 +86,9 @@ impl SqliteStore {
         let faults = faults.or_else(|| simulated.clone().map(crate::simulated::faults));
         let Opened { lock, writer, queue, waiting, source, depot, lost_attempts } =
             opened(options, faults)?;
+        if threads(&queue) {
+            depot.begin_removing(queue.weak())?;
+        }
         #[cfg_attr(not(feature = "simulation"), allow(unused_mut))]
         let mut readers = Readers::new(source.clone(), count);
         #[cfg(feature = "simulation")]
@@ -157,6 +160,12 @@ impl SqliteStore {
         &self.dir
     }
 
+    /// Waits until it was looked for parts to remove.
+    #[cfg(test)]
+    pub(crate) fn look(&self) {
+        self.depot.look();
+    }
+
     /// Runs an operation on the writing thread.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
@@ -181,6 +190,16 @@ impl SqliteStore {
             Err(error) => Err(file_error(error)),
         }
     }
+}
+
+/// Whether there may be threads: not within a simulation.
+fn threads(
+    #[cfg_attr(not(feature = "simulation"), allow(unused_variables))] queue: &Queue,
+) -> bool {
+    #[cfg(feature = "simulation")]
+    return queue.inline.is_none();
+    #[cfg(not(feature = "simulation"))]
+    true
 }
 
 /// Lets the writer begin: on its thread, or within a simulation.
@@ -217,6 +236,7 @@ impl Drop for SqliteStore {
         // Before the writer: whoever closes last merges the write-ahead log into the database and
         // removes it, and a connection that only reads cannot.
         self.readers.close();
+        self.depot.close();
         self.queue = None;
         if let Some(writer) = self.writer.take()
             && writer.join().is_err()

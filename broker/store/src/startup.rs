@@ -16,7 +16,7 @@ use crate::migrate;
 use crate::operation::sweep;
 use crate::options::{Database, LargeParts, OpenError, StoreOptions};
 use crate::parts::folder::{Folder, sync_folder};
-use crate::parts::{Depot, Place, Places};
+use crate::parts::{Depot, Place, Places, removal};
 use crate::reserve::Reserve;
 use crate::sql::{Db, Source, params};
 use crate::writer::{Answer, Faults, Log, Queue, Task, Work, Writer, database_path};
@@ -89,7 +89,7 @@ pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Open
         queue.inline = options.simulated.map(crate::simulated::Inline::new);
     }
     let places = Arc::new(places(&dir, &database, &large_parts, Some(&db))?);
-    let depot = Depot::open(places, queue.weak(), &db).map_err(refused)?;
+    let depot = Depot::open(places, queue.weak()).map_err(refused)?;
     let reserve = Arc::new(Reserve::open(&dir, reserve_bytes)?);
     sync_folder(&dir)?;
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -106,6 +106,18 @@ pub(crate) fn open(options: StoreOptions, faults: Option<Faults>) -> Result<Open
         }
     }
     run_now(&mut writer, sweep::free_leases)?;
+    run_now(&mut writer, |group| removal::former_life(group).map(|()| 0))?;
+    #[cfg(feature = "simulation")]
+    if queue.inline.is_some() {
+        // Nobody will do it beside. What cannot be removed now is left to the next start.
+        let removed = depot.remove_now(&mut |task| {
+            writer.run(vec![task]);
+            Ok(())
+        });
+        if let Err(error) = removed {
+            tracing::warn!(%error, "parts without a message were not removed");
+        }
+    }
     let depot = Arc::new(depot);
     Ok(Opened { lock, writer, queue, waiting, source, depot, lost_attempts })
 }
@@ -148,12 +160,12 @@ fn recognise_log_key(db: &Db, key: &VerifierKey) -> Result<(), OpenError> {
     }
 }
 
-/// Where the payload files lie.
-pub(crate) fn payload_folder(dir: &Path, database: &Database) -> PathBuf {
+/// Where the payload files lie, where there is a folder for them.
+pub(crate) fn payload_folder(dir: &Path, database: &Database) -> Option<PathBuf> {
     match database {
-        Database::File => dir.join(PAYLOAD),
+        Database::File => Some(dir.join(PAYLOAD)),
         #[cfg(feature = "postgres")]
-        Database::Postgres(server) => server.payload().to_owned(),
+        Database::Postgres(server) => server.payload().map(Path::to_owned),
     }
 }
 
@@ -187,7 +199,7 @@ pub(crate) fn places(
     };
     #[cfg(not(feature = "s3"))]
     let _ = opening;
-    Ok(Places::new(Folder::new(payload_folder(dir, database)), objects))
+    Ok(Places::new(payload_folder(dir, database).map(Folder::new), objects))
 }
 
 pub(crate) fn meta(db: &Db, name: &str) -> Result<Option<Vec<u8>>, OpenError> {

@@ -1,7 +1,8 @@
 //! `message export`: one message with everything that is known about it, as a folder.
 //!
 //! What comes is compared with the receipt of its acceptance, under the hub's key that the client knows
-//! from elsewhere. The folder appears under its name when it is whole, or not at all.
+//! from elsewhere. The folder appears under its name when it is whole, or not at all: what was written goes
+//! away with every error and every signal that can be heard.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
@@ -24,6 +25,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::operations::Operations;
 use crate::outcome::{Context, Exit, Failure, Outcome};
@@ -82,21 +84,27 @@ impl Export {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        // Its owner alone may look into it, and it goes away if anything fails.
-        let staging = tempfile::Builder::new()
-            .prefix(".amtsbote-export-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .or_not_now_at(parent)?;
         let (id, written) = super::block_on(async {
+            // Heard from here on: a signal must not leave plaintext behind.
+            let ended = Ended::listen()?;
+            // Its owner alone may look into it, and it goes away if anything fails.
+            let staging = tempfile::Builder::new()
+                .prefix(".amtsbote-export-")
+                .permissions(Permissions::from_mode(0o700))
+                .tempdir_in(parent)
+                .or_not_now_at(parent)?;
             let operations = Operations::new(&config)?;
-            self.fetch(&operations, key, staging.path()).await
+            let taken = tokio::select! {
+                taken = self.fetch(&operations, key, staging.path()) => taken?,
+                () = ended.heard() => return Err(broken_off()),
+            };
+            sync(staging.path())?;
+            move_to(staging.path(), &self.to)?;
+            // What it named is there under the new name; there is nothing left to remove.
+            let _moved = staging.keep();
+            sync(parent)?;
+            Ok(taken)
         })?;
-        sync(staging.path())?;
-        move_to(staging.path(), &self.to)?;
-        // What it named is there under the new name; there is nothing left to remove.
-        let _moved = staging.keep();
-        sync(parent)?;
         self.print(ui, &id, &written);
         Ok(Exit::Yes)
     }
@@ -153,6 +161,37 @@ impl Export {
              needed.",
         ));
     }
+}
+
+/// The signals that end a command.
+struct Ended([Signal; 3]);
+
+impl Ended {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).or_not_now("Signale", "signals");
+        Ok(Self([
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn heard(mut self) {
+        let [terminate, interrupt, hang_up] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    }
+}
+
+fn broken_off() -> Failure {
+    Failure::new(
+        Exit::NotNow,
+        "Abgebrochen; geschrieben wurde nichts. Die Öffnung steht im Nachweis, sobald der Knoten gefragt war",
+        "Broken off; nothing was written. The opening is evidence once the hub was asked",
+    )
 }
 
 const FORM: (&str, &str) =

@@ -1,4 +1,4 @@
-//! `migrate-store`: a store moves from a file to a server, or back.
+//! `migrate-store`: a store moves to another database, or its large parts to another place.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +15,9 @@ use crate::ui::Ui;
 
 /// Move the store of a node to the database of another configuration; all nodes are stopped
 ///
-/// From SQLite to PostgreSQL, or back. Leaves, heads, receipts, messages, deliveries and parts go over
-/// byte for byte; the new store is checked as a whole before it can be started, and the old one cannot
+/// From SQLite to PostgreSQL, or back; large parts from a folder to a bucket, or back. Leaves, heads,
+/// receipts, messages, deliveries and parts go over byte for byte; a bucket that both configurations name
+/// stays where it is. The new store is checked as a whole before it can be started, and the old one cannot
 /// be started again. Broken off anywhere, the same command goes on. The new store must be empty. Both
 /// configurations have the same name and log key; wrapping keys are not copied: name the same
 /// keys.store in both, or copy the folder before.
@@ -75,7 +76,7 @@ impl MigrateStore {
             moved.rows,
             ui.t("Zeilen", "rows"),
             moved.files,
-            ui.t("Dateien", "files"),
+            ui.t("große Teile kopiert", "large parts copied"),
         ));
         ui.note(format!("  amtsbote serve --config {}", self.to.display()));
         ui.note(ui.t(
@@ -112,7 +113,7 @@ fn failed(error: &MoveError) -> Failure {
     let text = error.text();
     let (de, en) = (format!("{} ({error})", text.de), format!("{} ({error})", text.en));
     let exit = match error {
-        MoveError::SameKind | MoveError::OtherLog => Exit::Usage,
+        MoveError::SameStore | MoveError::OtherLog => Exit::Usage,
         MoveError::Differs(_) | MoveError::DoesNotHold(_) => Exit::No,
         _ => Exit::NotNow,
     };

@@ -69,7 +69,12 @@ mod postgres {
             (&raw.hosts, needed(source, raw, raw.database.as_ref(), "database")?);
         let user = needed(source, raw, raw.user.as_ref(), "user")?;
         let node = needed(source, raw, raw.node.as_ref(), "node")?;
-        let parts = needed(source, raw, raw.parts_dir.as_ref(), "parts_dir")?;
+        // With an object store, only where large parts lie in a folder from before.
+        let parts = match (&raw.parts_dir, &raw.objects) {
+            (None, Some(_)) => None,
+            (parts, _) => Some(needed(source, raw, parts.as_ref(), "parts_dir")?),
+        };
+        let parts = parts.map(|parts| source.resolve(parts.get_ref()));
         if hosts.is_empty() {
             return Err(missing(source, raw, "hosts"));
         }
@@ -98,9 +103,8 @@ mod postgres {
         if let Some(file) = &raw.authority {
             certificate::all(source, file)?;
         }
-        let options =
-            PostgresOptions::at(&address, node.get_ref(), source.resolve(parts.get_ref()))
-                .map_err(|error| source.wrong(&node.span(), &error, &error))?;
+        let options = PostgresOptions::at(&address, node.get_ref(), parts)
+            .map_err(|error| source.wrong(&node.span(), &error, &error))?;
         let options = match password(source, raw)? {
             Some(password) => options.password(password),
             None => options,
@@ -198,6 +202,17 @@ mod tests {
         assert!(matches!(read("").expect("reads"), Database::File));
         assert!(matches!(read("kind = \"sqlite\"\n").expect("reads"), Database::File));
         assert!(matches!(read(GOOD).expect("reads"), Database::Postgres(_)));
+    }
+
+    /// With an object store, parts need no folder.
+    #[test]
+    fn a_folder_for_parts_is_asked_for_only_without_a_bucket() {
+        let without = GOOD.replace("parts_dir = \"/srv/parts\"\n", "");
+        assert!(refusal(&without).contains("lacks: parts_dir"));
+        let bucket =
+            "[objects]\nurl = \"https://s3.example\"\nbucket = \"parts\"\nkey_id = \"hub\"\n";
+        let read = read(&format!("{without}{bucket}"));
+        assert!(matches!(read.expect("reads"), Database::Postgres(_)));
     }
 
     #[test]

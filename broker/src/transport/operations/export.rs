@@ -3,6 +3,7 @@
 //! The one way in which an operator sees content. Who opens what and why is evidence before the first
 //! octet leaves (P5, P6); content that is encrypted for its Reader leaves as it came.
 
+use std::io;
 use std::sync::Arc;
 
 use amtsbote_archive::dossier::MAX_DOSSIER;
@@ -10,6 +11,7 @@ use amtsbote_domain::clearing::Reason;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::identity::HubId;
+use amtsbote_domain::message::Part;
 use amtsbote_domain::ports::StoreError;
 use amtsbote_wire::native::multipart::{PartHeaders, TransferEncoding, Writer};
 use amtsbote_wire::native::status::{MessageStatus, TimelineEntry};
@@ -19,7 +21,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -43,8 +45,9 @@ pub(super) struct Words {
 /// timeline, receipt of the acceptance, dossier with the signed envelope) and the parts as they came
 /// in, called `part-1` and so on in the order of the record.
 ///
-/// Every part is read against size and digest taken at the door (P4): one that was changed is refused,
-/// or breaks the answer off before its last octets.
+/// One part after the other is opened and read piece by piece, against size and digest taken at the door
+/// (P4): one that was changed breaks the answer off before its last octets. The first is begun before the
+/// answer is: where its octets cannot be had, that is a refusal.
 pub(super) async fn export(
     State(hub): State<Arc<Hub>>,
     Extension(operator): Extension<Operator>,
@@ -73,21 +76,46 @@ pub(super) async fn export(
         .map_err(|error| StoreError::Corrupt(format!("cannot be framed: {error}")))?;
 
     let mut heads = writer.heads().iter().map(|head| Bytes::copy_from_slice(head));
-    let first = stream::iter(heads.next().into_iter().chain([document.into()]).map(Ok));
-    let mut body = first.boxed();
-    for (head, part) in heads.zip(&parts) {
-        let reader = hub.store.open_part(&hub_id, &part.cid).await?;
-        // The first piece is read here: of small parts it is known now that they are good.
-        let piece = octets::stream(reader, 0, part.size, part.size).await.map_err(unreadable)?;
-        body = body.chain(stream::iter([Ok(head)])).chain(piece).boxed();
-    }
-    let body = body.chain(stream::iter([Ok(Bytes::copy_from_slice(writer.tail()))]));
+    let document = heads.next().into_iter().chain([document.into()]).map(Ok);
+    let mut rest = heads.zip(parts);
+    let first = match rest.next() {
+        Some((head, part)) => Some(framed_part(&hub, &hub_id, head, &part).await?),
+        None => None,
+    };
+    let rest: Vec<_> = rest.collect();
+    let (store, message) = (Arc::clone(&hub), hub_id.clone());
+    let rest = stream::iter(rest).then(move |(head, part)| {
+        let (hub, hub_id) = (Arc::clone(&store), message.clone());
+        async move {
+            let opened = framed_part(&hub, &hub_id, head, &part).await;
+            opened.map_err(|error| io::Error::other(error.to_string()))
+        }
+    });
+    let tail = Bytes::copy_from_slice(writer.tail());
+    let body = stream::iter(document)
+        .chain(stream::iter(first).flatten())
+        .chain(rest.try_flatten())
+        .chain(stream::iter([Ok(tail)]))
+        .inspect_err(move |error| tracing::warn!(%hub_id, %error, "an export broke off"));
     let length = writer.content_length();
     let headers = [
         (header::CONTENT_TYPE, writer.content_type().to_owned()),
         (header::CONTENT_LENGTH, length.to_string()),
     ];
     Ok((StatusCode::OK, headers, Body::from_stream(body)).into_response())
+}
+
+/// A part with what stands in front of it. Its first piece is read here: of a small part it is known
+/// that it is good before anything of it leaves.
+async fn framed_part(
+    hub: &Hub,
+    hub_id: &HubId,
+    head: Bytes,
+    part: &Part,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, StoreError> {
+    let reader = hub.store.open_part(hub_id, &part.cid).await?;
+    let octets = octets::stream(reader, 0, part.size, part.size).await.map_err(unreadable)?;
+    Ok(stream::iter([Ok(head)]).chain(octets))
 }
 
 /// The message that is meant. That none or several were found is on record as well.

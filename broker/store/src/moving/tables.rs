@@ -1,5 +1,5 @@
-//! The tables, row by row. Which there are, and in which order they can be filled, the file says; the
-//! server must have the same.
+//! The tables, row by row. Which there are, and in which order they can be filled, the source says; the
+//! target must have the same.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +7,7 @@ use amtsbote_domain::ports::{Clock, StoreError};
 use openssl::sha::Sha256;
 
 use super::MoveError;
+use crate::parts::name_in;
 use crate::sql::{AsValue, Column, Db, Value, WALK, params};
 use crate::startup::{ARRIVING, LOG_KEY, meta, set_meta};
 
@@ -14,6 +15,9 @@ use crate::startup::{ARRIVING, LOG_KEY, meta, set_meta};
 const STAYS: [&str; 4] = ["migration", "meta", "node_life", "reserved_file"];
 /// What a column is called that says whose something is among the nodes of a server.
 const HOLDER: &str = "holder";
+/// Where names of parts stand.
+const PARTS: &str = "payload";
+const FILE: &str = "file";
 
 /// A table that goes over.
 pub(super) struct Table {
@@ -21,6 +25,8 @@ pub(super) struct Table {
     columns: Vec<String>,
     /// Positions of the key among the columns, in the order of the key.
     key: Vec<usize>,
+    /// The column with names of parts, and whether they go to an object store.
+    names: Option<(usize, bool)>,
 }
 
 /// A value on its way.
@@ -57,31 +63,10 @@ impl AsValue for Cell {
 /// Rows of a table, and SHA-256 over all of them in the order of their keys.
 pub(super) type Digested = (u64, [u8; 32]);
 
-/// What goes over, each table after those that it refers to.
-pub(super) fn plan(one: &Db, other: &Db) -> Result<Vec<Table>, MoveError> {
-    let (file, server) = if matches!(one, Db::Sqlite(_)) { (one, other) } else { (other, one) };
-    let mut names: BTreeSet<String> = file
-        .query_all(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
-            &[],
-            |row| row.get(0),
-        )?
-        .into_iter()
-        .collect();
-    let on_server: BTreeSet<String> = server
-        .query_all(
-            "SELECT relname::text FROM pg_class
-             WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')",
-            &[],
-            |row| row.get(0),
-        )?
-        .into_iter()
-        .collect();
-    for name in STAYS {
-        names.remove(name);
-    }
-    let wanted: BTreeSet<String> =
-        on_server.into_iter().filter(|name| !STAYS.contains(&name.as_str())).collect();
+/// What goes over, each table after those that it refers to. Parts get names of an object store, or of a
+/// folder.
+pub(super) fn plan(from: &Db, to: &Db, objects: bool) -> Result<Vec<Table>, MoveError> {
+    let (mut names, wanted) = (names(from)?, names(to)?);
     if let Some(odd) = names.symmetric_difference(&wanted).next() {
         return Err(MoveError::Tables(odd.clone()));
     }
@@ -89,45 +74,82 @@ pub(super) fn plan(one: &Db, other: &Db) -> Result<Vec<Table>, MoveError> {
     while !names.is_empty() {
         let mut next = None;
         for name in &names {
-            let sql = "SELECT \"table\" FROM pragma_foreign_key_list(?1)";
-            let refers: Vec<String> = file.query_all(sql, params![*name], |row| row.get(0))?;
-            if refers.iter().all(|to| to == name || !names.contains(to)) {
+            if refers(from, name)?.iter().all(|to| to == name || !names.contains(to)) {
                 next = Some(name.clone());
                 break;
             }
         }
         let name = next.ok_or_else(|| MoveError::Tables("all in a circle".to_owned()))?;
-        ordered.push(table(file, server, &name)?);
+        ordered.push(table(from, to, &name, objects)?);
         names.remove(&name);
     }
     Ok(ordered)
 }
 
-fn table(file: &Db, server: &Db, name: &str) -> Result<Table, MoveError> {
-    let sql = "SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid";
-    let found: Vec<(String, i64)> =
-        file.query_all(sql, params![name], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let sql = "SELECT attname::text FROM pg_attribute
-         WHERE attrelid = to_regclass(?1) AND attnum > 0 AND NOT attisdropped";
-    let there: BTreeSet<String> =
-        server.query_all(sql, params![name], |row| row.get(0))?.into_iter().collect();
-    let columns: Vec<String> =
-        found.iter().map(|(column, _)| column.clone()).filter(|column| column != HOLDER).collect();
-    let mut same: BTreeSet<String> = columns.iter().cloned().collect();
-    if there.contains(HOLDER) {
-        same.insert(HOLDER.to_owned());
-    }
-    let mut key: Vec<(i64, usize)> = found
-        .iter()
-        .filter(|(_, place)| *place > 0)
-        .filter_map(|(column, place)| Some((*place, columns.iter().position(|c| c == column)?)))
-        .collect();
+/// The tables that go over.
+fn names(db: &Db) -> Result<BTreeSet<String>, MoveError> {
+    let sql = match db {
+        Db::Sqlite(_) => {
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        }
+        Db::Postgres(_) => {
+            "SELECT relname::text FROM pg_class
+             WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')"
+        }
+    };
+    let found: Vec<String> = db.query_all(sql, &[], |row| row.get(0))?;
+    Ok(found.into_iter().filter(|name| !STAYS.contains(&name.as_str())).collect())
+}
+
+/// The tables that a table refers to.
+fn refers(db: &Db, name: &str) -> Result<Vec<String>, MoveError> {
+    let sql = match db {
+        Db::Sqlite(_) => "SELECT \"table\" FROM pragma_foreign_key_list(?1)",
+        Db::Postgres(_) => {
+            "SELECT c.relname::text FROM pg_constraint f JOIN pg_class c ON c.oid = f.confrelid
+             WHERE f.contype = 'f' AND f.conrelid = to_regclass(?1)"
+        }
+    };
+    Ok(db.query_all(sql, params![name], |row| row.get(0))?)
+}
+
+/// The columns that go over, each with its place in the key, from 1 on; 0 is none.
+fn columns(db: &Db, name: &str) -> Result<Vec<(String, i64)>, MoveError> {
+    let sql = match db {
+        Db::Sqlite(_) => "SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid",
+        // Its positions in the key are counted from 0.
+        Db::Postgres(_) => {
+            "SELECT a.attname::text,
+                coalesce(array_position(i.indkey::int2[], a.attnum) + 1, 0)::bigint
+             FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+             WHERE a.attrelid = to_regclass(?1) AND a.attnum > 0 AND NOT a.attisdropped
+             ORDER BY a.attnum"
+        }
+    };
+    let mut found: Vec<(String, i64)> =
+        db.query_all(sql, params![name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    found.retain(|(column, _)| column != HOLDER);
+    Ok(found)
+}
+
+fn table(from: &Db, to: &Db, name: &str, objects: bool) -> Result<Table, MoveError> {
+    let found = columns(from, name)?;
+    let same = |columns: &[(String, i64)]| -> BTreeSet<String> {
+        columns.iter().map(|(column, _)| column.clone()).collect()
+    };
+    let mut key: Vec<(i64, usize)> =
+        (0..).zip(&found).filter(|(_, (_, at))| *at > 0).map(|(n, (_, at))| (*at, n)).collect();
     key.sort_unstable();
-    if same != there || key.is_empty() {
+    if same(&found) != same(&columns(to, name)?) || key.is_empty() {
         return Err(MoveError::Tables(name.to_owned()));
     }
     let key = key.into_iter().map(|(_, position)| position).collect();
-    Ok(Table { name: name.to_owned(), columns, key })
+    let columns: Vec<String> = found.into_iter().map(|(column, _)| column).collect();
+    let names = match name {
+        PARTS => columns.iter().position(|column| column == FILE).map(|column| (column, objects)),
+        _ => None,
+    };
+    Ok(Table { name: name.to_owned(), columns, key, names })
 }
 
 impl Table {
@@ -136,7 +158,7 @@ impl Table {
         columns.map(quoted).collect::<Vec<_>>().join(", ")
     }
 
-    /// Hands every row to `each`, in the order of the key.
+    /// Hands every row to `each`, in the order of the key, with the names that parts have in the target.
     fn rows(
         &self,
         db: &Db,
@@ -161,7 +183,14 @@ impl Table {
                 (0..width).map(|column| row.get::<Cell>(column)).collect::<Result<Vec<_>, _>>()
             })?;
             for row in &page {
-                each(row)?;
+                match self.names.map(|(column, objects)| (column, objects, &row[column])) {
+                    Some((column, objects, Cell::Text(name))) => {
+                        let mut renamed = row.clone();
+                        renamed[column] = Cell::Text(name_in(objects, name));
+                        each(&renamed)?;
+                    }
+                    _ => each(row)?,
+                }
             }
             match page.last().filter(|_| page.len() as i64 == WALK) {
                 Some(row) => after = self.key.iter().map(|column| row[*column].clone()).collect(),

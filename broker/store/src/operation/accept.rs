@@ -222,9 +222,7 @@ impl Accept {
                 params![seq, number, part.cid, part.media_type, size, part.sha256.0, file, body],
             )?;
             if let Body::Placed(reserved) = &sealed.body {
-                for row in reserved.rows() {
-                    group.db.write("DELETE FROM reserved_file WHERE name = ?1", params![row])?;
-                }
+                reserved.refer(group)?;
             }
         }
         Ok(())
@@ -239,16 +237,12 @@ impl Task for Accept {
 
     fn finish(self: Box<Self>, outcome: Result<&Receipts, StoreError>) {
         let Self { intake, outcome: done, sender, .. } = *self;
-        let keeps = match (&outcome, &done) {
-            (Ok(_), Some(done)) => !done.repeated,
-            // It may have been kept; if not, the next start removes the parts by their names.
-            (Err(StoreError::OutcomeUnknown(_)), _) => true,
-            _ => false,
-        };
         // Before the answer: whoever is refused finds nothing left behind.
-        match keeps {
-            true => intake.keep_parts(),
-            false => drop(intake),
+        match (&outcome, &done) {
+            (Ok(_), Some(done)) if !done.repeated => intake.keep_parts(),
+            // It may have been kept; if not, the parts still have their reservations.
+            (Err(StoreError::OutcomeUnknown(_)), _) => intake.doubt_parts(),
+            _ => drop(intake),
         }
         let answer = outcome.and_then(|receipts| {
             let Outcome { hub_id, receipt, repeated } = done.ok_or_else(not_run)?;

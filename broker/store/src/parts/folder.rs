@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use super::{Draft, Left, Place, Reserved};
+use super::{Begun, Draft, Left, Place};
 
 /// The payload folder of one store.
 pub(crate) struct Folder {
@@ -38,7 +39,7 @@ impl Folder {
         Ok(())
     }
 
-    fn remove(&self, name: &str) -> io::Result<()> {
+    fn unlink(&self, name: &str) -> io::Result<()> {
         for path in [draft_in(&self.dir, name), path_in(&self.dir, name)] {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -50,8 +51,8 @@ impl Folder {
 }
 
 impl Place for Folder {
-    fn begin(&self, name: &Arc<Reserved>) -> io::Result<Box<dyn Draft>> {
-        let (draft, place) = (draft_in(&self.dir, name.name()), path_in(&self.dir, name.name()));
+    fn begin(&self, name: &str, _: Begun) -> io::Result<Box<dyn Draft>> {
+        let (draft, place) = (draft_in(&self.dir, name), path_in(&self.dir, name));
         if let Some(folder) = draft.parent() {
             self.make_folder(folder)?;
         }
@@ -64,25 +65,38 @@ impl Place for Folder {
         Ok(Box::new(File::open(path_in(&self.dir, name))?))
     }
 
-    fn discard(&self, left: Left) -> bool {
-        match self.remove(&left.name) {
+    fn discard(&self, left: &Left) -> bool {
+        match self.unlink(&left.name) {
             Ok(()) => true,
             Err(error) => {
-                // The reservation stands: the next start tries again.
+                // It is tried again in the background.
                 tracing::warn!(kind = %error.kind(), "a payload file was not removed");
                 false
             }
         }
     }
 
-    fn sweep(&self, left: &[Left]) -> io::Result<()> {
-        for left in left {
-            self.remove(&left.name)?;
+    fn remove(&self, left: &[Left]) -> Vec<io::Result<()>> {
+        let mut results: Vec<_> = left.iter().map(|left| self.unlink(&left.name)).collect();
+        let folder_of = |left: &Left| Some(path_in(&self.dir, &left.name).parent()?.to_owned());
+        let folders: BTreeSet<PathBuf> = left.iter().filter_map(folder_of).collect();
+        // A removal that did not last must not lose its name first, for then nobody would ever find the
+        // octets again.
+        for folder in folders.iter().filter(|folder| folder.is_dir()) {
+            if let Err(error) = sync_folder(folder) {
+                for (left, result) in left.iter().zip(&mut results) {
+                    if result.is_ok() && folder_of(left).as_ref() == Some(folder) {
+                        *result = Err(error.kind().into());
+                    }
+                }
+            }
         }
-        let places = left.iter().map(|left| path_in(&self.dir, &left.name));
-        let folders: BTreeSet<PathBuf> =
-            places.filter_map(|path| Some(path.parent()?.to_owned())).collect();
-        folders.iter().filter(|folder| folder.is_dir()).try_for_each(|folder| sync_folder(folder))
+        results
+    }
+
+    /// What is removed here is gone: whoever still writes has nothing that could be moved to its place.
+    fn quiet(&self) -> Duration {
+        Duration::ZERO
     }
 }
 

@@ -2,44 +2,58 @@
 //!
 //! A name is reserved durably before anything may exist under it, and the reservation is removed by
 //! the acceptance that refers to it. So whatever a crash leaves behind is known by name, in whatever
-//! place it is. There are two places behind one port, [`Place`]: a folder, and an object store.
-//! A name says which of them it belongs to, so that a store which moved from the one to the other
-//! still reads what it has.
+//! place it is, and is removed by its reservation and by nothing else (`removal.rs`). There are two
+//! places behind one port, [`Place`]: a folder, and an object store. A name says which of them it belongs
+//! to, so that a store which moved from the one to the other still reads what it has.
 
 pub(crate) mod folder;
 mod names;
 #[cfg(feature = "s3")]
 pub(crate) mod objects;
+pub(crate) mod removal;
 
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use amtsbote_domain::ports::StoreError;
 
 use crate::error::file_error;
-use crate::sql::Db;
+use crate::group::Group;
 use crate::writer::WeakQueue;
 use folder::Folder;
 use names::Names;
+use removal::{Mark, Removals, Remover};
 
 /// What names of objects begin with; those of files have nothing in front.
 pub(crate) const OBJECT: &str = "o-";
 
+/// A removal fails with this where the place as a whole is away.
+pub(crate) const AWAY: io::ErrorKind = io::ErrorKind::HostUnreachable;
+
 /// A place for sealed octets. Every call may wait for a disk or a network.
 pub(crate) trait Place: Send + Sync {
     /// Begins what is to rest under a reserved name.
-    fn begin(&self, name: &Arc<Reserved>) -> io::Result<Box<dyn Draft>>;
+    fn begin(&self, name: &str, begun: Begun) -> io::Result<Box<dyn Draft>>;
 
     /// Reads what was finished, from its beginning. What is not there is of the kind `NotFound`.
     fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
 
-    /// Removes what no message refers to, soon. True: the name can be used again now.
-    fn discard(&self, left: Left) -> bool;
+    /// Removes at once what no message refers to, where that waits for no network. True: the name can
+    /// be used again.
+    fn discard(&self, left: &Left) -> bool;
 
-    /// Removes all of this, finished or not, durably. What is not there is no mistake.
-    fn sweep(&self, left: &[Left]) -> io::Result<()>;
+    /// Removes these, finished or not, durably, and says of each what became of it. What is not there
+    /// is no mistake.
+    fn remove(&self, left: &[Left]) -> Vec<io::Result<()>>;
+
+    /// How long something may still arrive under a name after its removal.
+    fn quiet(&self) -> Duration;
 }
+
+/// Records an upload durably before anything is sent to it: a crash must leave none unknown.
+pub(crate) type Begun = Box<dyn Fn(&str) -> Result<(), StoreError> + Send>;
 
 /// Sealed octets while they are written. Dropped without an end, they are discarded with their name.
 pub(crate) trait Draft: Send {
@@ -58,15 +72,21 @@ pub(crate) struct Left {
 }
 
 impl Left {
+    /// The rows that reserve name and upload.
+    fn rows(&self) -> impl Iterator<Item = String> {
+        let upload = self.upload.as_ref().map(|_| self.row());
+        [self.name.clone()].into_iter().chain(upload)
+    }
+
     /// The row that reserves it.
-    fn row(&self) -> String {
+    pub(crate) fn row(&self) -> String {
         match &self.upload {
             None => self.name.clone(),
             Some(upload) => format!("{}/{upload}", self.name),
         }
     }
 
-    fn parse(row: &str) -> Result<Self, StoreError> {
+    pub(crate) fn parse(row: &str) -> Result<Self, StoreError> {
         let (name, upload) = match row.split_once('/') {
             Some((name, upload)) => (name, Some(upload.to_owned())),
             None => (row, None),
@@ -84,15 +104,22 @@ pub(crate) fn is_name(name: &str) -> bool {
     random.len() == 32 && random.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// The name under which a part rests when it has moved to a place of this kind.
+#[cfg(feature = "postgres")]
+pub(crate) fn name_in(objects: bool, name: &str) -> String {
+    let random = name.strip_prefix(OBJECT).unwrap_or(name);
+    format!("{}{random}", if objects { OBJECT } else { "" })
+}
+
 /// The places that a store has.
 pub(crate) struct Places {
-    folder: Folder,
+    folder: Option<Folder>,
     /// Where there is one, what is new goes there.
     objects: Option<Box<dyn Place>>,
 }
 
 impl Places {
-    pub(crate) fn new(folder: Folder, objects: Option<Box<dyn Place>>) -> Self {
+    pub(crate) fn new(folder: Option<Folder>, objects: Option<Box<dyn Place>>) -> Self {
         Self { folder, objects }
     }
 
@@ -101,12 +128,35 @@ impl Places {
         self.of(name)?.open(name)
     }
 
-    fn of(&self, name: &str) -> io::Result<&dyn Place> {
-        match (name.starts_with(OBJECT), &self.objects) {
-            (false, _) => Ok(&self.folder),
-            (true, Some(objects)) => Ok(&**objects),
-            (true, None) => Err(io::Error::other("the object store of this store is not named")),
+    /// Removes all of this, each in its place; see [`Place::remove`].
+    pub(crate) fn remove(&self, left: &[Left]) -> Vec<io::Result<()>> {
+        let mut results: Vec<Option<io::Result<()>>> = left.iter().map(|_| None).collect();
+        for objects in [false, true] {
+            let here = |n: &usize| left[*n].name.starts_with(OBJECT) == objects;
+            let numbers: Vec<usize> = (0..left.len()).filter(here).collect();
+            let Some(first) = numbers.first() else { continue };
+            let Ok(place) = self.of(&left[*first].name) else { continue };
+            let here: Vec<Left> = numbers.iter().map(|n| left[*n].clone()).collect();
+            for (n, result) in numbers.into_iter().zip(place.remove(&here)) {
+                results[n] = Some(result);
+            }
         }
+        let none = || Err(io::Error::other("the place of this part is not named"));
+        results.into_iter().map(|result| result.unwrap_or_else(none)).collect()
+    }
+
+    /// See [`Place::quiet`].
+    fn quiet(&self, left: &Left) -> Duration {
+        self.of(&left.name).map_or(Duration::ZERO, Place::quiet)
+    }
+
+    /// Where what has this name lies.
+    pub(crate) fn of(&self, name: &str) -> io::Result<&dyn Place> {
+        let place = match name.starts_with(OBJECT) {
+            false => self.folder.as_ref().map(|folder| folder as &dyn Place),
+            true => self.objects.as_deref(),
+        };
+        place.ok_or_else(|| io::Error::other("the place where this part lies is not named"))
     }
 }
 
@@ -114,19 +164,48 @@ impl Places {
 pub(crate) struct Depot {
     places: Arc<Places>,
     names: Arc<Names>,
+    removals: Arc<Removals>,
     queue: WeakQueue,
 }
 
 impl Depot {
-    /// Removes what belongs to no message; makes the folder where it is the place.
-    pub(crate) fn open(places: Arc<Places>, queue: WeakQueue, db: &Db) -> Result<Self, StoreError> {
+    /// Makes the folder where it is the place. Nothing is removed yet.
+    pub(crate) fn open(places: Arc<Places>, queue: WeakQueue) -> Result<Self, StoreError> {
         let prefix = places.objects.as_ref().map_or("", |_| OBJECT);
-        let depot = Self { places, names: Arc::new(Names::new(prefix)), queue };
-        if depot.places.objects.is_none() {
-            depot.places.folder.make().map_err(file_error)?;
+        if let (None, Some(folder)) = (&places.objects, &places.folder) {
+            folder.make().map_err(file_error)?;
         }
-        depot.sweep(db)?;
-        Ok(depot)
+        let (names, removals) = (Arc::new(Names::new(prefix)), Arc::default());
+        Ok(Self { places, names, removals, queue })
+    }
+
+    /// Begins to remove what belongs to no message, beside whatever else happens.
+    pub(crate) fn begin_removing(&self, queue: WeakQueue) -> io::Result<()> {
+        removal::start(self.remover(), Arc::clone(&self.removals), queue)
+    }
+
+    /// Removes all of it, now; for a store without threads.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn remove_now(
+        &self,
+        submit: &mut dyn FnMut(Box<dyn crate::writer::Task>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.remover().all(submit)
+    }
+
+    fn remover(&self) -> Remover {
+        Remover::new(Arc::clone(&self.places), Arc::clone(&self.names))
+    }
+
+    /// The store closes: nothing more is removed.
+    pub(crate) fn close(&self) {
+        self.removals.end();
+    }
+
+    /// Waits until it was looked for what is to be removed.
+    #[cfg(test)]
+    pub(crate) fn look(&self) {
+        self.removals.look();
     }
 
     /// The places, for reading.
@@ -137,35 +216,23 @@ impl Depot {
     /// Begins a part under a name of its own.
     pub(crate) fn begin(self: &Arc<Self>) -> Result<Writing, StoreError> {
         let name = self.names.take(&self.queue)?;
-        let place = self.places.of(&name).map_err(file_error)?;
         let reserved = Arc::new(Reserved {
             name,
             upload: Mutex::default(),
-            kept: AtomicBool::new(false),
+            fate: AtomicU8::new(DROPPED),
             depot: Arc::clone(self),
         });
-        let draft = place.begin(&reserved).map_err(file_error)?;
+        let place = self.places.of(&reserved.name).map_err(file_error)?;
+        let own = Arc::clone(&reserved);
+        let begun = Box::new(move |upload: &str| own.begun(upload));
+        let draft = place.begin(&reserved.name, begun).map_err(file_error)?;
         Ok(Writing { draft, reserved })
     }
+}
 
-    fn sweep(&self, db: &Db) -> Result<(), StoreError> {
-        let (rows, left) = names::left_behind(db)?;
-        let (objects, files): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|left| left.name.starts_with(OBJECT));
-        self.places.folder.sweep(&files).map_err(file_error)?;
-        if let Some(first) = objects.first() {
-            self.places
-                .of(&first.name)
-                .and_then(|place| place.sweep(&objects))
-                .map_err(file_error)?;
-        }
-        // Only now: a removal that did not last must not lose its name first, for then nobody would
-        // ever find the octets again.
-        names::forget(db)?;
-        if rows > 0 {
-            tracing::info!(reserved = rows, "parts without a message were removed");
-        }
-        Ok(())
+impl Drop for Depot {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -187,13 +254,22 @@ impl Writing {
     }
 }
 
+/// What becomes of a part when it is dropped: no message refers to it.
+const DROPPED: u8 = 0;
+/// No message does, and the name is another node's by now.
+const LOST: u8 = 1;
+/// The database will say whether a message does.
+const IN_DOUBT: u8 = 2;
+/// A message does.
+const KEPT: u8 = 3;
+
 /// A reserved name with whatever is under it. Dropping it discards both, unless a message refers to
 /// it by then.
 pub(crate) struct Reserved {
     name: String,
     /// The upload that was begun to it.
     upload: Mutex<Option<String>>,
-    kept: AtomicBool,
+    fate: AtomicU8,
     depot: Arc<Depot>,
 }
 
@@ -207,21 +283,27 @@ impl Reserved {
         self.depot.places.open(&self.name).map_err(file_error)
     }
 
-    /// The rows that reserve it; they go with the acceptance.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = String> {
-        let upload = self.left().upload;
-        let rows = [None].into_iter().chain(upload.map(Some));
-        rows.map(|upload| Left { name: self.name.clone(), upload }.row())
+    /// A message refers to it with this transaction: the reservation goes. Refused where it went before,
+    /// because other nodes heard nothing of this one for long.
+    pub(crate) fn refer(&self, group: &Group<'_>) -> Result<(), StoreError> {
+        names::release(group, &self.left()).inspect_err(|error| {
+            if matches!(error, StoreError::Unavailable(why) if why == names::GONE) {
+                self.fate.store(LOST, Ordering::Release);
+            }
+        })
     }
 
-    /// A message refers to it, or may.
+    /// A message refers to it.
     pub(crate) fn keep(&self) {
-        self.kept.store(true, Ordering::Release);
+        self.fate.store(KEPT, Ordering::Release);
     }
 
-    /// Records an upload durably before anything is sent to it: a crash must leave none unknown.
-    /// Waits for a commit.
-    #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "a folder has no uploads"))]
+    /// A message may refer to it.
+    pub(crate) fn doubt(&self) {
+        self.fate.store(IN_DOUBT, Ordering::Release);
+    }
+
+    /// Records an upload; see [`Begun`]. Waits for a commit.
     fn begun(&self, upload: &str) -> Result<(), StoreError> {
         let left = Left { name: self.name.clone(), upload: Some(upload.to_owned()) };
         // Known here whatever becomes of the row: to be removed, it need not be recorded.
@@ -237,14 +319,17 @@ impl Reserved {
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        if self.kept.load(Ordering::Acquire) {
+        let (depot, fate) = (&self.depot, self.fate.load(Ordering::Acquire));
+        if fate == KEPT {
             return;
         }
-        // A name that was handed out has its place.
-        if let Ok(place) = self.depot.places.of(&self.name)
-            && place.discard(self.left())
-        {
-            self.depot.names.give_back(std::mem::take(&mut self.name));
+        let left = self.left();
+        let sure = fate != IN_DOUBT;
+        let gone = sure && depot.places.of(&left.name).is_ok_and(|place| place.discard(&left));
+        match (gone, fate) {
+            (true, DROPPED) => depot.names.give_back(left.name),
+            (true, _) => {}
+            (false, _) => depot.removals.add(Mark { left, sure }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reserved names: made ahead, many in one commit, and found again after a crash.
+//! Reserved names: made ahead, many in one commit, until a message refers to them.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use openssl::rand::rand_bytes;
 use super::Left;
 use crate::error::cipher_error;
 use crate::group::{Group, Receipts};
-use crate::sql::{Db, params};
+use crate::sql::params;
 use crate::writer::{Task, WeakQueue};
 
 /// So many names are reserved at once: one commit for many parts.
@@ -17,8 +17,8 @@ const NAMES: usize = 64;
 /// With fewer left, the next ones are reserved ahead, so that hardly anybody waits.
 const FEW: usize = 16;
 
-/// Where there are several nodes, only what former lives of this one have left behind.
-const OF_NODE: &str = "holder IN (SELECT life FROM node_life WHERE name = ?1 AND life < ?2)";
+/// Why a message cannot refer to a name any more.
+pub(super) const GONE: &str = "the place of a part was given up meanwhile";
 
 /// Reserved names that nobody uses.
 pub(super) struct Names {
@@ -78,6 +78,11 @@ impl Names {
         self.lock().free.push(name);
     }
 
+    /// Those that wait to be used are not ours any more.
+    pub(super) fn forget(&self) {
+        self.lock().free.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Pool> {
         // A panic elsewhere cannot leave the pool half changed.
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
@@ -88,29 +93,23 @@ impl Names {
     }
 }
 
-/// What is reserved and nobody uses any more, with the number of its rows.
-pub(super) fn left_behind(db: &Db) -> Result<(usize, Vec<Left>), StoreError> {
-    let rows: Vec<String> = match db.life() {
-        None => db.query_all("SELECT name FROM reserved_file", &[], |row| row.get(0))?,
-        Some(life) => db.query_all(
-            &format!("SELECT name FROM reserved_file WHERE {OF_NODE}"),
-            params![life.name, life.number],
-            |row| row.get(0),
-        )?,
-    };
-    let left = rows.iter().map(|row| Left::parse(row)).collect::<Result<_, _>>()?;
-    Ok((rows.len(), left))
-}
-
-/// Forgets what [`left_behind`] says.
-pub(super) fn forget(db: &Db) -> Result<(), StoreError> {
-    match db.life() {
-        None => db.execute("DELETE FROM reserved_file", &[])?,
-        Some(life) => db.execute(
-            &format!("DELETE FROM reserved_file WHERE {OF_NODE}"),
-            params![life.name, life.number],
-        )?,
-    };
+/// Ends the reservation because a message refers to the name. Refused where it is not ours any more.
+pub(super) fn release(group: &Group<'_>, left: &Left) -> Result<(), StoreError> {
+    for row in left.rows() {
+        let ended = match group.db.life() {
+            None => group.db.execute(
+                "DELETE FROM reserved_file WHERE name = ?1 AND due IS NULL",
+                params![row],
+            )?,
+            Some(life) => group.db.execute(
+                "DELETE FROM reserved_file WHERE name = ?1 AND due IS NULL AND holder = ?2",
+                params![row, life.number],
+            )?,
+        };
+        if ended == 0 {
+            return Err(StoreError::Unavailable(GONE.to_owned()));
+        }
+    }
     Ok(())
 }
 
@@ -124,9 +123,11 @@ pub(super) fn record(queue: &WeakQueue, row: String) -> Result<(), StoreError> {
 
 fn insert(group: &Group<'_>, row: &str) -> Result<(), StoreError> {
     match group.db.life() {
-        None => group.db.write("INSERT INTO reserved_file (name) VALUES (?1)", params![row]),
+        None => {
+            group.db.write("INSERT INTO reserved_file (name, due) VALUES (?1, NULL)", params![row])
+        }
         Some(life) => group.db.write(
-            "INSERT INTO reserved_file (name, holder) VALUES (?1, ?2)",
+            "INSERT INTO reserved_file (name, holder, due) VALUES (?1, ?2, NULL)",
             params![row, life.number],
         ),
     }
@@ -134,7 +135,7 @@ fn insert(group: &Group<'_>, row: &str) -> Result<(), StoreError> {
 
 /// Nothing of a message depends on a reservation: one that was made unknowingly is freed at the next
 /// start.
-fn not_reserved(error: StoreError) -> StoreError {
+pub(super) fn not_reserved(error: StoreError) -> StoreError {
     match error {
         StoreError::OutcomeUnknown(why) => StoreError::Unavailable(why),
         other => other,

@@ -19,13 +19,13 @@ use openssl::sha::Sha256;
 use super::http::Stated;
 use super::reader::ObjectReader;
 use super::{Client, PIECE, failed};
-use crate::parts::{Draft, Reserved};
+use crate::parts::{Begun, Draft};
 
 /// A part on its way to the bucket.
 pub(super) struct ObjectDraft {
     client: Arc<Client>,
     path: Path,
-    name: Arc<Reserved>,
+    begun: Begun,
     /// What has not left yet: at most a piece and what was written last.
     waiting: Vec<u8>,
     upload: Option<Upload>,
@@ -42,9 +42,9 @@ struct Upload {
 }
 
 impl ObjectDraft {
-    pub(super) fn new(client: Arc<Client>, path: Path, name: &Arc<Reserved>) -> Self {
-        let (name, waiting, hash) = (Arc::clone(name), Vec::new(), Sha256::new());
-        Self { client, path, name, waiting, upload: None, size: 0, hash }
+    pub(super) fn new(client: Arc<Client>, path: Path, begun: Begun) -> Self {
+        let (waiting, hash) = (Vec::new(), Sha256::new());
+        Self { client, path, begun, waiting, upload: None, size: 0, hash }
     }
 
     fn begin_upload(&mut self) -> io::Result<&mut Upload> {
@@ -54,7 +54,7 @@ impl ObjectDraft {
                 let (client, path) = (Arc::clone(&self.client), self.path.clone());
                 let begun = async move { client.s3.create_multipart(&path).await.map_err(failed) };
                 let id = self.client.wait(begun)?;
-                self.name.begun(&id).map_err(not_recorded)?;
+                (self.begun)(&id).map_err(not_recorded)?;
                 *empty = Some(Upload { id, pieces: Vec::new(), hash: Sha256::new() });
             }
         }

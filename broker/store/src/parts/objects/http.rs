@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TRIES: u32 = 5;
 /// The pause before the second try; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a request that was given up may be on its way.
+const QUIET: Duration = Duration::from_secs(15 * 60);
 
 /// How long the service is waited for.
 #[derive(Clone, Copy)]
@@ -43,20 +45,22 @@ pub(super) struct Patience {
     silence: Duration,
     in_all: Duration,
     pause: Duration,
+    pub(super) quiet: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { silence: SILENCE, in_all: PATIENCE, pause: PAUSE }
+        Self { silence: SILENCE, in_all: PATIENCE, pause: PAUSE, quiet: QUIET }
     }
 }
 
 impl Patience {
-    /// For tests: short pauses, and what is silent for longer than this is given up.
+    /// For tests: short pauses, nothing late, and what is silent for longer than this is given up.
     #[cfg(test)]
     pub(super) fn little(silence: Option<Duration>) -> Self {
         let pause = Duration::from_millis(10);
-        Self { pause, silence: silence.unwrap_or(SILENCE), ..Self::default() }
+        let (silence, quiet) = (silence.unwrap_or(SILENCE), Duration::ZERO);
+        Self { pause, silence, quiet, ..Self::default() }
     }
 }
 

@@ -58,6 +58,18 @@ impl Objects {
         }
     }
 
+    /// Where the bucket is the one of `other`, a store on its way into `db`, it becomes that of `db` too.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn shared_with(&self, other: &Db, db: &Db) -> Result<bool, OpenError> {
+        let Some(known) = meta(other, MARK)? else { return Ok(false) };
+        let path = Path::from(format!("{}store", self.client.prefix));
+        let shared = self.read_mark(&path)?.as_ref() == Some(&known);
+        if shared {
+            set_meta(db, MARK, &known)?;
+        }
+        Ok(shared)
+    }
+
     fn read_mark(&self, path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
         let (client, path) = (Arc::clone(&self.client), path.clone());
         let read = async move {

@@ -18,6 +18,7 @@ mod reader;
 
 use std::future::Future;
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -30,9 +31,8 @@ use object_store::{
     BackoffConfig, ClientOptions, HeaderMap, HeaderValue, ObjectStoreExt, RetryConfig,
 };
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
 
-use super::{Draft, Left, OBJECT, Place, Reserved};
+use super::{AWAY, Begun, Draft, Left, OBJECT, Place};
 use crate::options::OpenError;
 use crypto::OpenSsl;
 use draft::ObjectDraft;
@@ -50,23 +50,17 @@ pub(crate) const PIECE: usize = 5 << 20;
 pub(crate) const RANGE: usize = 4 << 20;
 /// So many removals run at the same time.
 const REMOVALS: usize = 16;
-/// How often a removal is tried while the store is open, and how long in between; the next start
-/// tries again.
-const REMOVAL_TRIES: u32 = 5;
-const REMOVAL_PAUSE: Duration = Duration::from_secs(60);
-/// So many removals wait for that at most; what comes on top is left to the next start.
-const REMOVALS_WAITING: usize = 1024;
 
 /// The bucket of a store.
 pub(crate) struct Objects {
     client: Arc<Client>,
+    quiet: Duration,
 }
 
 /// What all that is read and written shares.
 struct Client {
     s3: AmazonS3,
     prefix: String,
-    removals: Arc<Semaphore>,
     /// None once nobody needs it any more.
     runtime: RwLock<Option<Runtime>>,
 }
@@ -112,8 +106,8 @@ impl Objects {
             .enable_all()
             .build()?;
         let (prefix, runtime) = (options.prefix.clone(), RwLock::new(Some(runtime)));
-        let removals = Arc::new(Semaphore::new(REMOVALS_WAITING));
-        Ok(Self { client: Arc::new(Client { s3, prefix, removals, runtime }) })
+        let client = Arc::new(Client { s3, prefix, runtime });
+        Ok(Self { client, quiet: options.patience.quiet })
     }
 }
 
@@ -131,7 +125,7 @@ impl Client {
         receiver.recv().map_err(|_| io::Error::other("the object store was let go"))?
     }
 
-    /// Runs requests that nobody waits for.
+    /// Runs requests.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let runtime = self.runtime.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = &*runtime {
@@ -170,9 +164,9 @@ impl Drop for Client {
 }
 
 impl Place for Objects {
-    fn begin(&self, name: &Arc<Reserved>) -> io::Result<Box<dyn Draft>> {
-        let path = self.client.path(name.name());
-        Ok(Box::new(ObjectDraft::new(Arc::clone(&self.client), path, name)))
+    fn begin(&self, name: &str, begun: Begun) -> io::Result<Box<dyn Draft>> {
+        let path = self.client.path(name);
+        Ok(Box::new(ObjectDraft::new(Arc::clone(&self.client), path, begun)))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
@@ -180,37 +174,43 @@ impl Place for Objects {
         Ok(Box::new(ObjectReader::open(Arc::clone(&self.client), path)?))
     }
 
-    /// In the background: the writer must not wait for a network. The name stays reserved until the
-    /// next start, which removes what is under it once more: a request that was given up may still
-    /// arrive.
-    fn discard(&self, left: Left) -> bool {
-        let Ok(place) = Arc::clone(&self.client.removals).try_acquire_owned() else { return false };
-        let client = Arc::downgrade(&self.client);
-        self.client.spawn(async move {
-            let _place = place;
-            for _ in 0..REMOVAL_TRIES {
-                let Some(client) = client.upgrade() else { return };
-                let Err(error) = client.remove(&left).await else { return };
-                drop(client);
-                let error = failed(error);
-                tracing::warn!(%error, "a part without a message was not removed yet");
-                tokio::time::sleep(REMOVAL_PAUSE).await;
-            }
-        });
+    /// Never at once: whoever drops a part must not wait for a network. Nor is the name used again.
+    fn discard(&self, _: &Left) -> bool {
         false
     }
 
-    fn sweep(&self, left: &[Left]) -> io::Result<()> {
-        let (client, left) = (Arc::clone(&self.client), left.to_vec());
-        self.client.wait(async move {
-            let removed = stream::iter(left)
-                .map(|left| {
-                    let client = Arc::clone(&client);
-                    async move { client.remove(&left).await }
-                })
-                .buffer_unordered(REMOVALS);
-            removed.fold(Ok(()), async |sum, one| sum.and(one)).await.map_err(failed)
+    fn remove(&self, left: &[Left]) -> Vec<io::Result<()>> {
+        let (client, waiting) = (Arc::clone(&self.client), left.to_vec());
+        // When the service is away, it is not asked for each of them how long it will be.
+        let away = Arc::new(AtomicBool::new(false));
+        let removed = self.client.wait(async move {
+            let removed = stream::iter(waiting).map(|left| {
+                let (client, away) = (Arc::clone(&client), Arc::clone(&away));
+                async move {
+                    if away.load(Ordering::Relaxed) {
+                        return Err(io::Error::new(AWAY, "the object store does not answer"));
+                    }
+                    let removed = client.remove(&left).await;
+                    removed.map_err(|error| match trouble(&error) {
+                        Some(trouble @ (Trouble::Away(_) | Trouble::Busy(..))) => {
+                            away.store(true, Ordering::Relaxed);
+                            io::Error::new(AWAY, trouble)
+                        }
+                        _ => failed(error),
+                    })
+                }
+            });
+            Ok(removed.buffered(REMOVALS).collect::<Vec<_>>().await)
+        });
+        removed.unwrap_or_else(|error| {
+            let again = |_| Err(io::Error::other(error.to_string()));
+            left.iter().map(again).collect()
         })
+    }
+
+    /// A request that was given up may still arrive.
+    fn quiet(&self) -> Duration {
+        self.quiet
     }
 }
 

@@ -82,6 +82,13 @@ impl ObjectOptions {
         self
     }
 
+    /// How long something may arrive late, for tests.
+    #[cfg(test)]
+    pub(crate) fn quiet(mut self, quiet: std::time::Duration) -> Self {
+        self.patience.quiet = quiet;
+        self
+    }
+
     /// Waits less long, for tests.
     #[cfg(test)]
     pub(crate) fn impatient(mut self, silence: Option<std::time::Duration>) -> Self {

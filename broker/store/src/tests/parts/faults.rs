@@ -17,15 +17,15 @@ use crate::tests::{checked, options};
 use crate::{LargeParts, SqliteStore};
 
 /// A store whose way to its bucket leads through a proxy.
-struct Rig {
-    dir: TempDir,
-    bucket: Bucket,
-    proxy: Proxy,
-    store: SqliteStore,
+pub(super) struct Rig {
+    pub(super) dir: TempDir,
+    pub(super) bucket: Bucket,
+    pub(super) proxy: Proxy,
+    pub(super) store: SqliteStore,
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempdir().expect("a folder");
         let (bucket, proxy) = (Bucket::new(dir.path()), Proxy::start(shared().port));
         let store = open(dir.path(), &bucket, &proxy);
@@ -41,7 +41,7 @@ impl Rig {
         Self { dir, bucket, proxy, store }
     }
 
-    fn take_in(&self, size: usize) -> Result<Box<dyn Intake>, StoreError> {
+    pub(super) fn take_in(&self, size: usize) -> Result<Box<dyn Intake>, StoreError> {
         let mut intake = self.store.intake()?;
         take_in(&mut *intake, "large", &octets(9, size))?;
         Ok(intake)
@@ -52,13 +52,13 @@ impl Rig {
     }
 }
 
-fn open(dir: &Path, bucket: &Bucket, proxy: &Proxy) -> SqliteStore {
+pub(super) fn open(dir: &Path, bucket: &Bucket, proxy: &Proxy) -> SqliteStore {
     let mut options = options(dir, crate::contract::ManualClock::new());
     options.large_parts = LargeParts::Objects(Box::new(bucket.options_at(proxy.port)));
     SqliteStore::open(options).expect("opens")
 }
 
-fn large(number: u32, size: usize) -> Draft {
+pub(super) fn large(number: u32, size: usize) -> Draft {
     Draft { payload: octets(number, size), ..Draft::inbox(number) }
 }
 

@@ -2,6 +2,9 @@
 //! can get wrong.
 
 mod faults;
+mod leaving;
+#[cfg(feature = "postgres")]
+mod moving;
 #[cfg(feature = "postgres")]
 mod nodes;
 mod opening;

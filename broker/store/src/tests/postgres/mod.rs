@@ -21,6 +21,7 @@ use crate::parts::folder::path_in;
 use crate::{PostgresOptions, SqliteStore, StoreOptions};
 
 pub(super) use server::{Server, shared};
+pub(super) use sharing::Gate;
 
 /// The database of a test, named after its folder.
 fn database(dir: &Path) -> String {
@@ -40,6 +41,20 @@ pub(super) fn node(
     let mut options = options(&dir.join(name), clock);
     options.database = Database::Postgres(Box::new(postgres.clock_of_the_store()));
     options
+}
+
+/// A node that names no folder for parts.
+#[cfg(feature = "s3")]
+pub(super) fn without_folder(dir: &Path, name: &str) -> StoreOptions {
+    shared().database(&database(dir));
+    let address = crate::ServerAddress {
+        hosts: vec![("127.0.0.1".to_owned(), shared().port())],
+        database: database(dir),
+        user: "hub".to_owned(),
+        tls: false,
+        authority: None,
+    };
+    node_at(dir, name, PostgresOptions::at(&address, name, None).expect("an address"))
 }
 
 /// Another server than the shared one, or another way to it.

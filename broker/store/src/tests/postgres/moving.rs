@@ -147,9 +147,13 @@ async fn nothing_is_moved_onto_something_or_past_a_node_at_work() {
     other.dir = dir.path().join("b");
     let busy = moved(other, in_file(dir.path(), "new")).await;
     assert!(matches!(busy, Err(MoveError::AtWork)), "{busy:?}");
-    let same = moved(in_file(dir.path(), "old"), in_file(dir.path(), "new")).await;
-    assert!(matches!(same, Err(MoveError::SameKind)), "{same:?}");
+    let same = moved(in_file(dir.path(), "old"), in_file(dir.path(), "old")).await;
+    assert!(matches!(same, Err(MoveError::SameStore)), "{same:?}");
     drop(on);
+    let mut same = on_server(dir.path());
+    same.dir = dir.path().join("elsewhere");
+    let same = moved(on_server(dir.path()), same).await;
+    assert!(matches!(same, Err(MoveError::SameStore)), "{same:?}");
     SqliteStore::open(in_file(dir.path(), "old")).expect("nothing has happened to it");
 }
 

@@ -142,14 +142,14 @@ async fn a_node_that_stood_still_beyond_its_lease_records_nothing() {
 }
 
 /// A commit that stands still until the test goes on.
-pub(super) struct Gate {
+pub(in crate::tests) struct Gate {
     close: Arc<AtomicBool>,
     entered: Mutex<mpsc::Receiver<()>>,
-    pub(super) open: mpsc::Sender<()>,
+    pub(in crate::tests) open: mpsc::Sender<()>,
 }
 
 impl Gate {
-    pub(super) fn new() -> (Self, Faults) {
+    pub(in crate::tests) fn new() -> (Self, Faults) {
         let (entering, entered) = mpsc::channel();
         let (open, opened) = mpsc::channel::<()>();
         let (entering, opened) = (Mutex::new(entering), Mutex::new(opened));
@@ -166,7 +166,7 @@ impl Gate {
     }
 
     /// Hands the message in; when this returns its commit stands still.
-    pub(super) async fn accepting(
+    pub(in crate::tests) async fn accepting(
         &self,
         store: &Arc<SqliteStore>,
         draft: Draft,

@@ -84,7 +84,7 @@ fn a_server_that_will_not_do_is_told_from_others() {
         let hosts = vec![("127.0.0.1".to_owned(), port)];
         let (database, user) = (name.to_owned(), user.to_owned());
         let address = ServerAddress { hosts, database, user, tls: false, authority: None };
-        PostgresOptions::at(&address, "one", dir.path().join("parts")).expect("an address")
+        PostgresOptions::at(&address, "one", Some(dir.path().join("parts"))).expect("an address")
     };
     let port = shared().port();
     let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
