@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::clearing::{
-    Act, Decided, Decision, MAX_TARGETS, Person, Proposal, Reason, Target, canonical,
+    Act, Decided, Decision, LARGE, MAX_TARGETS, Person, Proposal, Reason, Target, canonical,
 };
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::{Channel, NoWay, Way};
@@ -21,8 +21,6 @@ use crate::step::refused::store_fault;
 use crate::step::routed::no_way;
 use crate::tables::InForce;
 
-/// From so many deliveries on an act needs two people, however harmless it is.
-pub(crate) const LARGE: usize = 20;
 /// Cases that are read at once while a selection is made.
 const PAGE: u32 = 500;
 

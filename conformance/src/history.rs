@@ -3,10 +3,13 @@
 //!
 //! A client's view is truth: a receipt in a client's hand is a promise of the hub (P1). The hubs'
 //! view is what their operations APIs list after the dust has settled, their figures, and the
-//! timelines of messages ([`timeline`]).
+//! timelines of messages ([`timeline`]). What the simulation saw comes here too ([`course`]).
 //!
 //! It is fed piece by piece and keeps digests and names, no octets: some hundred octets a message.
 
+pub(crate) mod course;
+#[cfg(test)]
+mod samples;
 pub(crate) mod timeline;
 
 use std::collections::HashMap;

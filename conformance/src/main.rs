@@ -10,6 +10,7 @@ mod report;
 mod shipped;
 mod suite;
 mod town;
+mod undo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,9 +113,11 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
                 json: output == "json",
                 report,
             };
+            let run = undo::begin()?;
             let summaries: Result<Vec<Summary>, _> =
                 chosen.iter().map(|suite| suite.run(&settings)).collect();
             let summaries = summaries?;
+            run.end()?;
             let empty = summaries.iter().any(|summary| summary.total == 0);
             let failed = summaries.iter().any(|summary| summary.failed > 0);
             Ok(u8::from(failed || empty))

@@ -1,13 +1,15 @@
 //! A node of the shipped binary on loopback, on ports the system chooses.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::shipped::Shipped;
+use crate::undo;
 
 /// Longest time a node may take to become ready.
 const READY: Duration = Duration::from_secs(60);
@@ -149,6 +151,7 @@ impl Folder {
         let mut command = self.shipped.command(&["serve"]);
         command.arg("--config").arg(config).arg("--ready-file").arg(&ready);
         command.stdout(Stdio::null()).stderr(log);
+        undo::going_on()?;
         let child = change(command).spawn().context("the node does not start")?;
         let mut node = Node { child, native: String::new(), operations: String::new() };
         let begun = Instant::now();
@@ -202,16 +205,18 @@ impl Folder {
 }
 
 impl Node {
-    /// Ends the process at once, as a power cut would end it for the process (SIGKILL).
+    /// Ends the process at once, as a power cut would end it for the process (SIGKILL). One that had
+    /// ended before was not killed.
     pub(crate) fn kill(mut self) -> Result<()> {
-        self.end()
+        let status = self.end()?;
+        ensure!(status.signal() == Some(9), "the node had ended before it was killed: {status}");
+        Ok(())
     }
 
-    /// The same, where another one will take its place.
-    pub(crate) fn end(&mut self) -> Result<()> {
+    /// Ends it, where another one will take its place; says how it ended.
+    pub(crate) fn end(&mut self) -> Result<ExitStatus> {
         self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
+        Ok(self.child.wait()?)
     }
 
     /// Asks the process to stop (SIGTERM) and waits until it has.

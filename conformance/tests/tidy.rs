@@ -148,6 +148,54 @@ fn a_library_beyond_its_wall_is_found() {
     none(packages::library_walls(&packages::sample(&[("amtsbote-store", &["rusqlite", "tokio"])])));
 }
 
+/// `cargo run --release`, `cargo build --release` and `cargo build --package amtsbote`.
+#[test]
+fn what_ships_is_built_without_the_simulation() {
+    for arguments in [&[][..], &["--package", "amtsbote"]] {
+        let built = packages::features(&root(), arguments);
+        assert!(built.iter().any(|(name, _)| name == "amtsbote-store"), "{built:?}");
+        none(packages::in_what_ships(&built));
+    }
+}
+
+/// What the suites need is found where it is: cargo adds up the features of what it builds together.
+#[test]
+fn the_simulation_in_a_build_is_found() {
+    let together = ["--package", "amtsbote", "--package", "amtsbote-conformance"];
+    let found = packages::in_what_ships(&packages::features(&root(), &together));
+    for wanted in [
+        "amtsbote-broker is built with simulation",
+        "amtsbote-conformance is built into it",
+        "amtsbote-store is built with simulation",
+        "tokio is built with test-util",
+    ] {
+        assert!(found.iter().any(|one| one == wanted), "{wanted}: {found:?}");
+    }
+}
+
+/// The one entry point for tests drives the binary that was built by itself.
+#[test]
+fn the_binary_that_ships_is_the_one_that_is_tested() {
+    none(papers::drives_what_ships(&read("ops/test")));
+}
+
+#[test]
+fn a_test_of_another_binary_is_found() {
+    let script = read("ops/test");
+    for (right, wrong) in [
+        ("cargo build --package amtsbote --locked", "cargo build --workspace --locked"),
+        ("$target/shipped/$profile/amtsbote}", "$target/$profile/amtsbote}"),
+        ("'\"simulation\":false'", "'\"version\"'"),
+        ("shipped release --release", "true"),
+    ] {
+        assert!(script.contains(right), "{right}");
+        assert!(
+            !papers::drives_what_ships(&script.replacen(right, wrong, 1)).is_empty(),
+            "{wrong}"
+        );
+    }
+}
+
 #[test]
 fn every_package_inherits_the_lints_and_forbids_unsafe() {
     let manifests = packages::metadata(&root())

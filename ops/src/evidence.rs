@@ -53,6 +53,9 @@ pub(crate) struct LogFault {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Problem {
     kind: String,
+    /// Which rule, where the kind has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
     place: String,
     text_de: String,
     text_en: String,
@@ -102,7 +105,9 @@ pub(crate) fn print(ui: &Ui, report: &Report) {
     }
     for problem in &report.problems {
         let text = ui.t(&problem.text_de, &problem.text_en);
-        ui.line(format!("  {} {}: {text}", ui.tint(Tone::Bad, &problem.kind), problem.place));
+        let rule = problem.rule.as_ref().map_or_else(String::new, |rule| format!(" {rule}"));
+        let kind = ui.tint(Tone::Bad, &problem.kind);
+        ui.line(format!("  {kind}{rule} {}: {text}", problem.place));
     }
     let more = report.problem_count.saturating_sub(report.problems.len() as u64);
     if more > 0 {

@@ -268,7 +268,7 @@ fn withheld(ui: &Ui, why: Withheld) -> &str {
 
 /// Who decided, why, and who granted it.
 fn grounds_of(ui: &Ui, grounds: &Grounds) -> Vec<String> {
-    let Grounds { act, by, reason, granted, channel } = grounds;
+    let Grounds { act, by, reason, granted, channel, together: _ } = grounds;
     let reason = quoted(ui, reason);
     let mut details = vec![format!("{} {} ({act}): {reason}", ui.t("durch", "by"), by.name)];
     if let Some(granted) = granted {

@@ -16,6 +16,8 @@ use crate::text::Text;
 
 /// Most deliveries that one act may be about.
 pub const MAX_TARGETS: usize = 10_000;
+/// From more deliveries than these on an act needs two people, however harmless it is.
+pub const LARGE: usize = 20;
 /// Longest reason, in characters.
 pub const MAX_REASON: usize = 500;
 /// Most proposals that may be open at the same time.
@@ -356,6 +358,10 @@ pub struct Grounds {
     /// Who granted the proposal, and which it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted: Option<Granted>,
+    /// To how many deliveries one person did it at once, this one counted; none for one alone, and
+    /// under a grant, whose proposal says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<u32>,
     /// Where it goes from here, where that was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,

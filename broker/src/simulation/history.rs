@@ -1,9 +1,5 @@
-//! What was seen from outside and what the hubs say, and whether both agree with what the hub
-//! promises. Pure: no clock, no store, no chance; whoever has a history can have it checked.
-
-mod check;
-#[cfg(test)]
-mod tests;
+//! What was seen from outside, and what the hubs say in the end. Whether both agree with what the hub
+//! promises is for the suites to judge, which have one judge for all histories.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +8,6 @@ use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::Entry;
 use amtsbote_domain::state::State;
-
-pub use check::check;
 
 /// Everything that was seen.
 #[derive(Default)]
@@ -114,6 +108,8 @@ pub struct Collected {
     pub hub_id: HubId,
     /// What they got.
     pub payload: Digest,
+    /// The inbox said before that it had been handed out already.
+    pub flagged: bool,
 }
 
 /// A confirmation that a reader sent.
@@ -148,23 +144,4 @@ pub struct Listed {
     pub receipt: Vec<u8>,
     /// All evidence about it.
     pub timeline: Vec<Entry>,
-}
-
-/// Figures of a history that holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Tally {
-    /// Messages that senders made.
-    pub sent: usize,
-    /// Messages that hubs accepted, relayed ones included.
-    pub accepted: usize,
-    /// Of these, ended.
-    pub ended: usize,
-    /// Of these, waiting for a person.
-    pub open: usize,
-    /// Attempts whose octets left.
-    pub attempts: usize,
-    /// Of these, flagged repetitions.
-    pub repetitions: usize,
-    /// Times that a reader got octets.
-    pub collected: usize,
 }

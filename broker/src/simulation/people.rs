@@ -214,16 +214,23 @@ async fn collect(
             }
             Err(_) => return None,
         };
-        hub.store.hand_out(&id, &account).await.ok().map(|()| octets)
+        // As the inbox shows it to its reader.
+        let state = hub.store.delivery(&id).await.ok()?.state;
+        let flagged = matches!(
+            state,
+            State::Acknowledged | State::Waiting { on: WaitingFor::Acknowledgement }
+        );
+        hub.store.hand_out(&id, &account).await.ok().map(|()| (octets, flagged))
     });
-    let Some(Some(octets)) = octets.await else { return };
+    let Some(Some((octets, flagged))) = octets.await else { return };
     if world.trouble(80) {
         world.count(|figures| figures.lost += 1);
         return;
     }
     world.note(format!("{}: {hub_id} is collected", node.name));
     let (hub, payload) = (node.name.to_owned(), Digest(sha256(&octets)));
-    world.history().collected.push(Collected { hub, hub_id: hub_id.clone(), payload });
+    let hub_id = hub_id.clone();
+    world.history().collected.push(Collected { hub, hub_id, payload, flagged });
 }
 
 async fn confirm(

@@ -55,6 +55,10 @@ pub use server::{ServerFacts, ServerFault};
 pub use simulated::{DiskFault, SimulatedDisk};
 pub use sqlite::SqliteStore;
 pub use verify::{
-    Problem, ProblemKind, VerifyError, VerifyReport, has_store, named_keys, verify_at,
+    Breach, Problem, ProblemKind, VerifyError, VerifyReport, has_store, named_keys, verify_at,
     verify_offline,
 };
+
+/// Whether this build can work in a simulation. What ships cannot: cargo adds the features of all
+/// packages that one command builds, so that a build of the whole workspace can.
+pub const SIMULATED: bool = cfg!(feature = "simulation");

@@ -16,6 +16,7 @@ use crate::node::{Folder, Node};
 use crate::operations::Operator;
 use crate::report::Report;
 use crate::town::{Answer, Town};
+use crate::undo::{self, Pending};
 
 /// Size of the file system.
 const DISK: &str = "24m";
@@ -146,8 +147,11 @@ async fn restart(folder: &Folder, node: Node, filled: &Filled) -> Result<String>
     Ok(serde_json::to_string(&tally)?)
 }
 
-/// A file system in memory of its own size.
-struct SmallDisk(PathBuf);
+/// A file system in memory of its own size. It goes with this value.
+struct SmallDisk {
+    folder: PathBuf,
+    undo: Pending,
+}
 
 impl SmallDisk {
     /// None where this process may not mount.
@@ -158,20 +162,24 @@ impl SmallDisk {
             .arg(folder)
             .output()
             .context("mount does not start")?;
-        Ok(mounted.status.success().then(|| Self(folder.to_owned())))
+        Ok(mounted.status.success().then(|| {
+            let folder = folder.to_owned();
+            let mounted = folder.clone();
+            // Lazily: after a failed case a process may still have files open.
+            let undo = undo::later("a small disk", move || umount(&["-l"], &mounted));
+            Self { folder, undo }
+        }))
     }
 
     fn unmount(self) -> Result<()> {
-        let done = Command::new("umount").arg(&self.0).status()?;
-        ensure!(done.success(), "the small disk is still in use");
-        std::mem::forget(self);
+        umount(&[], &self.folder)?;
+        self.undo.done();
         Ok(())
     }
 }
 
-impl Drop for SmallDisk {
-    /// After a failed case: lazily, because a process may still have files open.
-    fn drop(&mut self) {
-        let _tried = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
+fn umount(options: &[&str], folder: &Path) -> Result<()> {
+    let done = Command::new("umount").args(options).arg(folder).output()?;
+    ensure!(done.status.success(), "umount: {}", String::from_utf8_lossy(&done.stderr).trim());
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //!
 //! Power cuts are the suite `power`; several nodes on one database are another's.
 
+mod shown;
 mod space;
 mod wire;
 mod words;
@@ -12,13 +13,14 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use amtsbote_domain::party::PartyId;
 use anyhow::{Context, Result, anyhow, ensure};
 use tokio::task::JoinSet;
 
+use self::shown::Shown;
 use self::space::Space;
 use self::wire::{Line, Wire};
 use self::words::{PROMISES, Sum, Words};
@@ -38,8 +40,6 @@ const TOWNS: [&str; 3] = ["05766044", "05758012", "05770032"];
 const BEYOND: &str = "05766020";
 /// Kills where nobody says how many.
 const KILLS: u32 = 3;
-/// Most messages of one sender between two accidents.
-const MESSAGES: usize = 24;
 /// An accident comes so many milliseconds after the load has begun.
 const ACCIDENT_MS: std::ops::Range<u64> = 200..2_500;
 /// Longer than the lease that the pair of hubs is set up with, and than an attempt.
@@ -52,6 +52,8 @@ const PATIENCE: Duration = Duration::from_secs(240);
 const SYNC_US: u32 = 40_000;
 /// How long there is load on the slow disk.
 const SLOWLY: Duration = Duration::from_secs(4);
+/// Messages that are timed one at a time, on the slow disk and before.
+const PROBES: usize = 10;
 /// Memory that no hub needs, in MiB.
 const MEMORY_MIB: u64 = 768;
 
@@ -69,6 +71,10 @@ struct World {
 struct Load {
     tasks: JoinSet<Result<()>>,
     done: Arc<AtomicBool>,
+    /// Senders that have not ended.
+    at_work: Arc<AtomicUsize>,
+    /// What was accepted before.
+    before: usize,
 }
 
 /// All accidents, one after the other.
@@ -76,6 +82,21 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     let words = Words(settings.language);
     let times = settings.kill.unwrap_or(KILLS);
     let scratch = tempfile::tempdir()?;
+    let mut sum = Sum::default();
+    match Space::make() {
+        Ok(space) => {
+            let path = scratch.path().join("space");
+            let mut world = World::start(settings, &path, Some(space)).await?;
+            let ended = world.link_down().await;
+            world.tell(report, "link-down-in-a-network-of-its-own", ended, words);
+            sum.add(&world.sum);
+        }
+        Err(why) => report.skip(
+            "link-down-in-a-network-of-its-own",
+            format!("{}: {why:#}", words.t("hier nicht erlaubt", "not allowed here")),
+        ),
+    }
+
     let mut world = World::start(settings, &scratch.path().join("line"), None).await?;
     let ended = world.hub_killed(times).await;
     world.tell(report, "hub-killed-under-load", ended, words);
@@ -98,22 +119,8 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
             ),
         ),
     }
-    let mut sum = world.sum.clone();
+    sum.add(&world.sum);
     drop(world);
-
-    match Space::make() {
-        Ok(space) => {
-            let path = scratch.path().join("space");
-            let mut world = World::start(settings, &path, Some(space)).await?;
-            let ended = world.link_down().await;
-            world.tell(report, "link-down-in-a-network-of-its-own", ended, words);
-            sum.add(&world.sum);
-        }
-        Err(why) => report.skip(
-            "link-down-in-a-network-of-its-own",
-            format!("{}: {why:#}", words.t("hier nicht erlaubt", "not allowed here")),
-        ),
-    }
 
     let failed = report.failed();
     super::disk::run(settings, report).await?;
@@ -175,8 +182,8 @@ impl World {
         Ok(Self { pair, wire, space, traffic, random, sum })
     }
 
-    /// Writes down how an accident ended.
-    fn tell(&mut self, report: &mut Report, name: &str, ended: Result<()>, words: Words) {
+    /// Writes down how an accident ended, and what shows that it took place.
+    fn tell(&mut self, report: &mut Report, name: &str, ended: Result<Shown>, words: Words) {
         if ended.is_err() {
             self.sum.broken.get_or_insert_with(|| name.to_owned());
         }
@@ -192,7 +199,7 @@ impl World {
                 tally.accepted, tally.forwarded
             ),
         );
-        report.add(name, ended.map(|()| note));
+        report.add(name, ended.map(|shown| format!("{}; {note}", shown.text(words))));
     }
 
     fn near(&self) -> Result<Node> {
@@ -216,17 +223,20 @@ impl World {
         for (number, town) in towns.iter().enumerate() {
             let reader = towns[(number + 1) % towns.len()].party.clone();
             let mut readers = vec![(reader, false)];
+            let Load { tasks, done, at_work, .. } = &mut load;
             if number == 0 {
                 readers.push((PartyId::parse(&format!("ags:{BEYOND}"))?, true));
-                self.traffic.send(&mut load.tasks, town.clone(), readers.clone(), MESSAGES);
+                let (town, readers) = (town.clone(), readers.clone());
+                self.traffic.send_until(tasks, town, readers, done.clone(), at_work.clone());
             }
-            self.traffic.send(&mut load.tasks, town.clone(), readers, MESSAGES);
+            self.traffic.send_until(tasks, town.clone(), readers, done.clone(), at_work.clone());
         }
         Ok(load)
     }
 
     fn readers(&self, near: &Node, far: &Node) -> Result<Load> {
-        let mut load = Load { tasks: JoinSet::new(), done: Arc::default() };
+        let (done, at_work, before) = (Arc::default(), Arc::default(), self.traffic.accepted());
+        let mut load = Load { tasks: JoinSet::new(), done, at_work, before };
         for town in self.towns(near)? {
             self.traffic.read(&mut load.tasks, At::First, town, Some(load.done.clone()));
         }
@@ -245,88 +255,150 @@ impl World {
         tokio::time::sleep(Duration::from_millis(wait)).await;
     }
 
+    /// Waits until the load has been accepted from; then all senders are at work. How many that are.
+    async fn under_load(&self, load: &Load) -> Result<usize> {
+        let begun = tokio::time::Instant::now();
+        while self.traffic.accepted() == load.before {
+            ensure!(begun.elapsed() < PATIENCE, "nothing is accepted: there is no load");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let at_work = load.at_work.load(Ordering::Acquire);
+        ensure!(at_work > 0, "all senders have ended: there is no load");
+        Ok(at_work)
+    }
+
     /// SIGKILL of the hub that accepts and forwards.
-    async fn hub_killed(&mut self, times: u32) -> Result<()> {
+    async fn hub_killed(&mut self, times: u32) -> Result<Shown> {
         let (mut near, far) = (self.near()?, self.far()?);
+        let mut senders = usize::MAX;
         for _ in 0..times {
             let load = self.load(&near, &far)?;
             self.some_time().await;
+            senders = senders.min(self.under_load(&load).await?);
             near.kill()?;
             self.sum.kills += 1;
             load.end().await?;
             near = self.near().context("after a kill")?;
             self.traffic.repeat_unknown(&self.towns(&near)?).await?;
         }
-        self.rest(near, far).await
+        self.rest(near, far).await?;
+        Ok(Shown::Killed { times, senders })
     }
 
     /// SIGKILL of the hub that it forwards to.
-    async fn recipient_killed(&mut self, times: u32) -> Result<()> {
+    async fn recipient_killed(&mut self, times: u32) -> Result<Shown> {
         let (near, mut far) = (self.near()?, self.far()?);
+        let mut senders = usize::MAX;
         for _ in 0..times {
             let load = self.load(&near, &far)?;
             self.some_time().await;
+            senders = senders.min(self.under_load(&load).await?);
             far.kill()?;
             self.sum.kills += 1;
             far = self.far().context("after a kill")?;
             load.end().await?;
         }
-        self.rest(near, far).await
+        self.rest(near, far).await?;
+        Ok(Shown::Killed { times, senders })
     }
 
     /// The hub stands still while messages that it has sent have arrived and it does not know; when it
     /// goes on, its leases are over.
-    async fn stopped(&mut self, times: u32) -> Result<()> {
+    async fn stopped(&mut self, times: u32) -> Result<Shown> {
         let (near, far) = (self.near()?, self.far()?);
+        let (mut still, mut kept) = (Duration::MAX, u64::MAX);
         for _ in 0..times {
             let load = self.load(&near, &far)?;
+            self.under_load(&load).await?;
+            let before = self.wire.met(Line::SwallowsAnswers);
             self.wire.does(Line::SwallowsAnswers);
             tokio::time::sleep(Duration::from_millis(1_500)).await;
             signal(&near, "STOP")?;
+            shown::stands_still(&near).await?;
+            let begun = tokio::time::Instant::now();
             tokio::time::sleep(BEYOND_LEASE).await;
             self.wire.does(Line::Passes);
             tokio::time::sleep(Duration::from_millis(300)).await;
+            shown::stands_still(&near).await?;
+            still = still.min(begun.elapsed());
             signal(&near, "CONT")?;
+            kept = kept.min(self.wire.met(Line::SwallowsAnswers) - before);
+            ensure!(kept > 0, "no answer was under way when the hub was stopped");
             self.sum.outages += 1;
             load.end().await?;
         }
-        self.rest(near, far).await
+        self.rest(near, far).await?;
+        Ok(Shown::Stopped { times, still, kept })
     }
 
     /// The line between the hubs misbehaves in every way under load.
-    async fn line(&mut self) -> Result<()> {
+    async fn line(&mut self) -> Result<Shown> {
         let (near, far) = (self.near()?, self.far()?);
-        for line in [Line::Drops, Line::SwallowsAnswers, Line::Breaks] {
+        let mut met = [0; 3];
+        for (line, met) in
+            [Line::Drops, Line::SwallowsAnswers, Line::Breaks].into_iter().zip(&mut met)
+        {
             let load = self.load(&near, &far)?;
             self.some_time().await;
+            self.under_load(&load).await?;
+            let before = self.wire.met(line);
             self.wire.does(line);
             tokio::time::sleep(OUTAGE).await;
             self.wire.does(Line::Passes);
+            *met = self.wire.met(line) - before;
+            ensure!(*met > 0, "{line:?}: nothing was under way on the line");
             self.sum.outages += 1;
             load.end().await?;
         }
-        self.rest(near, far).await
+        self.rest(near, far).await?;
+        Ok(Shown::Line { met })
     }
 
     /// The link to the network of the next hub goes down under load, and up again.
-    async fn link_down(&mut self) -> Result<()> {
+    async fn link_down(&mut self) -> Result<Shown> {
         let (near, far) = (self.near()?, self.far()?);
         let load = self.load(&near, &far)?;
         self.some_time().await;
+        self.under_load(&load).await?;
         let space = self.space.as_ref().context("no network of its own")?;
+        let address = (space.address.as_str(), self.pair.port);
+        ensure!(shown::reached(address).await, "the next hub was not reached before");
         space.link(false)?;
-        tokio::time::sleep(OUTAGE).await;
+        let begun = tokio::time::Instant::now();
+        let mut tries = 0;
+        while begun.elapsed() < OUTAGE {
+            ensure!(
+                !shown::reached(address).await,
+                "the link is down, and the next hub is reached"
+            );
+            tries += 1;
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        let operator = Operator::load(self.pair.near.path(), &near.operations)?;
+        let waiting = shown::waiting(&operator).await?;
+        ensure!(waiting > 0, "nothing was to go over the link");
         space.link(true)?;
         self.sum.outages += 1;
         load.end().await?;
-        self.rest(near, far).await
+        self.rest(near, far).await?;
+        Ok(Shown::Link { tries, waiting })
     }
 
     /// Every sync of the hub takes its time; acceptance waits for it and nothing else.
-    async fn slow_disk(&mut self) -> Result<()> {
+    async fn slow_disk(&mut self) -> Result<Shown> {
+        let near = self.near()?;
+        let usual = self.acceptances(&near).await?;
+        tokio::task::block_in_place(|| near.stop())?;
         let log = log(&self.pair.near)?;
-        let slowly = || self.pair.near.serve_under(|command| slow(&command, log.into()));
+        let written = self.pair.near.path().join("syncs");
+        let slowly = || self.pair.near.serve_under(|command| slow(&command, &written, log.into()));
         let near = tokio::task::block_in_place(slowly)?;
+        let slowed = self.acceptances(&near).await?;
+        let least = Duration::from_micros(SYNC_US.into());
+        ensure!(
+            slowed >= least,
+            "accepted within {slowed:?}, although every sync was to take {least:?}: the disk was not slow"
+        );
         let far = self.far()?;
         let before = self.sum.tally.accepted;
         let load = self.load(&near, &far)?;
@@ -335,7 +407,23 @@ impl World {
         load.end().await?;
         self.rest(near, far).await?;
         ensure!(self.sum.tally.accepted > before, "nothing was accepted on a slow disk");
-        Ok(())
+        let syncs = shown::delayed(&std::fs::read_to_string(&written)?);
+        ensure!(syncs > 0, "no sync was held up: the disk was not slow");
+        Ok(Shown::Slow { syncs, usual, slowed })
+    }
+
+    /// The quickest of some acceptances, one at a time: each waits for at least one sync.
+    async fn acceptances(&self, near: &Node) -> Result<Duration> {
+        let towns = self.towns(near)?;
+        let [from, to, ..] = &towns[..] else { anyhow::bail!("too few towns") };
+        let mut quickest = Duration::MAX;
+        for _ in 0..PROBES {
+            let begun = tokio::time::Instant::now();
+            let answered = self.traffic.send_one(from, &to.party, false).await?;
+            ensure!(answered, "the hub does not answer");
+            quickest = quickest.min(begun.elapsed());
+        }
+        Ok(quickest)
     }
 
     /// Everything comes to rest; then both hubs must say what the clients know, and their archives
@@ -405,10 +493,10 @@ fn signal(node: &Node, name: &str) -> Result<()> {
 
 /// The same command under strace, which holds every sync up and else stands aside: the process that is
 /// started is the node.
-fn slow(command: &Command, log: Stdio) -> Command {
+fn slow(command: &Command, written: &Path, log: Stdio) -> Command {
     let mut strace = Command::new("strace");
     strace.args(["-D", "-f", "-qq", "--seccomp-bpf", "-e", "signal=none"]);
-    strace.args(["-e", "trace=fsync,fdatasync", "-o", "/dev/null"]);
+    strace.args(["-e", "trace=fsync,fdatasync", "-o"]).arg(written);
     strace.arg("-e").arg(format!("inject=fsync,fdatasync:delay_exit={SYNC_US}"));
     strace.arg("--").arg(command.get_program()).args(command.get_args());
     environment(command, &mut strace);
@@ -417,7 +505,7 @@ fn slow(command: &Command, log: Stdio) -> Command {
 }
 
 fn slow_disk_possible() -> bool {
-    let tried = slow(&Command::new("true"), Stdio::null()).status();
+    let tried = slow(&Command::new("true"), Path::new("/dev/null"), Stdio::null()).status();
     tried.is_ok_and(|status| status.success())
 }
 

@@ -1,6 +1,6 @@
 //! Courses of events that a seed decides: two hubs in one thread, with a clock, a network, disks,
 //! partners and people that fail on demand ([`amtsbote_broker::simulation`]); afterwards what was
-//! seen is held against what was promised.
+//! seen goes before the judge of all histories ([`course`]).
 //!
 //! Ten seeds to a round, from `--seed` on, as many at a time as there are processors. A single round
 //! is that one seed alone: so a failing one is replayed, to the last event. Nothing is driven as a
@@ -13,11 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use amtsbote_broker::simulation::{self, Ended};
+use amtsbote_broker::simulation::{self, Figures};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::Settings;
+use crate::history::{Tally, course};
 use crate::report::Report;
+use crate::undo;
 
 /// Seeds in a round, where there is more than one round.
 const SEEDS: u64 = 10;
@@ -27,7 +29,18 @@ const MEMORY: &str = "/dev/shm";
 const TOLD: usize = 20;
 
 /// What came of each seed.
-type Runs = BTreeMap<u64, Result<Ended>>;
+type Runs = BTreeMap<u64, Result<Judged>>;
+
+/// What is kept of a seed.
+struct Judged {
+    seed: u64,
+    digest: [u8; 32],
+    figures: Figures,
+    /// Octets that left a hub, so often.
+    attempts: usize,
+    held: Result<Tally, Vec<String>>,
+    last: Vec<String>,
+}
 
 /// Runs the seeds and judges each.
 pub(super) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
@@ -78,16 +91,24 @@ fn all(first: u64, count: u64) -> Runs {
 }
 
 /// One seed, in a folder of its own.
-fn one(seed: u64) -> Result<Ended> {
+fn one(seed: u64) -> Result<Judged> {
     let memory = Path::new(MEMORY);
-    let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir())?;
+    let folder = tempfile::Builder::new().prefix(&undo::name("")).tempdir_in(memory);
+    let folder = folder.or_else(|_| tempfile::tempdir())?;
+    undo::going_on()?;
+    let path = folder.path().to_owned();
+    let _undo = undo::later("a folder in memory", move || undo::remove(&path));
     let run = AssertUnwindSafe(|| simulation::run(seed, folder.path()));
     let ended = catch_unwind(run).map_err(|_| anyhow!("seed {seed}: the program panicked"))?;
-    ended.with_context(|| format!("seed {seed}"))
+    let ended = ended.with_context(|| format!("seed {seed}"))?;
+    let (digest, figures, last) = (ended.digest, ended.figures, ended.last);
+    let attempts = ended.history.carried.len();
+    let held = course::check(&ended.history);
+    Ok(Judged { seed, digest, figures, attempts, held, last })
 }
 
 /// The first seed, run a second time, led to the same events.
-fn replays(first: Option<&Result<Ended>>, again: Result<Ended>) -> Result<String> {
+fn replays(first: Option<&Result<Judged>>, again: Result<Judged>) -> Result<String> {
     let again = again?;
     let Some(Ok(first)) = first else { bail!("its first run did not end") };
     ensure!(first.digest == again.digest, "seed {}: other events the second time", first.seed);
@@ -111,8 +132,8 @@ fn held(runs: Runs) -> Result<String> {
         commits += ended.figures.commits_failed;
         match ended.held {
             Ok(tally) => {
-                messages += tally.accepted;
-                attempts += tally.attempts;
+                messages += tally.accepted + tally.forwarded;
+                attempts += ended.attempts;
             }
             Err(breaches) => {
                 let told: Vec<&str> = breaches.iter().take(TOLD).map(String::as_str).collect();

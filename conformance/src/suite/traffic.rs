@@ -2,6 +2,7 @@
 //! what they got, for the history checker. For suites that break a hub under load.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use amtsbote_adapters::probe::Wired;
@@ -25,6 +26,10 @@ use crate::town::{Answer, Town};
 
 /// Messages of one sender in one round; bounds the load.
 pub(super) const MESSAGES: usize = 400;
+/// The same, of one that goes on until it is told to end.
+const MOST: usize = 4_000;
+/// The pause of such a one after each message.
+const PACE: std::time::Duration = std::time::Duration::from_millis(50);
 /// Entries that a reader asks for at once.
 const PAGE: u32 = 20;
 /// Timelines that are read in one comparison.
@@ -101,6 +106,37 @@ impl Traffic {
         });
     }
 
+    /// The same at an even pace until `done` says so: who is sending when something happens. `at_work`
+    /// counts those who have not ended.
+    pub(super) fn send_until(
+        &self,
+        load: &mut JoinSet<Result<()>>,
+        town: Arc<Town>,
+        readers: Vec<(PartyId, bool)>,
+        done: Arc<AtomicBool>,
+        at_work: Arc<AtomicUsize>,
+    ) {
+        let traffic = self.clone();
+        at_work.fetch_add(1, Ordering::AcqRel);
+        load.spawn(async move {
+            let mut ended = Ok(true);
+            for (reader, relayed) in readers.iter().cycle().take(MOST) {
+                if done.load(Ordering::Acquire) || !matches!(ended, Ok(true)) {
+                    break;
+                }
+                ended = traffic.send_one(&town, reader, *relayed).await;
+                tokio::time::sleep(PACE).await;
+            }
+            at_work.fetch_sub(1, Ordering::AcqRel);
+            ended.map(drop)
+        });
+    }
+
+    /// Messages that senders hold a receipt of.
+    pub(super) fn accepted(&self) -> usize {
+        self.seen().receipts.len()
+    }
+
     /// One message; whether the node still answers.
     pub(super) async fn send_one(
         &self,
@@ -172,13 +208,11 @@ impl Traffic {
         load: &mut JoinSet<Result<()>>,
         at: At,
         town: Arc<Town>,
-        done: Option<Arc<std::sync::atomic::AtomicBool>>,
+        done: Option<Arc<AtomicBool>>,
     ) {
         let traffic = self.clone();
         load.spawn(async move {
-            let over = || {
-                done.as_ref().is_some_and(|done| done.load(std::sync::atomic::Ordering::Acquire))
-            };
+            let over = || done.as_ref().is_some_and(|done| done.load(Ordering::Acquire));
             // Each page begins anew: what is acknowledged is not shown again.
             loop {
                 let last = over();

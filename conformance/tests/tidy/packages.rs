@@ -158,6 +158,48 @@ pub(crate) fn library_walls(packages: &[Package]) -> Vec<String> {
     found
 }
 
+/// The packages that are built, with their features, when cargo is asked for these; `arguments` choose
+/// them, none for what it builds by default.
+pub(crate) fn features(root: &Path, arguments: &[&str]) -> Vec<(String, String)> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["tree", "--offline", "--edges", "normal", "--prefix", "none"])
+        .args(["--format", "{p}\t{f}"])
+        .args(arguments)
+        .current_dir(root)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    let row = |line: &str| {
+        let (package, features) = line.split_once('\t')?;
+        let name = package.split(' ').next()?;
+        // What was shown before is marked, and shown once is enough.
+        Some((name.to_owned(), features.trim_end_matches(" (*)").to_owned()))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+/// What belongs into tests only, in a binary that ships.
+pub(crate) fn in_what_ships(built: &[(String, String)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, features) in built {
+        if name == "amtsbote-conformance" {
+            found.push(format!("{name} is built into it"));
+        }
+        for feature in features.split(',') {
+            let ours = name.starts_with("amtsbote");
+            let for_tests = ours && ["simulation", "contract"].contains(&feature);
+            if for_tests || (name == "tokio" && feature == "test-util") {
+                found.push(format!("{name} is built with {feature}"));
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// Manifests that do not inherit the lints, and a workspace that does not forbid `unsafe`.
 pub(crate) fn lints(root: &str, manifests: &[(String, String)]) -> Vec<String> {
     let parse = |text: &str| text.parse::<toml::Table>().expect("a manifest in TOML");

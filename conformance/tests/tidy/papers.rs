@@ -120,3 +120,24 @@ pub(crate) fn lock_sources(lock: &str) -> Vec<String> {
         .map(|(n, source)| format!("Cargo.lock:{}: from {source}", n + 1))
         .collect()
 }
+
+/// What `ops/test` must say so that its tests drive the binary that ships: it is built by itself, for
+/// both profiles, is asked whether the simulation is in it, and stands where no later command builds.
+pub(crate) fn drives_what_ships(script: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for needed in [
+        "cargo build --package amtsbote --locked",
+        "'\"simulation\":false'",
+        "shipped debug\n",
+        "shipped release --release\n",
+    ] {
+        if !script.contains(needed) {
+            found.push(format!("ops/test: {} is missing", needed.trim_end()));
+        }
+    }
+    let defaults = script.lines().filter(|line| line.contains("AMTSBOTE_BIN:-"));
+    for line in defaults.filter(|line| !line.contains("/shipped/")) {
+        found.push(format!("ops/test: another binary is driven: {}", line.trim()));
+    }
+    found
+}

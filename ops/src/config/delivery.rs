@@ -7,13 +7,14 @@ use amtsbote_domain::Timestamp;
 use amtsbote_domain::delivery::Rules;
 use amtsbote_domain::delivery::breaker;
 use amtsbote_domain::delivery::calendar::{Calendar, MAX_OWN_DAYS};
-use amtsbote_domain::delivery::policy::{Policies, Policy, Rule};
+use amtsbote_domain::delivery::policy::{BadPolicy, Policies, Policy, Rule};
 use amtsbote_domain::delivery::successor::{Successor, Successors};
 use amtsbote_domain::delivery::traffic::{Limits, Recipient, Traffic};
 use amtsbote_domain::delivery::wait::Waits;
 use amtsbote_domain::delivery::window::{Window, Windows};
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::policy::Pattern;
+use amtsbote_domain::text::Language;
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use toml::Spanned;
 use toml::value::Datetime;
@@ -63,9 +64,15 @@ pub(crate) fn without_file(node: &Source, base: (Policy, Limits)) -> Result<Rule
 /// A policy from `[delivery]` that cannot work.
 fn checked(node: &Source, policy: &Policy) -> Result<(), Failure> {
     policy.check().map_err(|error| {
-        let error = format!("[delivery]: {error}");
-        whole(node, &error)
+        let said =
+            |language| format!("{}: [delivery]: {}", node.path().display(), error.text(language));
+        Failure::usage(said(Language::De), said(Language::En))
     })
+}
+
+/// A policy of a line that cannot work.
+fn unworkable(source: &Source, span: &std::ops::Range<usize>, error: BadPolicy) -> Failure {
+    source.wrong(span, error.text(Language::De), error.text(Language::En))
 }
 
 /// Reads the rules; `node` is the file that names the base, `peers` are the hubs that it knows.
@@ -84,7 +91,7 @@ pub(crate) fn read(
         None => policy,
         Some(raw) => {
             let policy = treated(source, policy, &Treated::default(raw.get_ref()), &known)?;
-            policy.check().map_err(|error| source.wrong(&raw.span(), error, error))?;
+            policy.check().map_err(|error| unworkable(source, &raw.span(), error))?;
             policy
         }
     };
@@ -191,7 +198,7 @@ fn rule(
         None => Pattern::parse("*").map_err(|error| source.wrong(&raw.span(), &error, &error)),
     };
     let policy = treated(source, default.clone(), &Treated::rule(written), known)?;
-    policy.check().map_err(|error| source.wrong(&raw.span(), error, error))?;
+    policy.check().map_err(|error| unworkable(source, &raw.span(), error))?;
     Ok(Rule {
         name: name(source, raw),
         service: fits(&written.service)?,

@@ -8,6 +8,7 @@ use super::wait::Waits;
 use crate::identity::ServiceUri;
 use crate::party::PartyId;
 use crate::policy::Pattern;
+use crate::text::Language;
 
 /// Most attempts that a policy may allow.
 pub const MAX_ATTEMPTS: u32 = 1_000;
@@ -75,9 +76,35 @@ pub enum BadPolicy {
     /// The notice would go out with the receipt.
     #[error("the notice must be shorter than the time to live")]
     Notice,
+    /// No attempt is left that could lead to another way.
+    #[error("failed_more must be smaller than max_attempts, or a person decides first")]
+    FailedMore,
     /// Too many rules.
     #[error("at most {MAX_RULES} rules")]
     TooMany,
+}
+
+impl BadPolicy {
+    /// In words.
+    pub fn text(self, language: Language) -> String {
+        match (language, self) {
+            (Language::En, bad) => bad.to_string(),
+            (Language::De, Self::Attempts) => format!("Versuche: 1 bis {MAX_ATTEMPTS}"),
+            (Language::De, Self::Waits) => "Wartezeiten müssen größer als 0 sein".to_owned(),
+            (Language::De, Self::TimeToLive) => {
+                "Die Lebensdauer muss größer als 0 sein und höchstens 366 Tage".to_owned()
+            }
+            (Language::De, Self::WorkingDays) => format!("Werktage: 1 bis {MAX_WORKING_DAYS}"),
+            (Language::De, Self::Notice) => {
+                "Die Vorwarnzeit muss kürzer sein als die Lebensdauer".to_owned()
+            }
+            (Language::De, Self::FailedMore) => {
+                "failed_more muss kleiner sein als max_attempts, sonst entscheidet vorher ein Mensch"
+                    .to_owned()
+            }
+            (Language::De, Self::TooMany) => format!("höchstens {MAX_RULES} Regeln"),
+        }
+    }
 }
 
 impl Policy {
@@ -100,6 +127,13 @@ impl Policy {
                     (None, _) => true,
                 },
                 BadPolicy::Notice,
+            ),
+            // After the last attempt a person decides, on each of the ways.
+            (
+                self.alternatives
+                    .iter()
+                    .all(|way| way.when.failed_more.is_none_or(|most| most < self.attempts)),
+                BadPolicy::FailedMore,
             ),
         ];
         checks.into_iter().find_map(|(good, bad)| (!good).then_some(bad)).map_or(Ok(()), Err)
@@ -165,6 +199,8 @@ impl Policies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::alternative::{Alternative, When};
+    use crate::directory::Channel;
 
     fn rule(name: &str, service: &str, reader: &str, attempts: u32) -> Rule {
         let pattern = |text| Pattern::parse(text).expect("a pattern");
@@ -201,6 +237,11 @@ mod tests {
         let day = Duration::from_secs(24 * 3_600);
         let good = Policy::default;
         let waits = |first, longest| Waits { first, longest };
+        let after = |failed| {
+            let when = When { failed_more: Some(failed), ..When::default() };
+            let way = Alternative { channel: Channel::Inbox, when };
+            Alternatives::new(vec![way]).expect("a way")
+        };
         let cases = [
             (good(), Ok(())),
             (Policy { attempts: 0, ..good() }, Err(BadPolicy::Attempts)),
@@ -217,6 +258,8 @@ mod tests {
                 Err(BadPolicy::Notice),
             ),
             (Policy { working_days: Some(3), notice: Some(day), ..good() }, Ok(())),
+            (Policy { attempts: 6, alternatives: after(5), ..good() }, Ok(())),
+            (Policy { attempts: 5, alternatives: after(5), ..good() }, Err(BadPolicy::FailedMore)),
         ];
         for (policy, wanted) in cases {
             assert_eq!(policy.check(), wanted, "{policy:?}");

@@ -14,6 +14,8 @@ pub(crate) struct Word<'w> {
     pub(crate) by: &'w Person,
     pub(crate) reason: &'w Reason,
     pub(crate) granted: Option<&'w Granted>,
+    /// How many deliveries one person decided about, if more than one.
+    pub(crate) together: Option<u32>,
 }
 
 /// Carries the decision of one person out.
@@ -25,7 +27,8 @@ pub(crate) fn decide(
         return Err(misuse("more targets than one transaction takes"));
     }
     let Decision { act, by, reason, targets } = decision;
-    let word = Word { act: *act, by, reason, granted: None };
+    let together = Some(targets.len() as u32).filter(|count| *count > 1);
+    let word = Word { act: *act, by, reason, granted: None, together };
     targets.iter().map(|target| decide_one(group, &word, target)).collect()
 }
 
@@ -65,6 +68,7 @@ pub(crate) fn decide_one(
         by: word.by.clone(),
         reason: word.reason.clone(),
         granted: word.granted.cloned(),
+        together: word.together,
         channel: target.channel.clone(),
     };
     let why = Why { grounds: Some(Box::new(grounds)), ..Why::default() };

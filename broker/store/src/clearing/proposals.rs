@@ -166,6 +166,7 @@ fn carry_out_some(group: &mut Group<'_>, numbered: &Numbered) -> Result<(), Stor
         by: &proposal.by,
         reason: &proposal.reason,
         granted: Some(&granted),
+        together: None,
     };
     let rest = "WHERE proposal = ?1 AND decided IS NULL ORDER BY n LIMIT ?2";
     let some = targets(group.db, rest, params![*number, MAX_AT_ONCE as i64])?;

@@ -1,5 +1,6 @@
 //! What this store promises beyond the contract, and the contract itself.
 
+mod approvals;
 mod checking;
 mod failing;
 mod filling;

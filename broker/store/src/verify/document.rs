@@ -34,10 +34,13 @@ impl Serialize for VerifyReport {
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = self.kind.text();
-        json!({
+        let mut problem = json!({
             "kind": self.kind.as_str(), "place": self.place,
             "text_de": text.de, "text_en": text.en,
-        })
-        .serialize(serializer)
+        });
+        if let Some(rule) = self.kind.rule() {
+            problem["rule"] = rule.into();
+        }
+        problem.serialize(serializer)
     }
 }

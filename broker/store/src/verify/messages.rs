@@ -12,6 +12,7 @@ use amtsbote_domain::state::{Event, State, next};
 use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
 
+use super::approvals::{Approvals, Change};
 use super::{ProblemKind, VerifyError, VerifyReport, failed};
 use crate::error::file_error;
 use crate::keys;
@@ -29,6 +30,7 @@ pub(super) fn verify_messages(
     places: &Places,
     report: &mut VerifyReport,
 ) -> Result<(), VerifyError> {
+    let mut approvals = Approvals::read(db, report).map_err(failed)?;
     let messages = "SELECT * FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let mut after = Some(i64::MIN);
     while let Some(begin) = after.take() {
@@ -37,7 +39,7 @@ pub(super) fn verify_messages(
             count += 1;
             // A full page has another one behind it.
             after = Some(row.named("seq")?).filter(|_| count == WALK);
-            verify_message(db, row, keys, places, report)
+            verify_message(db, row, keys, places, &mut approvals, report)
         })
         .map_err(failed)?;
     }
@@ -49,6 +51,7 @@ fn verify_message(
     row: &Row<'_>,
     keys: Option<&dyn WrappingKeys>,
     places: &Places,
+    approvals: &mut Approvals<'_>,
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
     let seq: i64 = row.named("seq")?;
@@ -68,7 +71,7 @@ fn verify_message(
         report.add(ProblemKind::Message, hub_id.as_str());
     }
     let first: String = row.named("first_state")?;
-    if !state_agrees(db, seq, &accepted.hub_id, &first)? {
+    if !state_agrees(db, seq, &accepted.hub_id, &first, approvals, report)? {
         report.add(ProblemKind::State, hub_id.as_str());
     }
     verify_parts(db, keys, places, seq, &accepted, report)
@@ -121,7 +124,15 @@ fn receipt_is_there(db: &Db, seq: i64) -> Result<bool, StoreError> {
 }
 
 /// Replays the records of a message from its first state and compares where they lead.
-fn state_agrees(db: &Db, seq: i64, hub_id: &HubId, first: &str) -> Result<bool, StoreError> {
+/// On the way the acts that needed two people are held against their grants.
+fn state_agrees(
+    db: &Db,
+    seq: i64,
+    hub_id: &HubId,
+    first: &str,
+    approvals: &mut Approvals<'_>,
+    report: &mut VerifyReport,
+) -> Result<bool, StoreError> {
     type Stored = (String, String, u32, Option<String>);
     let sql = "SELECT state, word, attempts, channel FROM delivery WHERE seq = ?1";
     let stored: Option<Stored> = db.query_opt(sql, params![seq], |row| {
@@ -131,13 +142,31 @@ fn state_agrees(db: &Db, seq: i64, hub_id: &HubId, first: &str) -> Result<bool, 
     let (Ok(state), Ok(first)) = (read_state(&state), read_state(first)) else {
         return Ok(false);
     };
-    let mut history =
-        History { hub_id, state: first, attempts: 0, accepted: 0, channel: String::new() };
+    let mut history = History {
+        hub_id,
+        state: first,
+        attempts: 0,
+        accepted: 0,
+        revision: 1,
+        channel: String::new(),
+    };
     let mut follows = true;
-    let sql = "SELECT record FROM leaf WHERE message = ?1 ORDER BY idx";
+    let sql = "SELECT record, idx FROM leaf WHERE message = ?1 ORDER BY idx";
     db.for_each(sql, params![seq], |row| {
-        let record: Vec<u8> = row.get(0)?;
-        follows = follows && read_evidence(&record).is_ok_and(|evidence| history.follow(&evidence));
+        let (record, leaf): (Vec<u8>, i64) = (row.get(0)?, row.get(1)?);
+        let Ok(evidence) = read_evidence(&record) else {
+            follows = false;
+            return Ok(());
+        };
+        if let Evidence::Changed { from, event, grounds, .. } = &evidence {
+            let (from, event, grounds) = (*from, *event, grounds.as_deref());
+            let revision = follows.then_some(history.revision);
+            let change = Change { leaf, hub_id, from, event, revision, grounds };
+            if let Some(breach) = approvals.breach(&change)? {
+                report.add(ProblemKind::Approval(breach), format!("{hub_id} leaf {leaf}"));
+            }
+        }
+        follows = follows && history.follow(&evidence);
         Ok(())
     })?;
     Ok(follows
@@ -153,6 +182,8 @@ struct History<'m> {
     state: State,
     attempts: u32,
     accepted: u32,
+    /// How often it changed, as people saw it: from 1.
+    revision: u64,
     channel: String,
 }
 
@@ -205,6 +236,7 @@ impl History<'_> {
         match next(self.state, event, Timestamp::UNIX_EPOCH) {
             Ok(next) => {
                 self.state = next.state;
+                self.revision += 1;
                 true
             }
             Err(_) => false,

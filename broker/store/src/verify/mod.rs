@@ -2,14 +2,19 @@
 //!
 //! Three things hold or do not: the log is the one the heads sign and every receipt verifies
 //! (the archive's work, fed from here); every message has the rows its acceptance recorded, and
-//! the state its records lead to; and, with the key store, every sealed octet is what came in.
+//! the state its records lead to, where it needed two people by the word of two; and, with the key
+//! store, every sealed octet is what came in.
 //! Memory does not grow with the store; at most 1,000 problems are kept.
 
+pub(crate) mod approvals;
+mod breach;
 mod document;
 mod log;
 mod messages;
 
 use std::path::Path;
+
+pub use breach::Breach;
 
 use amtsbote_archive::checkpoint::{self, Checkpoint};
 use amtsbote_archive::guard::HeadGuard;
@@ -54,7 +59,8 @@ pub struct VerifyReport {
 pub struct Problem {
     /// What.
     pub kind: ProblemKind,
-    /// Where: a hub id with the number of a part, or the index of a leaf. Never a value (P7).
+    /// Where: a hub id, with the number of a part or of a leaf; the index of a leaf; the number of a
+    /// proposal. Never a value (P7).
     pub place: String,
 }
 
@@ -79,6 +85,8 @@ pub enum ProblemKind {
     Octets,
     /// Two messages bear one account, transport and transport id (P3).
     Doubled,
+    /// An act that needed two people did not have them, as the records stand.
+    Approval(Breach),
 }
 
 impl ProblemKind {
@@ -94,6 +102,15 @@ impl ProblemKind {
             Self::Parts => "parts",
             Self::Octets => "octets",
             Self::Doubled => "doubled",
+            Self::Approval(_) => "approval",
+        }
+    }
+
+    /// The rule that does not hold, as a stable word, where a kind has several.
+    pub fn rule(self) -> Option<&'static str> {
+        match self {
+            Self::Approval(breach) => Some(breach.as_str()),
+            _ => None,
         }
     }
 
@@ -136,6 +153,7 @@ impl ProblemKind {
                 de: "Zwei Nachrichten tragen dieselbe Transportkennung desselben Kontos.",
                 en: "Two messages bear the same transport id of the same account.",
             },
+            Self::Approval(breach) => breach.text(),
         }
     }
 }

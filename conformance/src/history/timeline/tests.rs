@@ -1,9 +1,8 @@
 //! Timelines that hold, and one that does not for every rule.
 
 use super::*;
-use amtsbote_domain::identity::{AccountId, ServiceUri, TransportId};
-use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, Part, SignatureFacts};
-use amtsbote_domain::party::PartyId;
+use crate::history::samples;
+use amtsbote_domain::identity::AccountId;
 use amtsbote_domain::state::ClearingCause;
 
 const ID: &str = "0197a2c4-0000-7000-8000-000000000001";
@@ -17,46 +16,7 @@ fn hub_id() -> HubId {
 }
 
 fn accepted(channel: &str) -> Evidence {
-    let party = |text| PartyId::parse(text).expect("a party");
-    Evidence::Accepted(Box::new(Accepted {
-        hub_id: hub_id(),
-        account: AccountId::parse("lemgo").expect("an account"),
-        account_certificate: None,
-        metadata: Metadata {
-            author: party("ags:05766044"),
-            reader: party("ags:05766020"),
-            service: ServiceUri::parse("urn:a").expect("a service"),
-            message_type: None,
-            transport_id: TransportId::parse("t").expect("an id"),
-            business_id: None,
-            created: at(0),
-            not_before: None,
-            expires: None,
-            test: false,
-        },
-        business_id: None,
-        content_digest: Digest([1; 32]),
-        envelope_sha256: Digest([2; 32]),
-        parts: vec![Part {
-            cid: "payload".to_owned(),
-            media_type: "application/xml".to_owned(),
-            size: 3,
-            sha256: Digest([7; 32]),
-        }],
-        signature: SignatureFacts {
-            certificate: Digest([3; 32]),
-            subject: "CN=TEST".to_owned(),
-            algorithm: "urn:a".to_owned(),
-        },
-        verdict: ContentVerdict::Opaque { reason: OpaqueReason::NoStandard },
-        rule: "permissions.toml:1".to_owned(),
-        channel: channel.to_owned(),
-        test: false,
-        applied: vec![],
-        under_grace: vec![],
-        same_business_id: vec![],
-        about: None,
-    }))
+    samples::accepted(hub_id(), channel, Digest([7; 32]))
 }
 
 fn handed_out() -> Evidence {
@@ -69,17 +29,7 @@ fn attempt(repeated: bool) -> Evidence {
 }
 
 fn changed(from: State, event: Event, to: State, digest: Option<Digest>) -> Evidence {
-    Evidence::Changed {
-        hub_id: hub_id(),
-        from,
-        event,
-        to,
-        by: None,
-        code: None,
-        digest,
-        grounds: None,
-        detour: None,
-    }
+    samples::changed(hub_id(), from, event, to, digest)
 }
 
 const fn waiting(on: WaitingFor) -> State {

@@ -13,9 +13,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::undo::{self, Pending};
+
 /// Starts the server, says its process id, and ends it when nobody holds the other end of its input
-/// any more: however the suite ends, it does not stay behind.
+/// any more: however the suite ends, it does not stay behind. What a terminal tells all processes of the
+/// suite does not end the keeper before the server.
 const KEEPER: &str = r#"
+    trap '' HUP INT TERM
     "$1/postgres" -D "$2/data" -k "$2" -h 127.0.0.1 -p "$3" >>"$2/log" 2>&1 &
     server=$!
     echo $server
@@ -36,21 +40,26 @@ pub(super) struct Server {
     port: u16,
     keeper: Option<Child>,
     process: u32,
+    _undo: Pending,
 }
 
 impl Server {
     /// Makes and starts one with an empty database.
     pub(super) fn start() -> Result<Self> {
         let programs = programs()?;
-        let made = as_server("mktemp")?.args(["-d", "-t", "amtsbote-pg-XXXXXXXX"]).output()?;
+        let template = undo::name("pg-XXXXXXXX");
+        // Not in the folder of this run, which the server's user may not enter.
+        let made = as_server("mktemp")?.args(["-d", "-p", "/tmp", template.as_str()]).output()?;
         let folder = PathBuf::from(String::from_utf8(made.stdout)?.trim());
+        let (its_programs, its_folder) = (programs.clone(), folder.clone());
+        let _undo = undo::first("PostgreSQL", move || gone(&its_programs, &its_folder));
         let init = as_server(programs.join("initdb"))?
             .args(["-U", NAME, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
             .arg(folder.join("data"))
             .output()?;
         ensure!(init.status.success(), "initdb: {}", String::from_utf8_lossy(&init.stderr));
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let mut server = Self { programs, folder, port, keeper: None, process: 0 };
+        let mut server = Self { programs, folder, port, keeper: None, process: 0, _undo };
         server.run()?;
         let made = Command::new(server.programs.join("createdb"))
             .args(["-w", "-h", "127.0.0.1", "-U", NAME, "-T", "template0"])
@@ -132,11 +141,27 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.let_go();
-        // The folder belongs to the server's user.
-        if let Ok(mut remove) = as_server("rm") {
-            let _removed = remove.arg("-rf").arg(&self.folder).status();
-        }
     }
+}
+
+/// Ends the server, where it runs, and removes its folder, which belongs to its user. At once, and in its
+/// own way: what it shares with its processes goes with it.
+fn gone(programs: &Path, folder: &Path) -> Result<()> {
+    let data = folder.join("data");
+    if data.join("postmaster.pid").exists() {
+        // It fails where the server was killed and left the file behind.
+        let stopped = as_server(programs.join("pg_ctl"))?
+            .args(["stop", "-m", "immediate", "-w", "-s", "-D"])
+            .arg(&data)
+            .output()?;
+        let running =
+            as_server(programs.join("pg_ctl"))?.args(["status", "-s", "-D"]).arg(&data).status()?;
+        let said = String::from_utf8_lossy(&stopped.stderr);
+        ensure!(!running.success(), "pg_ctl: {}", said.trim());
+    }
+    let removed = as_server("rm")?.arg("-rf").arg(folder).output()?;
+    ensure!(removed.status.success(), "rm: {}", String::from_utf8_lossy(&removed.stderr).trim());
+    Ok(())
 }
 
 /// Where the programs are: those of the newest version there is.

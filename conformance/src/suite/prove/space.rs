@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::node::Folder;
+use crate::undo::{self, Pending};
 
 /// A name space with one link to it. It goes with this value.
 pub(super) struct Space {
@@ -15,16 +16,19 @@ pub(super) struct Space {
     link: String,
     /// The address inside.
     pub(super) address: String,
+    _undo: Pending,
 }
 
 impl Space {
     /// One; the error says why there can be none here.
     pub(super) fn make() -> Result<Self> {
         let number = std::process::id() % 250;
-        let name = format!("amtsbote-{}", std::process::id());
+        let name = undo::name("space");
         run(&["netns", "add", &name])?;
         let (link, inside) = (format!("ab{number}a"), format!("ab{number}b"));
-        let space = Self { name, link, address: format!("10.213.{number}.2") };
+        let (its_name, its_link) = (name.clone(), link.clone());
+        let _undo = undo::later("a network", move || gone(&its_name, &its_link));
+        let space = Self { name, link, address: format!("10.213.{number}.2"), _undo };
         let here = format!("10.213.{number}.1/30");
         let there = format!("{}/30", space.address);
         let name = space.name.as_str();
@@ -89,12 +93,11 @@ impl Space {
     }
 }
 
-impl Drop for Space {
-    /// The link goes with it.
-    fn drop(&mut self) {
-        let _gone = run(&["link", "del", &self.link]);
-        let _gone = run(&["netns", "del", &self.name]);
-    }
+/// Takes the network away, and the link to it if that was made.
+fn gone(name: &str, link: &str) -> Result<()> {
+    let made = Path::new("/sys/class/net").join(link).exists();
+    let link = if made { run(&["link", "del", link]) } else { Ok(()) };
+    link.and(run(&["netns", "del", name]))
 }
 
 fn private(path: &Path) -> Result<()> {

@@ -217,10 +217,33 @@ fn what_is_wrong_is_refused_at_its_line() {
         ),
         ("", "maintenance_over_end = true", "line 50: an alternative way needs a condition"),
         ("via = \"inbox\"", "via = \"peer:gateway\"", "a way is listed twice"),
+        (
+            "failed_more = 20",
+            "failed_more = 5",
+            "line 42: failed_more must be smaller than max_attempts, or a person decides first",
+        ),
         ("to = \"a*gs\"", "to = \"ags:05766*\"", "line 8: a pattern is"),
     ] {
         assert!(FILE.contains(right), "{right}");
         let failure = read_text(&FILE.replacen(right, wrong, 1)).expect_err(wrong);
         assert!(failure.text(Language::En).contains(said), "{wrong}: {failure:?}");
+    }
+}
+
+/// What a rule takes over must fit what it says itself.
+#[test]
+fn a_way_that_no_attempt_leads_to_is_refused_in_both_languages() {
+    let way = "[[default.alternative]]\nvia = \"inbox\"\nfailed_more = 5\n";
+    assert!(
+        read_text(&format!("[default]\nmax_attempts = 6\n{way}")).is_ok(),
+        "the sixth leads to it"
+    );
+    let few = format!("[default]\nmax_attempts = 6\n{way}[[rule]]\nmax_attempts = 5\n");
+    let failure = read_text(&few).expect_err("the fifth is the last");
+    for (language, said) in [
+        (Language::En, "line 6: failed_more must be smaller than max_attempts"),
+        (Language::De, "Zeile 6: failed_more muss kleiner sein als max_attempts"),
+    ] {
+        assert!(failure.text(language).contains(said), "{failure:?}");
     }
 }

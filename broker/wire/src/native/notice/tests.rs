@@ -76,6 +76,7 @@ fn changed(record: &Accepted, from: State, to: State, reason: Option<&str>) -> E
             by: Person { name: "anna".to_owned(), certificate: Digest([4; 32]) },
             reason: Reason::parse(reason).expect("a reason"),
             granted: None,
+            together: None,
             channel: None,
         })
     });
