@@ -16,6 +16,12 @@ pub use targets::edits::apply;
 pub fn identity() -> (PKey<Private>, X509) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("a curve");
     let key = PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key");
+    let certificate = certificate(&key);
+    (key, certificate)
+}
+
+/// A certificate for a key, by itself.
+pub fn certificate(key: &PKey<Private>) -> X509 {
     let mut name = X509NameBuilder::new().expect("a name");
     name.append_entry_by_text("CN", "TEST fuzz").expect("a name");
     let name = name.build();
@@ -25,7 +31,7 @@ pub fn identity() -> (PKey<Private>, X509) {
     builder.set_issuer_name(&name).expect("set");
     builder.set_not_before(&Asn1Time::from_unix(0).expect("a time")).expect("set");
     builder.set_not_after(&Asn1Time::days_from_now(30).expect("a time")).expect("set");
-    builder.set_pubkey(&key).expect("set");
-    builder.sign(&key, MessageDigest::sha256()).expect("signed");
-    (key, builder.build())
+    builder.set_pubkey(key).expect("set");
+    builder.sign(key, MessageDigest::sha256()).expect("signed");
+    builder.build()
 }

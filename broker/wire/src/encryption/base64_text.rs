@@ -8,11 +8,11 @@ const BLOCK: usize = 8192;
 
 /// What stands there is no Base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotBase64;
+pub(crate) struct NotBase64;
 
 /// Decodes a text of any length; white space is of no account (RFC 2045, 6.8).
 #[derive(Default)]
-pub(super) struct Base64Text {
+pub(crate) struct Base64Text {
     waiting: Vec<u8>,
     /// Padding was met: nothing may follow.
     ended: bool,
@@ -20,7 +20,7 @@ pub(super) struct Base64Text {
 
 impl Base64Text {
     /// Takes a piece; decoded octets are appended to `out`, at most 6 KiB and those of `text`.
-    pub(super) fn text(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), NotBase64> {
+    pub(crate) fn text(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), NotBase64> {
         for byte in text {
             if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
                 self.waiting.push(*byte);
@@ -33,7 +33,7 @@ impl Base64Text {
     }
 
     /// The text has ended.
-    pub(super) fn finish(mut self, out: &mut Vec<u8>) -> Result<(), NotBase64> {
+    pub(crate) fn finish(mut self, out: &mut Vec<u8>) -> Result<(), NotBase64> {
         if self.waiting.is_empty() { Ok(()) } else { self.decode(out) }
     }
 

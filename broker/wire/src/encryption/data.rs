@@ -3,7 +3,7 @@
 use amtsbote_schemas::xml::{NodeNumber, Position, StartTag};
 
 use super::fault::{Refused, invalid, not_allowed};
-use super::key_info::KeyInfo;
+use super::key_info::{Hint, KeyInfo, Source};
 use super::method::{DSIG, DataMethod, XENC, algorithm_of};
 use crate::c14n::Interval;
 use crate::signature::tree::{Builder, Element, TooBig};
@@ -90,6 +90,26 @@ impl EncryptedData {
     /// What `MimeType` says.
     pub fn mime_type(&self) -> Option<&str> {
         self.mime_type.as_deref()
+    }
+
+    /// What `IvLength` of OSCI-Transport 1.2 says; none where it is absent, or the element is not
+    /// built as it must be.
+    pub fn iv_length(&self) -> Option<usize> {
+        self.parts.as_ref().ok().and_then(|parts| parts.method.iv_length)
+    }
+
+    /// The DER of the certificates that stand beside its keys: for whom it is encrypted, as the
+    /// sender says. Others may be named in other ways.
+    pub fn recipients(&self) -> impl Iterator<Item = &[u8]> {
+        let sources = self.parts.iter().flat_map(|parts| &parts.key_info.sources);
+        let keys = sources.filter_map(|source| match source {
+            Source::Encrypted(key) => Some(&key.key_info.hints),
+            _ => None,
+        });
+        keys.flatten().filter_map(|hint| match hint {
+            Hint::Certificate(der) => Some(&der[..]),
+            _ => None,
+        })
     }
 
     /// Where the ciphertext is; none where the element is not built as it must be.

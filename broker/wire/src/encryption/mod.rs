@@ -18,13 +18,14 @@
 //! into the one it came from.
 //!
 //! Writing makes AES-256-GCM under RSA-OAEP (SHA-256) or under ECDH-ES with ConcatKDF and AES key
-//! wrap. Randomness comes in through [`Random`].
+//! wrap. Randomness comes in through [`Random`]. [`transport_key`] and [`Sealer`] do the same for
+//! messages whose XML is written elsewhere.
 //!
 //! Not here: whose certificate may be encrypted for (`trust`), the spool itself (`store`).
 
 mod algorithm;
 mod allowed;
-mod base64_text;
+pub(crate) mod base64_text;
 mod data;
 mod decipher;
 mod derive;
@@ -39,6 +40,7 @@ mod proof;
 mod recipient;
 mod rejection;
 mod scan;
+mod seal;
 mod search;
 mod secret;
 mod way;
@@ -56,11 +58,12 @@ pub use keys::{
     DecryptError, Decryptor, KeyUse, Keys, KnownOriginator, OpensslDecryptor, RsaPadding,
     SharedSecret, UnsuitableKey,
 };
-pub use open::{Opening, PartOctets, Survey, survey};
+pub use open::{Opening, PartDecipher, PartOctets, Survey, survey};
 pub use plaintext::{PlaintextFault, read_plaintext};
 pub use proof::Proof;
 pub use recipient::{EncryptError, Recipient};
 pub use rejection::Rejection;
+pub use seal::{Sealer, transport_key};
 pub use secret::{KeyOctets, NoRandomness, Random};
 pub use write::{Shape, encrypt_in, encrypt_part, encrypt_value};
 

@@ -213,46 +213,84 @@ impl Opening {
         octets: PartOctets,
         spool: W,
     ) -> Result<Released<W>, EncryptionFault> {
+        let mut decipher = self.part_decipher(octets, spool)?;
+        let mut buffer = vec![0; PIECE];
+        loop {
+            match part.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => decipher.update(&buffer[..count])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(EncryptionFault::Read(error)),
+            }
+        }
+        decipher.finish()
+    }
+
+    /// The same for octets that are pushed as they come.
+    pub fn part_decipher<W: Write>(
+        self,
+        octets: PartOctets,
+        spool: W,
+    ) -> Result<PartDecipher<W>, EncryptionFault> {
         let place = self.position;
         let CipherSource::Part { base64, .. } = self.source else {
             let rule = "the ciphertext is in the document";
             return Err(EncryptionFault::Invalid { place, rule });
         };
-        let mut text = (base64 && octets == PartOctets::AsReferenced).then(Base64Text::default);
-        let mut decipher = self.decipher(spool)?;
-        let (mut buffer, mut decoded) = (vec![0; PIECE], Vec::new());
-        loop {
-            let count = match part.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(EncryptionFault::Read(error)),
-            };
-            let piece = match &mut text {
-                None => &buffer[..count],
-                Some(text) => {
-                    decoded.clear();
-                    if text.text(&buffer[..count], &mut decoded).is_err() {
-                        decipher.spoil();
-                    }
-                    &decoded
-                }
-            };
-            take(&mut decipher, piece, place)?;
-        }
-        if let Some(text) = text {
-            decoded.clear();
-            if text.finish(&mut decoded).is_err() {
-                decipher.spoil();
-            }
-            take(&mut decipher, &decoded, place)?;
-        }
-        decipher.finish()
+        let text = (base64 && octets == PartOctets::AsReferenced).then(Base64Text::default);
+        Ok(PartDecipher { text, decoded: Vec::new(), decipher: self.decipher(spool)?, place })
     }
 
     fn decipher<W: Write>(self, spool: W) -> Result<Decipher<W>, EncryptionFault> {
         let Self { algorithm, key, iv_length, max_octets, .. } = self;
         Ok(Decipher::new(algorithm, key, iv_length, max_octets, spool)?)
+    }
+}
+
+/// A part on its way through the cipher. What the spool holds may be read after
+/// [`PartDecipher::finish`] and not before.
+pub struct PartDecipher<W> {
+    text: Option<Base64Text>,
+    decoded: Vec<u8>,
+    decipher: Decipher<W>,
+    place: Position,
+}
+
+impl<W: Write> PartDecipher<W> {
+    /// Takes octets of the part.
+    pub fn update(&mut self, octets: &[u8]) -> Result<(), EncryptionFault> {
+        for piece in octets.chunks(PIECE) {
+            let piece = match &mut self.text {
+                None => piece,
+                Some(text) => {
+                    self.decoded.clear();
+                    if text.text(piece, &mut self.decoded).is_err() {
+                        self.decipher.spoil();
+                    }
+                    &self.decoded
+                }
+            };
+            take(&mut self.decipher, piece, self.place)?;
+        }
+        Ok(())
+    }
+
+    /// The part has ended. Gives the spool back, or drops it.
+    pub fn finish(mut self) -> Result<Released<W>, EncryptionFault> {
+        if let Some(text) = self.text.take() {
+            self.decoded.clear();
+            if text.finish(&mut self.decoded).is_err() {
+                self.decipher.spoil();
+            }
+            take(&mut self.decipher, &self.decoded, self.place)?;
+        }
+        self.decipher.finish()
+    }
+}
+
+impl<W> std::fmt::Debug for PartDecipher<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartDecipher").finish_non_exhaustive()
     }
 }
 

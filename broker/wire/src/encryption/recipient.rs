@@ -80,6 +80,23 @@ impl Recipient {
         Ok(Self { certificate: certificate_der.to_vec(), key, kind })
     }
 
+    /// The DER of the certificate.
+    pub fn certificate_der(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// The key encrypted with RSAES-OAEP, SHA-256 twice, where the recipient's key is RSA.
+    pub(super) fn transported(
+        &self,
+        key: &[u8],
+        random: &mut dyn Random,
+    ) -> Result<Vec<u8>, EncryptError> {
+        match self.kind {
+            Kind::Rsa => self.oaep(key, random),
+            Kind::Curve(_) | Kind::X25519 => Err(EncryptError::UnsuitableKey),
+        }
+    }
+
     /// `EncryptedKey` for this recipient.
     pub(super) fn encrypted_key(
         &self,

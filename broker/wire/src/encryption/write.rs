@@ -5,25 +5,19 @@ use std::io::{self, Read, Write};
 use amtsbote_schemas::xml::{DriveError, Event, EventSink, Limits, NodeNumber, drive};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use openssl::cipher_ctx::CipherCtx;
 
-use super::algorithm::DataAlgorithm;
 use super::allowed::IvRule;
 use super::data::Content;
-use super::decipher::TAG;
 use super::method::{DSIG, OSCI128, XENC};
 use super::recipient::{EncryptError, Recipient};
+use super::seal::{DATA, Sealer};
 use super::secret::{KeyOctets, Random, random_key};
 use crate::c14n::{Apex, Canonicalizer, Method, Mode, identifiers};
 
-/// What is made here and nothing else.
-const DATA: DataAlgorithm = DataAlgorithm::Aes256Gcm;
 /// Octets of the initialization vector.
 const IV: usize = 12;
 /// Octets of plaintext that are read at once; a multiple of three for the sake of Base64.
 const PIECE: usize = 48 * 1024;
-/// NIST SP 800-38D, 5.2.1.1: most octets of one plaintext.
-const MAX_PLAIN: u64 = (1 << 36) - 32;
 
 /// What is said about the plaintext.
 #[derive(Clone, Debug)]
@@ -180,29 +174,17 @@ fn encipher(
     random: &mut dyn Random,
     out: &mut impl Write,
 ) -> Result<(), EncryptError> {
-    let mut iv = [0; IV];
-    random.fill(&mut iv)?;
-    out.write_all(&iv)?;
-    let mut cipher = CipherCtx::new()?;
-    cipher.encrypt_init(Some(DATA.cipher()), Some(key.octets()), Some(&iv))?;
-    let (mut piece, mut sealed) = (vec![0; PIECE], Vec::new());
-    let mut rest = MAX_PLAIN;
+    let mut sealer = Sealer::new(key, IV, random, out)?;
+    let mut piece = vec![0; PIECE];
     loop {
-        let count = match plain.read(&mut piece) {
+        match plain.read(&mut piece) {
             Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(count) => sealer.update(&piece[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
-        };
-        rest = rest.checked_sub(count as u64).ok_or(EncryptError::TooLong)?;
-        sealed.clear();
-        cipher.cipher_update_vec(&piece[..count], &mut sealed)?;
-        out.write_all(&sealed)?;
+        }
     }
-    cipher.cipher_final(&mut [])?;
-    let mut tag = [0; TAG];
-    cipher.tag(&mut tag)?;
-    out.write_all(&tag)?;
+    sealer.finish()?;
     Ok(())
 }
 

@@ -520,19 +520,19 @@ pub fn is_content_id(id: &str) -> bool {
 }
 
 /// The characters of a token (RFC 9110, 5.6.2).
-fn is_token(c: char) -> bool {
+pub(crate) fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
 
 /// The characters of a boundary (RFC 2046, 5.1.1).
-fn is_boundary(text: &str) -> bool {
+pub(crate) fn is_boundary(text: &str) -> bool {
     (1..=MAX_BOUNDARY_CHARS).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "'()+_,-./:=? ".contains(c))
         && !text.ends_with(' ')
 }
 
 /// Boundary and start of a `multipart/related` header.
-fn read_content_type(header: &str) -> Result<(String, Option<String>), MultipartError> {
+pub(crate) fn read_content_type(header: &str) -> Result<(String, Option<String>), MultipartError> {
     use MultipartError::ContentType;
     if header.len() > MAX_CONTENT_TYPE_BYTES {
         return Err(ContentType("it is longer than 1024 bytes"));

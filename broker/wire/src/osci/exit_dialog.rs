@@ -1,0 +1,61 @@
+//! ExitDialog: a client ends an explicit dialogue. The answer asks no challenge.
+
+use super::blocks::Blocks;
+use super::feedback_entry::{self, FeedbackEntry};
+use super::head::{OrderHead, ResponseHead};
+use super::refusal::Refusal;
+use super::writing::{Writing, Xml};
+
+/// The order (`exitDialogType`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExitDialog {
+    /// What every order carries.
+    pub head: OrderHead,
+}
+
+impl ExitDialog {
+    pub(super) fn read(blocks: &mut Blocks<'_>) -> Result<Self, Refusal> {
+        let head = OrderHead::read(blocks)?;
+        blocks.order()?.end()?;
+        Ok(Self { head })
+    }
+
+    pub(super) fn header(&self, out: &mut Writing) {
+        self.head.begin(out);
+        self.head.end(out);
+    }
+
+    pub(super) fn body(&self, xml: &mut Xml) {
+        xml.empty("osci:exitDialog", &[]);
+    }
+}
+
+/// The answer (`responseToExitDialogType`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseToExitDialog {
+    /// What every answer carries.
+    pub head: ResponseHead,
+    /// What the intermediary says.
+    pub feedback: Vec<FeedbackEntry>,
+}
+
+impl ResponseToExitDialog {
+    pub(super) fn read(blocks: &mut Blocks<'_>) -> Result<Self, Refusal> {
+        let head = ResponseHead::read(blocks)?;
+        let mut order = blocks.order()?;
+        let feedback = feedback_entry::read(&mut order, blocks.limits)?;
+        order.end()?;
+        Ok(Self { head, feedback })
+    }
+
+    pub(super) fn header(&self, out: &mut Writing) {
+        self.head.begin(out);
+        self.head.end(None, out);
+    }
+
+    pub(super) fn body(&self, xml: &mut Xml) {
+        xml.element("osci:responseToExitDialog", &[], |xml| {
+            feedback_entry::write(xml, "osci:Feedback", &self.feedback);
+        });
+    }
+}

@@ -1,0 +1,89 @@
+//! ForwardDelivery: a delivery that the intermediary passes on to a passive recipient.
+
+use super::blocks::Blocks;
+use super::content_receiver;
+use super::feedback_entry::{self, FeedbackEntry};
+use super::head::{OrderHead, ResponseHead};
+use super::process_card::{CardRule, ProcessCardBundle};
+use super::quality_of_timestamp::QualityOfTimestamp;
+use super::refusal::{NO_MESSAGE_ID, Refusal};
+use super::values::{MessageId, subject};
+use super::writing::Writing;
+
+/// The order (`forwardDeliveryType`). Its content stands beside it, in the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardDelivery {
+    /// What every order carries. A response in a new implicit dialogue is an old one: the reference
+    /// library sends it, and it means nothing.
+    pub head: OrderHead,
+    /// How times are to be stamped; both must be there.
+    pub quality: QualityOfTimestamp,
+    /// ContentReceiver: where the recipient is called.
+    pub receiver: Option<String>,
+    /// The id that the intermediary gave for it.
+    pub message_id: MessageId,
+    /// What it is about.
+    pub subject: Option<String>,
+}
+
+impl ForwardDelivery {
+    pub(super) fn read(blocks: &mut Blocks<'_>) -> Result<Self, Refusal> {
+        let head = OrderHead::read(blocks)?;
+        let quality = blocks.quality(2)?;
+        let mut order = blocks.order()?;
+        let receiver = content_receiver::read(&mut order, blocks.limits)?;
+        let id = order.optional("MessageId");
+        let missing = || order.refusal_with("MessageId is missing", NO_MESSAGE_ID);
+        let message_id = MessageId::read(&id.ok_or_else(missing)?)?;
+        let subject = subject(order.optional("Subject"), blocks.limits)?;
+        order.end()?;
+        Ok(Self { head, quality, receiver, message_id, subject })
+    }
+
+    pub(super) fn header(&self, out: &mut Writing) {
+        self.head.begin(out);
+        self.quality.write_both(out);
+        out.block("osci:forwardDelivery", &out.kind.block_id(), &[], |xml| {
+            content_receiver::write(xml, self.receiver.as_deref());
+            xml.base64("osci:MessageId", &[], self.message_id.as_octets());
+            if let Some(subject) = &self.subject {
+                xml.text("osci:Subject", subject);
+            }
+        });
+        self.head.end(out);
+    }
+}
+
+/// The answer (`responseToForwardDeliveryType`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseToForwardDelivery {
+    /// What every answer carries.
+    pub head: ResponseHead,
+    /// What the intermediary says.
+    pub feedback: Vec<FeedbackEntry>,
+    /// The process card, if the delivery was accepted.
+    pub process_card: Option<ProcessCardBundle>,
+}
+
+impl ResponseToForwardDelivery {
+    pub(super) fn read(blocks: &mut Blocks<'_>) -> Result<Self, Refusal> {
+        let head = ResponseHead::read(blocks)?;
+        let mut order = blocks.order()?;
+        let feedback = feedback_entry::read(&mut order, blocks.limits)?;
+        let process_card =
+            ProcessCardBundle::optional(&mut order, "ProcessCardBundle", blocks.limits)?;
+        order.end()?;
+        Ok(Self { head, feedback, process_card })
+    }
+
+    pub(super) fn header(&self, out: &mut Writing) {
+        self.head.begin(out);
+        out.block("osci:responseToForwardDelivery", &out.kind.block_id(), &[], |xml| {
+            feedback_entry::write(xml, "osci:Feedback", &self.feedback);
+            if let Some(card) = &self.process_card {
+                card.write(xml, "osci:ProcessCardBundle", CardRule::ANY);
+            }
+        });
+        self.head.end(None, out);
+    }
+}
