@@ -4,7 +4,7 @@ use amtsbote_archive::checkpoint::{self, Checkpoint};
 use amtsbote_archive::note::LogKey;
 use amtsbote_archive::record::{self, Salt};
 use amtsbote_archive::tree;
-use amtsbote_domain::identity::{AccountId, TransportId};
+use amtsbote_domain::identity::{AccountId, Scope, TransportId};
 use amtsbote_domain::message::{ContentVerdict, OpaqueReason, SignatureFacts};
 use amtsbote_domain::state::Event;
 use serde_json::Value;
@@ -32,6 +32,7 @@ fn accepted() -> Evidence {
         hub_id: hub_id(),
         account: AccountId::parse("lemgo").expect("an account"),
         account_certificate: None,
+        scope: Scope::Account,
         metadata: metadata(),
         business_id: None,
         content_digest: content_digest(&metadata(), &parts()),

@@ -1,7 +1,8 @@
 //! The database server under the store: whether it keeps what it confirms. What `doctor` says of
 //! it, on a running hub and without.
 
-use amtsbote_store::{Database, ServerFacts, VerifyError};
+use amtsbote_domain::Timestamp;
+use amtsbote_store::{Database, NodeFacts, ServerFacts};
 
 use crate::keys::{Finding, Grade};
 
@@ -9,7 +10,7 @@ const NAME: &str = "database";
 
 /// What there is to say about a server that was asked.
 pub fn finding(facts: &ServerFacts) -> Finding {
-    let nodes = facts.nodes.join(", ");
+    let (de, en) = nodes(&facts.nodes);
     let found = |grade, de: String, en: String| Finding { name: NAME, grade, de, en };
     if !facts.off.is_empty() {
         let off = facts.off.join(", ");
@@ -45,12 +46,12 @@ pub fn finding(facts: &ServerFacts) -> Finding {
         return found(
             Grade::Look,
             format!(
-                "PostgreSQL {version}, Knoten: {nodes}; der Server wartet auf keinen Standby \
+                "PostgreSQL {version}, {de}; der Server wartet auf keinen Standby \
                  (synchronous_standby_names ist leer): geht er verloren, ist verloren, was seit der \
                  letzten Sicherung angenommen wurde"
             ),
             format!(
-                "PostgreSQL {version}, nodes: {nodes}; the server waits for no standby \
+                "PostgreSQL {version}, {en}; the server waits for no standby \
                  (synchronous_standby_names is empty): if it is lost, so is what was accepted since \
                  the last backup"
             ),
@@ -58,9 +59,37 @@ pub fn finding(facts: &ServerFacts) -> Finding {
     }
     found(
         Grade::Good,
-        format!("PostgreSQL {version} mit synchronem Standby, Knoten: {nodes}"),
-        format!("PostgreSQL {version} with a synchronous standby, nodes: {nodes}"),
+        format!("PostgreSQL {version} mit synchronem Standby, {de}"),
+        format!("PostgreSQL {version} with a synchronous standby, {en}"),
     )
+}
+
+/// Which nodes are at work, and which are not and were not long ago. What was given up longer ago is
+/// nobody's news.
+fn nodes(all: &[NodeFacts]) -> (String, String) {
+    let names = |connected: bool| {
+        all.iter().filter(move |node| node.connected == connected).map(
+            move |node| match connected {
+                true => node.name.clone(),
+                false => format!("{} ({})", node.name, day(node.started)),
+            },
+        )
+    };
+    let list = |names: Vec<String>| match names.is_empty() {
+        true => "-".to_owned(),
+        false => names.join(", "),
+    };
+    let (here, gone) = (list(names(true).collect()), names(false).collect::<Vec<_>>().join(", "));
+    let (mut de, mut en) = (format!("Knoten: {here}"), format!("nodes: {here}"));
+    if !gone.is_empty() {
+        de.push_str(&format!("; nicht verbunden (zuletzt gestartet): {gone}"));
+        en.push_str(&format!("; not connected (last started): {gone}"));
+    }
+    (de, en)
+}
+
+fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
 }
 
 /// The same where nobody answers.
@@ -77,17 +106,20 @@ pub fn away(de: &str, en: &str) -> Finding {
 pub fn offline(database: &Database) -> Option<Finding> {
     match database.server_facts() {
         Ok(facts) => facts.as_ref().map(finding),
-        Err(VerifyError::Open(error)) => {
-            let text = error.text();
-            Some(away(&format!("{} ({error})", text.de), &format!("{} ({error})", text.en)))
+        Err(error) => {
+            let (de, en) = error.told();
+            Some(away(&de, &en))
         }
-        Err(error) => Some(away(&error.to_string(), &error.to_string())),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn node(name: &str, connected: bool) -> NodeFacts {
+        NodeFacts { name: name.into(), connected, started: Timestamp::UNIX_EPOCH }
+    }
 
     #[test]
     fn what_would_lose_commits_is_grave() {
@@ -96,11 +128,16 @@ mod tests {
             off: vec![],
             synchronous_commit: "on".into(),
             standby: true,
-            nodes: vec!["a".into(), "b".into()],
+            nodes: vec![node("a", true), node("b", true)],
         };
         let found = finding(&good);
         assert_eq!(found.grade, Grade::Good);
         assert!(found.en.ends_with("nodes: a, b"), "{found:?}");
+        // One that is away is not among those at work.
+        let nodes = vec![node("a", true), node("b", false)];
+        let found = finding(&ServerFacts { nodes, ..good.clone() });
+        let wanted = "nodes: a; not connected (last started): b (1970-01-01)";
+        assert!(found.en.ends_with(wanted), "{found:?}");
         let alone = ServerFacts { standby: false, ..good.clone() };
         assert_eq!(finding(&alone).grade, Grade::Look);
         let lazy = ServerFacts { synchronous_commit: "off".into(), ..good.clone() };

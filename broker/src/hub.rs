@@ -63,8 +63,10 @@ pub(crate) type Ids = Box<dyn Fn() -> uuid::Uuid + Send + Sync>;
 
 /// One running hub.
 pub struct Hub {
-    /// Its name.
+    /// Its name: that of the log, the same on all nodes of a store.
     pub name: String,
+    /// The name of this node, where several share the store.
+    pub node: Option<String>,
     /// Where its data lie.
     pub data_dir: PathBuf,
     /// Durability.
@@ -116,6 +118,11 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// What this node is called where people are told what it sees.
+    pub(crate) fn known_as(&self) -> &str {
+        self.node.as_ref().unwrap_or(&self.name)
+    }
+
     /// A fresh id; ids sort by time.
     pub(crate) fn new_id(&self) -> HubId {
         HubId::parse(&(self.ids)().to_string()).expect("a UUID is a hub id")

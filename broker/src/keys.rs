@@ -69,7 +69,10 @@ impl KeysAtRest {
     pub(crate) async fn server(&self) -> Option<Finding> {
         match self.store.server_facts().await {
             Ok(facts) => facts.as_ref().map(database::finding),
-            Err(error) => Some(database::away(&error.to_string(), &error.to_string())),
+            Err(error) => {
+                tracing::warn!(%error, "the database server could not be asked");
+                Some(database::away("er antwortet nicht", &error.to_string()))
+            }
         }
     }
 
@@ -236,11 +239,10 @@ pub fn offline(
 ) -> Vec<Finding> {
     let wrapping = match database.named_keys(data) {
         Ok(named) => wrapping(folder, &named),
-        Err(VerifyError::Open(error)) => {
-            let text = error.text();
-            not_read(WRAPPING, &format!("{} ({error})", text.de), &format!("{} ({error})", text.en))
+        Err(error) => {
+            let (de, en) = error.told();
+            not_read(WRAPPING, &de, &en)
         }
-        Err(error) => not_read(WRAPPING, &error.to_string(), &error.to_string()),
     };
     vec![wrapping, backup(folder, data, now)]
 }

@@ -19,6 +19,7 @@ use crate::step::accepted::{Answer, accept};
 use crate::step::authenticated::{Arrived, Authenticated, authenticate};
 use crate::step::received::{Door, receive};
 use crate::step::refused::{Refused, Seen, refuse};
+use crate::step::repeat::answered;
 use crate::step::routed::route;
 use crate::step::validated::validate;
 
@@ -44,7 +45,7 @@ async fn take_in(hub: &Hub, door: Door<'_>, seen: &mut Seen) -> Result<Answer, F
     match keep(hub, *authenticated).await {
         // It may stand against a message now, and not have stood against it the first time. After a
         // fault of the hub nothing is released that was not released before.
-        Err(fault) if fault.code != Code::Internal => sent.answered(hub).await?.ok_or(fault),
+        Err(fault) if fault.code != Code::Internal => answered(hub, &sent).await?.ok_or(fault),
         answer => answer,
     }
 }

@@ -20,6 +20,7 @@ use crate::doors::{Door, acceptors};
 use crate::hints;
 use crate::hub::{FIRST_WORD, Hub, Mail, Noise, Pulse, Validations};
 use crate::keys::KeysAtRest;
+use crate::notice;
 use crate::outlet::{BadPeer, outlets};
 use crate::quota::Quotas;
 use crate::stop::{self, Stopper};
@@ -116,6 +117,7 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     let verifier = config.log_key.verifier().clone();
     let data_dir: PathBuf = config.data_dir.clone();
     let (key_store, log_key) = (config.key_store, config.log_key);
+    let node = config.database.node().map(str::to_owned);
     let (options_clock, reserve_bytes) = (clock.clone(), config.limits.reserve_bytes);
     let open = move || -> Result<_, StartError> {
         // Held until the store is closed: no command changes the keys of a node at work.
@@ -159,6 +161,7 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     refresher.settle(FIRST_WORD).await;
     let hub = Arc::new(Hub {
         name: config.name,
+        node,
         data_dir,
         store: store.clone(),
         keys: KeysAtRest::new(keys, store.clone()),
@@ -189,6 +192,7 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
         refreshing,
         tokio::spawn(hub.clone().keep_watch(stopped.clone())),
         tokio::spawn(worker::run(hub.clone(), stopped.clone(), GRACE)),
+        tokio::spawn(notice::run(hub.clone(), stopped.clone(), GRACE)),
         tokio::spawn(native_listener.serve(routers.0, stopped.clone(), GRACE)),
         tokio::spawn(operations_listener.serve(routers.1, stopped.clone(), GRACE)),
     ];

@@ -11,7 +11,7 @@ use amtsbote_domain::delivery::lane::LaneName;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::{Account, Channel, Directory, Party, Service};
 use amtsbote_domain::evidence::Accepted;
-use amtsbote_domain::identity::{AccountId, HubId, ServiceUri, Transport, TransportId};
+use amtsbote_domain::identity::{AccountId, HubId, Scope, ServiceUri, Transport, TransportId};
 use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, Part, SignatureFacts};
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::policy::Permissions;
@@ -70,6 +70,7 @@ pub(crate) fn record(parts: Vec<Part>, envelope_sha256: Digest) -> Accepted {
         hub_id: hub_id(1),
         account: AccountId::parse("lemgo").expect("an account"),
         account_certificate: None,
+        scope: Scope::Account,
         metadata: metadata(),
         business_id: None,
         content_digest: Digest([1; 32]),
@@ -206,6 +207,7 @@ pub(crate) fn hub_writing(
     let (stopper, stop) = stop::channel();
     let hub = Hub {
         name: "test".to_owned(),
+        node: None,
         data_dir: dir.to_owned(),
         store: store.clone(),
         keys: KeysAtRest::new(keys, store),

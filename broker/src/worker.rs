@@ -15,7 +15,6 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::hub::Hub;
-use crate::notice;
 use crate::outlet::resolve;
 use crate::pipeline::dispatch;
 use crate::stop::Stop;
@@ -200,7 +199,7 @@ fn report(result: Result<Option<Outcome>, StoreError>) {
 }
 
 /// Ends what has expired, makes uncertain what was left open, resolves what is uncertain by declared
-/// capability, and tells Authors what they are to be told. Says whether there may be more.
+/// capability. Says whether there may be more.
 async fn mend(hub: &Hub) -> Result<bool, StoreError> {
     let tables = hub.tables();
     let swept = hub.store.sweep(SWEEP).await?;
@@ -216,7 +215,7 @@ async fn mend(hub: &Hub) -> Result<bool, StoreError> {
         .map(Ok)
         .try_for_each_concurrent(TOGETHER, |delivery| settle_doubt(hub, &tables, delivery))
         .await?;
-    Ok(notice::tell_all(hub).await || more)
+    Ok(more)
 }
 
 async fn settle_doubt(hub: &Hub, tables: &InForce, delivery: Delivery) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use amtsbote_domain::clearing::Grounds;
 use amtsbote_domain::evidence::{Accepted, Evidence, Refused};
+use amtsbote_domain::identity::Scope;
 use amtsbote_domain::message::{ContentVerdict, OpaqueReason};
 use amtsbote_domain::notice::{About, Form, Kind, Told, Withheld};
 use amtsbote_domain::state::{Event, State};
@@ -149,13 +150,14 @@ fn describe(ui: &Ui, evidence: &Evidence) -> (String, Vec<String>) {
             format!("{} {}", ui.t("abgelehnt:", "refused:"), explained(refused.code, ui.language)),
             refusal(ui, refused),
         ),
-        Evidence::Attempt { attempt, peer, repeated, .. } => {
+        Evidence::Attempt { attempt, peer, repeated, node, .. } => {
             let again = if *repeated {
                 ui.t(" (Wiederholung unter derselben Kennung)", " (repeated under the same id)")
             } else {
                 ""
             };
-            (format!("{} {attempt}: {peer}{again}", ui.t("Versuch", "attempt")), vec![])
+            let by = node.iter().map(|node| format!("{} {node}", ui.t("durch Knoten", "by node")));
+            (format!("{} {attempt}: {peer}{again}", ui.t("Versuch", "attempt")), by.collect())
         }
         Evidence::Changed { from, event, to, by, code, digest, grounds, detour, .. } => {
             let mut details = vec![format!("{} → {}", state_text(ui, from), state_text(ui, to))];
@@ -263,6 +265,10 @@ fn withheld(ui: &Ui, why: Withheld) -> &str {
             "Test bleibt Test: Der Autor hat kein System dieser Art.",
             "Test is test: the Author has no system of this kind.",
         ),
+        Withheld::Unreadable => ui.t(
+            "Was dem Autor zu sagen wäre, ist in der Datenbank nicht mehr zu lesen (archive verify).",
+            "What the Author is to be told cannot be read in the database any more (archive verify).",
+        ),
     }
 }
 
@@ -321,6 +327,15 @@ fn acceptance(ui: &Ui, accepted: &Accepted) -> Vec<String> {
     if let Some(certificate) = &accepted.account_certificate {
         let by = ui.t("verbunden mit Zertifikat", "connected by certificate");
         details.insert(1, format!("{by} {certificate}"));
+    }
+    if let Scope::Relayed { author, sender } = &accepted.scope {
+        let unique = ui.t("weitergeleitet; Kennung einmalig je", "relayed; id unique by");
+        let sender = sender.map(|sender| format!(", {} {sender}", ui.t("Absender", "sender")));
+        details.push(format!(
+            "{unique} {} {author}{}",
+            ui.t("Autor", "Author"),
+            sender.unwrap_or_default()
+        ));
     }
     for rule in &accepted.applied {
         details.push(format!("{} {rule}", ui.t("Zustellregel", "rule of delivery")));

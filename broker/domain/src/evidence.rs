@@ -10,7 +10,7 @@ use crate::clearing::{Act, Grounds, Person, Reason};
 use crate::delivery::alternative::Detour;
 use crate::digest::Digest;
 use crate::fault::Code;
-use crate::identity::{AccountId, BusinessId, HubId, ProposalId, TransportId};
+use crate::identity::{AccountId, BusinessId, HubId, ProposalId, Scope, Transport, TransportId};
 use crate::message::{ContentVerdict, Metadata, Part, SignatureFacts, UnderGrace};
 use crate::notice::{About, Kind, Told};
 use crate::party::PartyId;
@@ -34,6 +34,9 @@ pub enum Evidence {
         peer: String,
         /// The peer may have it already; this is a flagged repetition under the same id.
         repeated: bool,
+        /// Which node made it, where several share the store.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
     },
     /// A delivery changed its state.
     Changed {
@@ -145,6 +148,9 @@ pub struct Accepted {
     /// records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_certificate: Option<Digest>,
+    /// Within what its transport id is one, under the account and its transport (P3).
+    #[serde(default, skip_serializing_if = "Scope::is_account")]
+    pub scope: Scope,
     /// What it says about itself.
     pub metadata: Metadata,
     /// Author and `nachrichtenUUID` where readable.
@@ -179,6 +185,13 @@ pub struct Accepted {
     /// For a notice: which message it is about. None: it is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<Box<About>>,
+}
+
+impl Accepted {
+    /// How it came in: what tells an Author something, the hub wrote itself.
+    pub fn transport(&self) -> Transport {
+        if self.about.is_some() { Transport::Hub } else { Transport::Native }
+    }
 }
 
 /// A message of an authenticated party was refused, or what it asked about one.

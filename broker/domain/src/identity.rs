@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::party::PartyId;
 
 /// A text that does not fit the identity it was read as.
@@ -71,7 +72,7 @@ macro_rules! text_identity {
 
 text_identity!(
     /// The id a sender gave its message. It is scoped to the authenticated account and the
-    /// transport: two accounts may use the same one.
+    /// transport: two accounts may use the same one. What an account relays has a narrower [`Scope`].
     TransportId,
     "transport id",
     128,
@@ -164,9 +165,98 @@ impl Transport {
     }
 }
 
+/// Within what a [`TransportId`] names one message (P3), beyond account and transport. Text in the
+/// database and in evidence; the account alone is the empty text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Scope {
+    /// The account alone: every system numbers its own messages.
+    #[default]
+    Account,
+    /// The account is another hub and brings the messages of many, who chose their ids without
+    /// knowing of each other.
+    Relayed {
+        /// Who wrote the message.
+        author: PartyId,
+        /// Within what the id was one at that hub, as it says itself; none from a hub that does not.
+        sender: Option<Digest>,
+    },
+}
+
+/// A text that is no [`Scope`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a scope is empty, or author: and a party, or sender:, a digest, a colon and a party")]
+pub struct NotAScope;
+
+impl Scope {
+    /// Whether it is the account alone.
+    pub fn is_account(&self) -> bool {
+        *self == Self::Account
+    }
+
+    /// The same as far as the Author says it, without what the relaying hub said; none where it said
+    /// nothing.
+    pub fn coarser(&self) -> Option<Self> {
+        match self {
+            Self::Relayed { author, sender: Some(_) } => {
+                Some(Self::Relayed { author: author.clone(), sender: None })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account => Ok(()),
+            Self::Relayed { author, sender: None } => write!(f, "author:{author}"),
+            Self::Relayed { author, sender: Some(sender) } => write!(f, "sender:{sender}:{author}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = NotAScope;
+    fn try_from(text: String) -> Result<Self, NotAScope> {
+        let party = |text| PartyId::parse(text).map_err(|_| NotAScope);
+        match text.split_once(':') {
+            None if text.is_empty() => Ok(Self::Account),
+            Some(("author", author)) => Ok(Self::Relayed { author: party(author)?, sender: None }),
+            Some(("sender", rest)) => {
+                let (sender, author) = rest.split_once(':').ok_or(NotAScope)?;
+                let sender = Some(Digest::parse(sender).map_err(|_| NotAScope)?);
+                Ok(Self::Relayed { author: party(author)?, sender })
+            }
+            _ => Err(NotAScope),
+        }
+    }
+}
+
+impl From<Scope> for String {
+    fn from(scope: Scope) -> Self {
+        scope.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scope_is_read_as_it_was_written() {
+        let author = PartyId::parse("töj:05766044:x").expect("a party");
+        let sender = Some(Digest([0xab; 32]));
+        let relayed = |sender| Scope::Relayed { author: author.clone(), sender };
+        for scope in [Scope::Account, relayed(None), relayed(sender)] {
+            assert_eq!(Scope::try_from(scope.to_string()), Ok(scope));
+        }
+        assert_eq!(relayed(sender).coarser(), Some(relayed(None)));
+        assert_eq!((relayed(None).coarser(), Scope::Account.coarser()), (None, None));
+        for bad in ["account", "author:", "author:lemgo", "sender:ab:ags:1", "sender:", "ags:1"] {
+            assert_eq!(Scope::try_from(bad.to_owned()), Err(NotAScope), "{bad}");
+        }
+    }
 
     #[test]
     fn limits_hold_at_the_edge() {

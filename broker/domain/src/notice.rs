@@ -142,6 +142,8 @@ pub enum Withheld {
     NotAtThisTime,
     /// A test message of an Author who has no test system, or the other way round (P11).
     TestAndProduction,
+    /// What the Author is to be told cannot be read in the store any more.
+    Unreadable,
 }
 
 impl Withheld {
@@ -152,6 +154,7 @@ impl Withheld {
             Self::ServiceNotOffered => "service-not-offered",
             Self::NotAtThisTime => "not-at-this-time",
             Self::TestAndProduction => "test-and-production",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -258,6 +261,7 @@ mod tests {
             Withheld::ServiceNotOffered,
             Withheld::NotAtThisTime,
             Withheld::TestAndProduction,
+            Withheld::Unreadable,
         ] {
             assert_eq!(serde_json::to_string(&why).expect("json"), format!("\"{}\"", why.as_str()));
         }

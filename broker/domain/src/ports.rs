@@ -19,14 +19,14 @@ use crate::delivery::conversation::Conversation;
 use crate::delivery::lane::LaneName;
 use crate::digest::Digest;
 use crate::evidence::{Accepted, Evidence};
-use crate::identity::{AccountId, HubId, Transport, TransportId};
+use crate::identity::{AccountId, HubId, Scope, Transport, TransportId};
 use crate::message::{Metadata, Part};
 use crate::party::PartyId;
 use crate::state::{Event, NotApplicable, State};
 
 pub use self::clearing::{Case, CasePage, CaseQuery, Clearing, MAX_AT_ONCE, ProposedTarget, Taken};
 pub use self::hints::{Alone, Hint, HintReport, Hints};
-pub use self::notices::{DueNotice, Instead, Notices};
+pub use self::notices::{DueNotice, Instead, Intent, NoticeBacklog, Notices};
 
 /// An answer that is still on its way; keeps the traits usable behind `dyn`.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -119,8 +119,36 @@ pub struct AcceptedReceipt {
     pub hub_id: HubId,
     /// The stored receipt; for a repeat the very same octets as the first time.
     pub receipt: Vec<u8>,
-    /// It was accepted before: same account, transport, id and content.
+    /// It was accepted before: same account, transport, id, scope and content.
     pub repeated: bool,
+}
+
+/// By what an identical repeat is recognised (P3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Who handed it in.
+    pub account: AccountId,
+    /// By which transport.
+    pub transport: Transport,
+    /// Under which id.
+    pub id: TransportId,
+    /// Within what that is one.
+    pub scope: Scope,
+    /// The digest that decides whether it is the same message.
+    pub content_digest: Digest,
+}
+
+impl Sent {
+    /// What is recognised in a record.
+    pub fn of(record: &Accepted) -> Self {
+        Self {
+            account: record.account.clone(),
+            transport: record.transport(),
+            id: record.metadata.transport_id.clone(),
+            scope: record.scope.clone(),
+            content_digest: record.content_digest,
+        }
+    }
 }
 
 /// A prior acceptance under the same transport id.
@@ -321,17 +349,17 @@ pub trait Store: Clearing + Notices {
     fn intake(&self) -> Result<Box<dyn Intake>, StoreError>;
 
     /// Message, evidence and work item, in one transaction. The uniqueness of (account,
-    /// transport, transport id) is a constraint of that transaction: a second one with the same
-    /// content digest gets the stored receipt, with another [`StoreError::OtherContent`].
+    /// transport, transport id, scope) is a constraint of that transaction: a second one with the
+    /// same content digest gets the stored receipt, with another [`StoreError::OtherContent`]. What
+    /// counts as a second one where the scope of an account has changed, [`Store::prior`] says.
     fn accept(&self, acceptance: Acceptance) -> Pending<'_, Result<AcceptedReceipt, StoreError>>;
 
-    /// What was accepted under this id before.
-    fn prior<'a>(
-        &'a self,
-        account: &'a AccountId,
-        transport: Transport,
-        id: &'a TransportId,
-    ) -> Pending<'a, Result<Option<Prior>, StoreError>>;
+    /// What was accepted under this id before, within the same scope; else within another that it may
+    /// have had then. An account that relays may have been an ordinary one, or not have said
+    /// within what the id was one: then it is the message of the same Author with the same content, and
+    /// where the scope is the Author's, of any content. An ordinary account may have relayed: then
+    /// any message under the id, before others that of the same content.
+    fn prior<'a>(&'a self, sent: &'a Sent) -> Pending<'a, Result<Option<Prior>, StoreError>>;
 
     /// Records an act that changes no delivery; returns the receipt over its leaf.
     fn record(&self, evidence: Evidence) -> Pending<'_, Result<Vec<u8>, StoreError>>;

@@ -4,6 +4,10 @@
 //! the hub's own: in the standard's own words where its pack has some for that cause, else a generic notice;
 //! signed like any other, routed like any other, accepted together with the end of the intent. Its transport
 //! id follows from what it tells, so that whoever is faster wins and nothing is told twice.
+//!
+//! A task of its own does it, beside the worker: no delivery waits for a key in a token or a silent object
+//! store. Nodes of one store share the intents: each takes some for a time, and what it has not settled by
+//! then is due again.
 
 mod content;
 mod party;
@@ -12,16 +16,17 @@ mod way;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::directory::Channel;
 use amtsbote_domain::evidence::Accepted;
-use amtsbote_domain::identity::{AccountId, HubId, Transport, TransportId};
+use amtsbote_domain::identity::{AccountId, HubId, Scope, Transport, TransportId};
 use amtsbote_domain::message::{Metadata, Part, SignatureFacts, UnderGrace};
 use amtsbote_domain::notice::{About, Kind};
 use amtsbote_domain::ports::{
-    Acceptance, DueNotice, ENVELOPE_CID, Hint, Instead, Intake, Store, StoreError,
+    Acceptance, DueNotice, ENVELOPE_CID, Hint, Instead, Intake, Intent, Store, StoreError,
 };
 use amtsbote_domain::state::{State, WaitingFor};
 use amtsbote_trust::policy::Purpose;
@@ -32,17 +37,23 @@ use jiff::SignedDuration;
 
 use crate::hub::Hub;
 use crate::step::accepted::{applied, treated};
+use crate::stop::Stop;
 use crate::tables::InForce;
 
 use self::content::Content;
 pub use self::party::{OwnParty, finding};
 
-/// Notices that are made in one round of the worker. Few: deliveries that are due wait for its end.
-const PAGE: u32 = 32;
+/// Intents that are taken at a time. Few: other nodes get none of them for the time of the lease.
+const PAGE: u32 = 16;
 /// Notices that are made at the same time, in one commit if the store likes.
 const TOGETHER: usize = 8;
-/// Longest that one notice may take: deliveries wait meanwhile.
+/// Longest that one notice may take: others wait behind it.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How long those taken are nobody else's: until all of them have had their time, and some more.
+const LEASE: Duration = Duration::from_secs(30);
+const _: () = assert!(LEASE.as_secs() > LIMIT.as_secs() * (PAGE as u64).div_ceil(TOGETHER as u64));
+/// Longest pause while the store fails.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long one that could not be made waits.
 const AGAIN: SignedDuration = SignedDuration::from_mins(5);
 /// The account of what the hub writes itself. Its transport keeps it apart from any account of that name.
@@ -52,35 +63,91 @@ const RULE: &str = "notice";
 /// The Content-ID of what is told.
 const PAYLOAD_CID: &str = "payload";
 
-/// Makes the notices that are due. Says whether there may be more at once. What fails stops nothing
-/// else: the intent stays.
-pub(crate) async fn tell_all(hub: &Hub) -> bool {
-    let due = match hub.store.notices_due(PAGE).await {
-        Ok(due) => due,
-        Err(error) => {
-            tracing::error!(%error, "intents to tell Authors could not be read; it is tried again");
-            return false;
-        }
-    };
-    let full = due.len() == PAGE as usize;
-    let told = stream::iter(due)
-        .map(|due| async move {
-            let (hub_id, kind) = (due.about.record.hub_id.clone(), due.kind);
-            let late = || StoreError::Unavailable(format!("not within {LIMIT:?}"));
-            let told = tokio::time::timeout(LIMIT, tell(hub, due)).await;
-            let Err(error) = told.unwrap_or_else(|_| Err(late())) else { return true };
-            tracing::error!(%hub_id, kind = kind.as_str(), %error, "its Author could not be told");
-            // It must not stand in the way of those behind it.
-            let later = Instead::Later(hub.clock.now() + AGAIN);
-            if let Err(error) = hub.store.settle_notice(&hub_id, kind, later).await {
-                tracing::debug!(%hub_id, %error, "told after all, or not put off");
+/// Runs until `stop` says so; then lets what is being told end, for `grace` at most. What outlasts that is
+/// told when its lease has ended, by whoever takes it then.
+pub(crate) async fn run(hub: Arc<Hub>, stop: Stop, grace: Duration) {
+    let mut failures = 0;
+    loop {
+        let round = tell_all(&hub);
+        tokio::pin!(round);
+        let told = tokio::select! {
+            // In this order, so that a simulation can repeat a course of events.
+            biased;
+            told = &mut round => told,
+            () = stop.said() => {
+                if tokio::time::timeout(grace, round).await.is_err() {
+                    tracing::warn!("notices outlast the grace period");
+                }
+                return;
             }
-            false
-        })
+        };
+        let idle = hub.delivery.idle;
+        let pause = match told {
+            Ok(more) => {
+                failures = 0;
+                if more { Duration::ZERO } else { idle }
+            }
+            Err(error) => {
+                tracing::error!(%error, "intents to tell Authors could not be taken; it is tried again");
+                failures = (failures + 1).min(16);
+                idle.saturating_mul(1 << failures).min(LONGEST_PAUSE)
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.said() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Makes the notices that are due. Says whether there may be more at once. One that fails stops no other,
+/// and its intent stays. Without a party all of them stay: nobody can be told in nobody's name.
+pub(crate) async fn tell_all(hub: &Hub) -> Result<bool, StoreError> {
+    if hub.tables().writes_as.is_none() {
+        return Ok(false);
+    }
+    let taken = hub.store.take_notices(PAGE, LEASE).await?;
+    let full = taken.len() == PAGE as usize;
+    let told = stream::iter(taken)
+        .map(|intent| async move { tell_one(hub, &intent).await })
         .buffer_unordered(TOGETHER);
     // All of them, whatever becomes of one.
     let made = told.fold(true, |all, one| std::future::ready(all && one)).await;
-    full && made
+    Ok(full && made)
+}
+
+/// Makes one notice, puts it off, or sets it aside. Says whether it is out of the way.
+async fn tell_one(hub: &Hub, intent: &Intent) -> bool {
+    let due = match hub.store.notice(intent).await {
+        Ok(Some(due)) => due,
+        // Somebody was faster.
+        Ok(None) => return true,
+        Err(error @ StoreError::Corrupt(_)) => {
+            let Intent { message, kind } = intent;
+            tracing::error!(message, %kind, %error, "what an Author is to be told cannot be read");
+            if let Err(error) = hub.store.set_aside_notice(intent).await {
+                tracing::error!(message, %kind, %error, "it could not be set aside; it comes again");
+                return false;
+            }
+            return true;
+        }
+        Err(error) => {
+            tracing::error!(%error, "an intent to tell an Author could not be read; it comes again");
+            return false;
+        }
+    };
+    let (hub_id, kind) = (due.about.record.hub_id.clone(), due.kind);
+    let late = || StoreError::Unavailable(format!("not within {LIMIT:?}"));
+    let told = tokio::time::timeout(LIMIT, tell(hub, due)).await;
+    let Err(error) = told.unwrap_or_else(|_| Err(late())) else { return true };
+    tracing::error!(%hub_id, kind = kind.as_str(), %error, "its Author could not be told");
+    // It must not stand in the way of those behind it.
+    let later = Instead::Later(hub.clock.now() + AGAIN);
+    if let Err(error) = hub.store.settle_notice(&hub_id, kind, later).await {
+        tracing::debug!(%hub_id, %error, "told after all, or not put off");
+    }
+    false
 }
 
 /// Makes one notice, or settles its intent otherwise.
@@ -89,7 +156,8 @@ async fn tell(hub: &Hub, due: DueNotice) -> Result<(), StoreError> {
     let (about, kind) = (&due.about.record.hub_id, due.kind);
     let settle = |instead| hub.store.settle_notice(about, kind, instead);
     let Some(own) = tables.writes_as.clone() else {
-        return settle(Instead::Dropped).await;
+        // Its tables were read again just now, and name no party any more.
+        return Ok(());
     };
     if !kind.holds(due.about.state) {
         return settle(Instead::Dropped).await;
@@ -240,6 +308,7 @@ fn acceptance(hub: &Hub, about: HubId, kind: Kind, content: Content, signed: Sig
             hub_id: hub.new_id(),
             account: AccountId::parse(ACCOUNT).expect("the constant is an account"),
             account_certificate: None,
+            scope: Scope::Account,
             business_id: content.business_id,
             content_digest: content_digest(&metadata, &parts),
             envelope_sha256: envelope.sha256,

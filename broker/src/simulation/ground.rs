@@ -29,6 +29,9 @@ pub(super) const LEMGO: &str = "ags:05766044";
 pub(super) const BUENDE: &str = "ags:05758004";
 pub(super) const PARTNERS: [&str; 3] = ["ags:05770032", "ags:05770036", "ags:05770044"];
 
+/// The account of another system of Lemgo, which uses the same ids.
+pub(super) const SECOND_SYSTEM: &str = "fach-lemgo-2";
+
 /// Who is reachable how, as one of the hubs sees it.
 pub(super) fn directory(lippe: bool) -> Directory {
     let to = |name: &str| Channel::Peer(name.to_owned());
@@ -44,7 +47,10 @@ pub(super) fn directory(lippe: bool) -> Directory {
         true => ("fach-lemgo", "hub-herford", LEMGO),
         false => ("fach-buende", "hub-lippe", BUENDE),
     };
-    let accounts = vec![account(own, vec![party(of)], false), account(other, vec![], true)];
+    let mut accounts = vec![account(own, vec![party(of)], false), account(other, vec![], true)];
+    if lippe {
+        accounts.push(account(SECOND_SYSTEM, vec![party(LEMGO)], false));
+    }
     Directory::new(all, accounts).expect("free of contradiction")
 }
 

@@ -38,7 +38,7 @@ pub struct Sent {
     pub account: String,
     /// Under which id; unique for the account.
     pub transport_id: String,
-    /// SHA-256 of its payload.
+    /// SHA-256 of its payload; no other message has it.
     pub payload: Digest,
     /// Every positive answer: the hub's id, and the receipt.
     pub answers: Vec<(HubId, Vec<u8>)>,
@@ -136,6 +136,8 @@ pub struct Listed {
     pub relayed: bool,
     /// The sender's id.
     pub transport_id: String,
+    /// Within what that is one, as recorded.
+    pub scope: String,
     /// SHA-256 of the payload as recorded.
     pub payload: Digest,
     /// The state.

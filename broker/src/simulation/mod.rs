@@ -27,7 +27,7 @@ use amtsbote_domain::ports::Query;
 use amtsbote_store::{ProblemKind, verify_offline};
 use tokio::task::JoinSet;
 
-use self::ground::{BUENDE, LEMGO, PARTNERS, account_id, directory, party};
+use self::ground::{BUENDE, LEMGO, PARTNERS, SECOND_SYSTEM, account_id, directory, party};
 use self::history::{History, Listed};
 use self::network::Target;
 use self::node::Node;
@@ -104,12 +104,27 @@ async fn live(seed: u64, dir: &Path) -> Ended {
         let readers = [LEMGO, BUENDE].iter().chain(&PARTNERS).map(|name| party(name)).collect();
         let (account, author) = (account_id(account), party(author));
         let reader = (node.clone(), account.clone(), author.clone());
-        let sender = Arc::new(Sender { node: node.clone(), account, author, readers });
+        let ids = account.to_string();
+        let sender = Sender { node: node.clone(), account, author, readers, ids, from: 0 };
+        let sender = Arc::new(sender);
         for number in 0..world.between(3, MESSAGES) as usize {
             senders.spawn(sender.clone().send(number));
         }
         let (node, account, author) = reader;
         others.spawn(read_mail(node, account, author));
+    }
+    // Another system of one of them uses the same ids. It writes to those behind hubs alone: of partners
+    // nobody says that they tell the two apart.
+    let second = Arc::new(Sender {
+        node: lippe.clone(),
+        account: account_id(SECOND_SYSTEM),
+        author: party(LEMGO),
+        readers: vec![party(LEMGO), party(BUENDE)],
+        ids: "fach-lemgo".to_owned(),
+        from: 2_000,
+    });
+    for number in 0..world.between(1, MESSAGES / 2) as usize {
+        senders.spawn(second.clone().send(number));
     }
     for node in &nodes {
         let far: Vec<Arc<Node>> =
@@ -190,6 +205,7 @@ async fn look_at(node: &Arc<Node>) {
                 account: record.account.to_string(),
                 relayed: record.account.as_str().starts_with("hub-"),
                 transport_id: record.metadata.transport_id.to_string(),
+                scope: record.scope.to_string(),
                 payload: record.parts[0].sha256,
                 state: delivery.state,
                 receipt: hub.store.receipt(&record.hub_id, "accepted").await.ok()?,

@@ -9,6 +9,7 @@ use amtsbote_domain::identity::{AccountId, HubId, Transport};
 use amtsbote_domain::message::Part;
 use amtsbote_domain::ports::{ENVELOPE_CID, Pending, StoreError};
 use amtsbote_store::SimulatedDisk;
+use amtsbote_wire::native::hop;
 use bytes::Bytes;
 use openssl::sha::sha256;
 
@@ -64,6 +65,7 @@ pub(super) async fn hand_in(
     world: &Arc<World>,
     to: &Arc<Node>,
     account: &AccountId,
+    sender: Option<Digest>,
     message: &Arc<Message>,
 ) -> Reached {
     if !to.is_up() || world.trouble(30) {
@@ -73,7 +75,7 @@ pub(super) async fn hand_in(
     world.pause(1, if world.trouble(60) { 25_000 } else { 200 }).await;
     let ingest = || {
         let (account, message) = (account.clone(), message.clone());
-        move |hub: Arc<Hub>| ingest(hub, account, message)
+        move |hub: Arc<Hub>| ingest(hub, account, sender, message)
     };
     if world.trouble(40) {
         world.count(|figures| figures.lost += 1);
@@ -107,7 +109,12 @@ pub(super) async fn hand_in(
     Reached::Answer(answer)
 }
 
-async fn ingest(hub: Arc<Hub>, account: AccountId, message: Arc<Message>) -> Answered {
+async fn ingest(
+    hub: Arc<Hub>,
+    account: AccountId,
+    sender: Option<Digest>,
+    message: Arc<Message>,
+) -> Answered {
     let tables = hub.tables();
     let known = tables.directory.accounts().iter().find(|known| known.id == account);
     let account = known.expect("every account is in the directory");
@@ -117,6 +124,7 @@ async fn ingest(hub: Arc<Hub>, account: AccountId, message: Arc<Message>) -> Ans
         certificate: Digest([7; 32]),
         under_grace: None,
         transport: Transport::Native,
+        sender,
         arrival: hub.clock.now(),
         inbound: &mut inbound,
     };
@@ -235,7 +243,8 @@ impl Way {
                     return Outcome::NotNow(None);
                 }
                 let number = self.leaves(parcel, &message);
-                let outcome = match hand_in(&self.world, &node, account, &message).await {
+                let sender = Some(hop::sender(&parcel.record));
+                let outcome = match hand_in(&self.world, &node, account, sender, &message).await {
                     Reached::NothingLeft => Outcome::NotNow(None),
                     Reached::Lost => Outcome::Lost,
                     Reached::Answer(answer) => judged(answer),

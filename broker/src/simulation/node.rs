@@ -189,6 +189,7 @@ impl Node {
         let ids = self.world.clone();
         Hub {
             name: self.name.to_owned(),
+            node: None,
             data_dir: self.data(),
             keys: KeysAtRest::new(self.keys.clone(), store.clone()),
             store,

@@ -32,6 +32,10 @@ pub(super) struct Sender {
     pub(super) account: AccountId,
     pub(super) author: PartyId,
     pub(super) readers: Vec<PartyId>,
+    /// What its ids begin with; another sender may have the same.
+    pub(super) ids: String,
+    /// Its contents are numbered from here: they are those of no other.
+    pub(super) from: u64,
 }
 
 impl Sender {
@@ -40,7 +44,8 @@ impl Sender {
         let world = self.node.world.clone();
         let late = if world.chance(300) { 600_000 } else { 60_000 };
         world.pause(0, late).await;
-        let transport_id = format!("{}-{number}", self.account);
+        let transport_id = format!("{}-{number}", self.ids);
+        let content = self.from + number as u64;
         let reader = &self.readers[world.between(0, self.readers.len() as u64 - 1) as usize];
         let now = super::world::start() + world.elapsed();
         let later = |low, high| now + std::time::Duration::from_secs(world.between(low, high));
@@ -58,7 +63,7 @@ impl Sender {
             expires,
             test: false,
         };
-        let message = Arc::new(compose(&world, &metadata, number as u64));
+        let message = Arc::new(compose(&world, &metadata, content));
         let index = {
             let mut history = world.history();
             history.sent.push(Sent {
@@ -78,8 +83,8 @@ impl Sender {
             self.hand_in(&message, index).await;
         }
         if world.chance(80) {
-            let other = Arc::new(compose(&world, &metadata, number as u64 + 1000));
-            let answer = hand_in(&world, &self.node, &self.account, &other).await;
+            let other = Arc::new(compose(&world, &metadata, content + 1000));
+            let answer = hand_in(&world, &self.node, &self.account, None, &other).await;
             if matches!(answer, Reached::Answer(Ok(_))) {
                 world.breach(format!(
                     "{transport_id}: other content was taken under the same id (P3)"
@@ -101,7 +106,7 @@ impl Sender {
     async fn hand_in(&self, message: &Arc<Message>, index: usize) -> Option<HubId> {
         let world = &self.node.world;
         loop {
-            match hand_in(world, &self.node, &self.account, message).await {
+            match hand_in(world, &self.node, &self.account, None, message).await {
                 Reached::Answer(Ok((hub_id, receipt))) => {
                     world.note(format!(
                         "{} has a receipt for {}",
@@ -272,13 +277,19 @@ pub(super) async fn decide(node: Arc<Node>, others: Vec<Arc<Node>>, partners: Ve
             }
             let record = &case.delivery.record;
             let State::InClearing { cause } = case.delivery.state else { continue };
-            let id = record.metadata.transport_id.as_str();
-            let mut arrived = partners.iter().any(|partner| partner.has(id));
+            let (id, payload) = (record.metadata.transport_id.as_str(), record.parts[0].sha256);
+            // Others may have used the id: only its content says that it is this message.
+            let mut arrived = partners.iter().any(|partner| partner.has(id))
+                && world
+                    .history()
+                    .arrived
+                    .iter()
+                    .any(|one| one.kept && (&*one.transport_id, one.payload) == (id, payload));
             for other in &others {
                 let id = id.to_owned();
-                let found =
-                    other.ask(|hub: Arc<Hub>| async move { hub.store.find(&id).await }).await;
-                arrived |= matches!(found, Some(Ok(found)) if !found.is_empty());
+                let has =
+                    other.ask(move |hub: Arc<Hub>| async move { has(&hub, &id, payload).await });
+                arrived |= has.await == Some(true);
             }
             let wish = match cause {
                 ClearingCause::DigestMismatch => Act::Reject,
@@ -297,6 +308,17 @@ pub(super) async fn decide(node: Arc<Node>, others: Vec<Arc<Node>>, partners: Ve
             decide_one(&world, &node, wish, hub_id, first).await;
         }
     }
+}
+
+/// Whether a hub has this message.
+async fn has(hub: &Hub, id: &str, payload: Digest) -> bool {
+    for hub_id in hub.store.find(id).await.unwrap_or_default() {
+        let found = hub.store.delivery(&hub_id).await;
+        if found.is_ok_and(|found| found.record.parts[0].sha256 == payload) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Plans, acts and, where it needs two, lets the other one judge; each in a request of its own.

@@ -98,6 +98,7 @@ fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
             hub_id: hub.new_id(),
             account: message.sent.account,
             account_certificate: Some(message.account_certificate),
+            scope: message.sent.scope,
             business_id,
             content_digest: message.sent.content_digest,
             envelope_sha256: message.envelope_sha256,

@@ -2,11 +2,13 @@
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
-use amtsbote_domain::directory::Party;
+use amtsbote_domain::directory::{Account, Party};
 use amtsbote_domain::fault::{Code, Fault};
+use amtsbote_domain::identity::Scope;
 use amtsbote_domain::message::{Metadata, Part, SignatureFacts, UnderGrace};
+use amtsbote_domain::party::PartyId;
 use amtsbote_domain::policy::RoutePermit;
-use amtsbote_domain::ports::{ENVELOPE_CID, Intake, StoreError};
+use amtsbote_domain::ports::{ENVELOPE_CID, Intake, Sent, StoreError};
 use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::policy::{Algorithm, AlgorithmPolicy, CertificateFacts, Judgement, Purpose};
 use amtsbote_wire::native::digest::content_digest;
@@ -18,7 +20,7 @@ use crate::quota::Turn;
 use crate::step::accepted::Answer;
 use crate::step::received::{Door, Inbound, Received, in_envelope};
 use crate::step::refused::{Seen, store_fault};
-use crate::step::repeat::Sent;
+use crate::step::repeat::answered;
 use crate::tables::InForce;
 
 /// A message whose Author is proven: the whole envelope is signed, and every part has the size
@@ -63,6 +65,7 @@ pub(crate) async fn authenticate(
         account: door.account.id.clone(),
         transport: door.transport,
         id: verified.metadata().transport_id.clone(),
+        scope: scope(door.account, door.sender, &verified.metadata().author),
         content_digest: content_digest(verified.metadata(), verified.parts()),
     };
 
@@ -71,7 +74,7 @@ pub(crate) async fn authenticate(
     // of it. Its octets are compared all the same.
     let admitted = admit(hub, &tables, &door, &verified, author, &octets);
     if !admitted.as_ref().is_ok_and(|admitted| admitted.keeper.small)
-        && let Some(answer) = sent.answered(hub).await?
+        && let Some(answer) = answered(hub, &sent).await?
     {
         take_parts(hub, door.inbound, verified.parts(), None).await?;
         return Ok(Arrived::Again(answer));
@@ -82,7 +85,7 @@ pub(crate) async fn authenticate(
         // A small one was not looked for before its parts. That its id is used up counts for more than
         // what is wrong with them: putting that right would not help.
         if keeper.small {
-            sent.answered(hub).await?;
+            answered(hub, &sent).await?;
         }
         return Err(fault);
     }
@@ -101,6 +104,15 @@ pub(crate) async fn authenticate(
         intake: keeper.intake,
         _turn: turn,
     })))
+}
+
+/// Within what the transport id is one: systems number their own messages; what another hub relays comes
+/// from many (P3).
+fn scope(account: &Account, sender: Option<Digest>, author: &PartyId) -> Scope {
+    match account.relay {
+        false => Scope::Account,
+        true => Scope::Relayed { author: author.clone(), sender },
+    }
 }
 
 /// What speaks for a message, and where its octets go.
@@ -325,7 +337,7 @@ async fn take_part(
 mod tests {
     use super::*;
     use amtsbote_domain::directory::LegacyProfile;
-    use amtsbote_domain::party::PartyId;
+    use amtsbote_domain::identity::AccountId;
     use openssl::asn1::Asn1Time;
     use openssl::pkey::PKey;
     use openssl::rsa::Rsa;
@@ -362,6 +374,24 @@ mod tests {
             algorithm: format!("http://www.w3.org/2001/04/xmldsig-more#{fragment}"),
         };
         remark(&AlgorithmPolicy::built_in(), party, &signature, at(when))
+    }
+
+    #[test]
+    fn only_what_is_relayed_has_a_scope_of_its_own() {
+        let author = PartyId::parse("ags:05766044").expect("a party");
+        let account = |relay| Account {
+            id: AccountId::parse("krz").expect("an account"),
+            certificates: vec![],
+            parties: vec![author.clone()],
+            relay,
+            legacy: None,
+            grace: None,
+        };
+        for sender in [None, Some(Digest([7; 32]))] {
+            assert_eq!(scope(&account(false), sender, &author), Scope::Account);
+            let relayed = Scope::Relayed { author: author.clone(), sender };
+            assert_eq!(scope(&account(true), sender, &author), relayed);
+        }
     }
 
     #[test]

@@ -47,6 +47,9 @@ pub(crate) struct Door<'a> {
     pub(crate) under_grace: Option<UnderGrace>,
     /// The transport it came by.
     pub(crate) transport: Transport,
+    /// Within what its transport id was one at the hub that relays it, as that hub says; of any other
+    /// account it counts for nothing.
+    pub(crate) sender: Option<Digest>,
     /// When the request arrived.
     pub(crate) arrival: Timestamp,
     /// The message.

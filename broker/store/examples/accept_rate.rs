@@ -16,7 +16,7 @@ use amtsbote_archive::note::LogKey;
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::Accepted;
-use amtsbote_domain::identity::{AccountId, HubId, ServiceUri, Transport, TransportId};
+use amtsbote_domain::identity::{AccountId, HubId, Scope, ServiceUri, Transport, TransportId};
 use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, SignatureFacts};
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{Acceptance, Clock, ENVELOPE_CID, Store};
@@ -127,6 +127,7 @@ async fn accept(store: &SqliteStore, number: u64) -> Result<(), Failed> {
         hub_id: HubId::parse(&format!("019f0000-0000-7000-8000-{number:012x}"))?,
         account: AccountId::parse("lage")?,
         account_certificate: None,
+        scope: Scope::Account,
         metadata: Metadata {
             author,
             reader: PartyId::parse("ags:05766044")?,

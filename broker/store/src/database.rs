@@ -20,6 +20,15 @@ impl Database {
         }
     }
 
+    /// The name of this node among those that share the store.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::File => None,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(server) => Some(server.node()),
+        }
+    }
+
     /// Whether there is a store, of whatever schema. What a server says is known when it is asked.
     pub fn has_store(&self, dir: &Path) -> bool {
         self.is_shared() || verify::has_store(dir)

@@ -26,6 +26,7 @@ mod options;
 mod parts;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod prior;
 mod reader;
 mod reserve;
 mod rows;
@@ -50,7 +51,7 @@ pub use options::{Database, LargeParts, OpenError, StoreOptions};
 pub use parts::objects::ObjectOptions;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, ServerAddress};
-pub use server::{ServerFacts, ServerFault};
+pub use server::{NodeFacts, ServerFacts, ServerFault};
 #[cfg(feature = "simulation")]
 pub use simulated::{DiskFault, SimulatedDisk};
 pub use sqlite::SqliteStore;

@@ -24,7 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_clearing.sql"),
     include_str!("migrations/0004_lanes_and_order.sql"),
     include_str!("migrations/0005_notices.sql"),
-    include_str!("migrations/0006_readers.sql"),
+    include_str!("migrations/0006_scope.sql"),
     include_str!("migrations/0007_removals.sql"),
 ];
 /// The number of the migration before which the keys leave the database.
@@ -48,9 +48,10 @@ pub(crate) fn open_writer(
     let mut db = Connection::open(path).map_err(database)?;
     db.busy_timeout(BUSY).map_err(database)?;
     steady(&db).map_err(database)?;
-    // FULL: every commit is synced before it is answered (P1).
+    // FULL: every commit is synced before it is answered (P1). A table that others refer to can be
+    // made anew only while nobody watches foreign keys; migrations check them before they are kept.
     db.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;
          PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
          PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;",
     )
@@ -70,8 +71,11 @@ pub(crate) fn open_writer(
     };
     db.execute_batch("PRAGMA secure_delete = ON").map_err(database)?;
     migrate(&mut db, MIGRATIONS, now, &before)?;
-    db.execute_batch("PRAGMA secure_delete = OFF; DROP TABLE IF EXISTS temp.exported_key;")
-        .map_err(database)?;
+    db.execute_batch(
+        "PRAGMA foreign_keys = ON; PRAGMA secure_delete = OFF;
+         DROP TABLE IF EXISTS temp.exported_key;",
+    )
+    .map_err(database)?;
     killed(Fault::KeysInTheLog)?;
     empty_log(&db)?;
     if let Some(pages) = max_pages {
@@ -168,7 +172,24 @@ fn migrate(
             )
             .map_err(database)?;
     }
+    if done < migrations.len() {
+        refers_well(&change)?;
+    }
     change.commit().map_err(database)
+}
+
+/// Whether every row that a row refers to is there.
+fn refers_well(db: &Connection) -> Result<(), OpenError> {
+    let stray: Option<String> = db
+        .query_row("SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1", [], |row| row.get(0))
+        .optional()
+        .map_err(database)?;
+    match stray {
+        None => Ok(()),
+        Some(table) => Err(OpenError::Database(format!(
+            "rows of the table {table} refer to rows that are not there: it stays at the schema it had"
+        ))),
+    }
 }
 
 /// Whether what ran is what `migrations` says, as far as both go.
@@ -243,6 +264,29 @@ mod tests {
         let other =
             migrate(&mut db, &["CREATE TABLE a (x)", "CREATE TABLE c (x)"], NOW, &|_, _| Ok(()));
         assert!(matches!(other, Err(OpenError::OtherMigration { version: 2 })), "{other:?}");
+    }
+
+    #[test]
+    fn a_migration_that_leaves_strays_is_not_kept() {
+        let mut db = fresh();
+        db.execute_batch("PRAGMA foreign_keys = OFF").expect("nobody watches");
+        let tables = "CREATE TABLE a (x INTEGER PRIMARY KEY); INSERT INTO a VALUES (1), (2);
+            CREATE TABLE b (x REFERENCES a); INSERT INTO b VALUES (1), (2);";
+        let again = |kept: &str| {
+            format!(
+                "CREATE TABLE c (x INTEGER PRIMARY KEY); INSERT INTO c SELECT x FROM a {kept};
+                 DROP TABLE a; ALTER TABLE c RENAME TO a;"
+            )
+        };
+        let (loses, keeps) = (again("WHERE x < 2"), again(""));
+        migrate(&mut db, &[tables], NOW, &|_, _| Ok(())).expect("the first");
+        let refused = migrate(&mut db, &[tables, &loses], NOW, &|_, _| Ok(()));
+        assert!(matches!(&refused, Err(OpenError::Database(why)) if why.contains("table b")));
+        assert_eq!(recorded(&db).expect("readable").len(), 1);
+        migrate(&mut db, &[tables, &keeps], NOW, &|_, _| Ok(())).expect("the second");
+        db.execute_batch("PRAGMA foreign_keys = ON").expect("somebody watches");
+        let gone = db.execute("DELETE FROM a WHERE x = 2", []);
+        assert!(gone.is_err(), "b refers to the new table");
     }
 
     #[test]

@@ -24,7 +24,7 @@ use openssl::rand::rand_bytes;
 
 use crate::SqliteStore;
 use crate::migrate;
-use crate::options::{Database, LargeParts, OpenError, StoreOptions};
+use crate::options::{Database, LargeParts, OpenError, StoreOptions, code, with_detail};
 #[cfg(feature = "s3")]
 use crate::parts::objects::Objects;
 use crate::parts::{Places, removal};
@@ -104,6 +104,43 @@ pub enum MoveError {
 }
 
 impl MoveError {
+    /// What an operator reads and does, and the cause, in German and in English. Words that this program
+    /// has in English only stand in the English text alone.
+    pub fn told(&self) -> (String, String) {
+        let text = self.text();
+        let detail = match self {
+            Self::Source(error) | Self::Target(error) => error.detail(),
+            Self::Tables(name) | Self::Differs(name) => Some(name.clone()),
+            Self::Store(StoreError::Unavailable(what) | StoreError::OutcomeUnknown(what)) => {
+                code(what)
+            }
+            Self::File(error) => Some(error.to_string()),
+            _ => None,
+        };
+        (with_detail(text.de, detail), format!("{} ({self})", text.en))
+    }
+
+    /// Whether the two configurations can never go together, or the command does not fit the state of the
+    /// move: not before somebody changes one of them.
+    pub fn is_wrong_use(&self) -> bool {
+        match self {
+            Self::SameStore
+            | Self::OtherLog
+            | Self::NotEmpty
+            | Self::Elsewhere
+            | Self::NotUnderWay
+            | Self::SameFolder => true,
+            Self::Source(error) | Self::Target(error) => error.is_wrong_use(),
+            Self::AtWork
+            | Self::Tables(_)
+            | Self::Differs(_)
+            | Self::DoesNotHold(_)
+            | Self::Check(_)
+            | Self::Store(_)
+            | Self::File(_) => false,
+        }
+    }
+
     /// What an operator reads and does, in both languages.
     pub fn text(&self) -> Text {
         match self {
@@ -143,6 +180,10 @@ impl MoveError {
             Self::Differs(_) | Self::DoesNotHold(_) | Self::Check(_) => Text {
                 de: "Der neue Speicher ist nicht freigegeben. Das Kommando wiederholen; hilft das nicht, mit --abandon zum alten zurückkehren.",
                 en: "The new store is not released. Repeat the command; if that does not help, go back to the old one with --abandon.",
+            },
+            Self::Store(StoreError::Full) => Text {
+                de: "Für den neuen Speicher ist kein Platz. Platz schaffen und das Kommando wiederholen; es setzt fort.",
+                en: "There is no room for the new store. Make room and repeat the command; it goes on.",
             },
             Self::Store(_) | Self::File(_) => Text {
                 de: "Der Umzug wurde unterbrochen. Die Ursache beheben und das Kommando wiederholen; es setzt fort.",

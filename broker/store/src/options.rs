@@ -159,6 +159,72 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// What an operator reads and does, and the cause, in German and in English. Words that this program
+    /// has in English only stand in the English text alone.
+    pub fn told(&self) -> (String, String) {
+        let text = self.text();
+        (with_detail(text.de, self.detail()), format!("{} ({self})", text.en))
+    }
+
+    /// What the text leaves out and is the same in every language: numbers, names, the words of the
+    /// operating system.
+    pub(crate) fn detail(&self) -> Option<String> {
+        match self {
+            Self::NewerSchema { found, known } | Self::OlderSchema { found, known } => {
+                Some(format!("{found}, {known}"))
+            }
+            Self::OtherMigration { version } => Some(version.to_string()),
+            Self::OtherLogKey { expected } => Some(expected.clone()),
+            Self::Server(ServerFault::Unsafe(setting)) => Some((*setting).to_owned()),
+            Self::File(error) => Some(error.to_string()),
+            Self::Database(what) => code(what),
+            Self::InUse
+            | Self::Moved
+            | Self::Arriving
+            | Self::Key(_)
+            | Self::RolledBack(_)
+            | Self::Damaged(_)
+            | Self::Full
+            | Self::Server(_)
+            | Self::Objects(_) => None,
+        }
+    }
+
+    /// Whether the configuration names something that will never do, rather than something that cannot be
+    /// had now.
+    pub fn is_wrong_use(&self) -> bool {
+        match self {
+            Self::OtherLogKey { .. }
+            | Self::Key(KeyError::OtherMaster(_) | KeyError::NotOurs)
+            | Self::Moved
+            | Self::Arriving => true,
+            Self::Server(fault) => match fault {
+                ServerFault::Tls
+                | ServerFault::Login
+                | ServerFault::NoDatabase
+                | ServerFault::Foreign
+                | ServerFault::Empty
+                | ServerFault::Rights
+                | ServerFault::Unsafe(_)
+                | ServerFault::OtherFolder
+                | ServerFault::NoFolder
+                | ServerFault::Old => true,
+                ServerFault::Away(_) | ServerFault::ReadOnly => false,
+            },
+            Self::InUse
+            | Self::NewerSchema { .. }
+            | Self::OlderSchema { .. }
+            | Self::OtherMigration { .. }
+            | Self::Key(_)
+            | Self::RolledBack(_)
+            | Self::Damaged(_)
+            | Self::Full
+            | Self::Objects(_)
+            | Self::Database(_)
+            | Self::File(_) => false,
+        }
+    }
+
     /// What an operator reads and does, in both languages.
     pub fn text(&self) -> Text {
         match self {
@@ -229,4 +295,17 @@ impl OpenError {
             },
         }
     }
+}
+
+/// A text with what it leaves out behind it.
+pub(crate) fn with_detail(text: &str, detail: Option<String>) -> String {
+    match detail {
+        Some(detail) => format!("{text} ({detail})"),
+        None => text.to_owned(),
+    }
+}
+
+/// The code of the database in what was said about it.
+pub(crate) fn code(what: &str) -> Option<String> {
+    what.find("SQLSTATE ").map(|at| what[at..].to_owned())
 }

@@ -21,15 +21,17 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use crate::options::{LargeParts, OpenError};
-use crate::server::{ServerFacts, ServerFault};
-use crate::sql::postgres::{CONNECT, Postgres, Settings};
+use crate::rows::read_time;
+use crate::server::{NodeFacts, ServerFacts, ServerFault};
+use crate::sql::hosts::{CONNECT, Hosts};
+use crate::sql::postgres::{Postgres, Settings};
 use crate::sql::{Db, Life, Row, params};
 use crate::startup::{meta, set_meta};
 
 /// Every migration, in order; the first has number 1. They are numbered apart from those of SQLite.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/postgres/0001_first.sql"),
-    include_str!("migrations/postgres/0002_readers.sql"),
+    include_str!("migrations/postgres/0002_scope.sql"),
     include_str!("migrations/postgres/0003_removals.sql"),
 ];
 
@@ -186,6 +188,11 @@ impl PostgresOptions {
         self
     }
 
+    /// The name of this node.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
+    }
+
     /// The folder of the payload files, where one is named.
     pub(crate) fn payload(&self) -> Option<&Path> {
         self.payload.as_deref()
@@ -193,7 +200,7 @@ impl PostgresOptions {
 
     pub(crate) fn settings(&self) -> Arc<Settings> {
         Arc::new(Settings {
-            config: self.config.clone(),
+            hosts: Hosts::new(self.config.clone()),
             tls: self.tls.clone(),
             lock_wait: self.lock_wait,
             statement_time: self.statement_time,
@@ -289,6 +296,21 @@ pub(crate) fn told(db: &Db, error: StoreError) -> OpenError {
 /// What keeps commits through a power cut.
 const DURABLE: [&str; 2] = ["fsync", "full_page_writes"];
 
+/// A node that is not connected and was started last so many days ago, or longer, is not told any more.
+const RETIRED: i64 = 90;
+
+/// Nodes that are connected, and those that were started not too long ago. The server keeps no more of a
+/// connection's name.
+const NODES: &str = "SELECT * FROM (
+        SELECT name, max(at) AS at, EXISTS (
+            SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = left('amtsbote ' || name, 63) AND pid <> pg_backend_pid()
+        )::int AS connected FROM node_life GROUP BY name
+    ) AS node
+    WHERE connected = 1 OR at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+        - ?1::bigint * 86400000000
+    ORDER BY name";
+
 /// What the server says of itself.
 pub(crate) fn facts(db: &Db) -> Result<ServerFacts, StoreError> {
     let text = |row: &Row<'_>| row.get::<String>(0);
@@ -306,7 +328,10 @@ pub(crate) fn facts(db: &Db) -> Result<ServerFacts, StoreError> {
         off,
         synchronous_commit: db.query_one(reset, params!["synchronous_commit"], text)?,
         standby: !ask("synchronous_standby_names")?.trim().is_empty(),
-        nodes: db.query_all("SELECT DISTINCT name FROM node_life ORDER BY name", &[], text)?,
+        nodes: db.query_all(NODES, params![RETIRED], |row| {
+            let started = read_time(row.get(1)?)?;
+            Ok(NodeFacts { name: row.get(0)?, started, connected: row.get(2)? })
+        })?,
     })
 }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use amtsbote_archive::checkpoint::Checkpoint;
 use amtsbote_archive::record::Salt;
 use amtsbote_domain::digest::Digest;
-use amtsbote_domain::identity::{AccountId, HubId, Transport, TransportId};
+use amtsbote_domain::identity::HubId;
 use amtsbote_domain::party::PartyId;
-use amtsbote_domain::ports::{Delivery, Entry, Figures, InboxPage, Prior, Query, StoreError};
+use amtsbote_domain::ports::{Delivery, Entry, Figures, InboxPage, Prior, Query, Sent, StoreError};
 use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -18,6 +18,7 @@ use crate::group::{StoredNodes, make_receipt, stored_receipt};
 use crate::keys;
 use crate::operation::accept::ACCEPTED;
 use crate::parts::{Places, is_name};
+use crate::prior::{SameId, same_id};
 use crate::rows::{Placed, deliveries, micros_up, read_digest, read_evidence, read_time, seq_of};
 use crate::seal::{Opener, Place};
 use crate::sql::{Db, Source, Value, params};
@@ -107,25 +108,11 @@ impl Readers {
     }
 }
 
-pub(crate) fn prior(
-    db: &Db,
-    account: &AccountId,
-    transport: Transport,
-    id: &TransportId,
-) -> Result<Option<Prior>, StoreError> {
-    let found: Option<(i64, String, Vec<u8>)> = db.query_opt(
-        "SELECT seq, hub_id, content_digest FROM message
-         WHERE account = ?1 AND transport = ?2 AND transport_id = ?3",
-        params![account.as_str(), transport.as_str(), id.as_str()],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
-    let Some((seq, hub_id, digest)) = found else { return Ok(None) };
-    Ok(Some(Prior {
-        hub_id: read_hub_id(&hub_id)?,
-        content_digest: read_digest(&digest)?,
-        receipt: stored_receipt(db, seq, ACCEPTED)?
-            .ok_or_else(|| unreadable("a missing receipt"))?,
-    }))
+pub(crate) fn prior(db: &Db, sent: &Sent) -> Result<Option<Prior>, StoreError> {
+    let Some(SameId { seq, hub_id, content_digest }) = same_id(db, sent)? else { return Ok(None) };
+    let receipt =
+        stored_receipt(db, seq, ACCEPTED)?.ok_or_else(|| unreadable("a missing receipt"))?;
+    Ok(Some(Prior { hub_id, content_digest, receipt }))
 }
 
 pub(crate) fn inbox(

@@ -3,6 +3,7 @@
 //! Its own texts could hold values, names or a password (P7): its codes are put into words here.
 
 use amtsbote_domain::text::Text;
+use jiff::Timestamp;
 
 /// Why a server cannot be worked on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +113,17 @@ pub struct ServerFacts {
     pub synchronous_commit: String,
     /// It waits for a standby at a commit.
     pub standby: bool,
-    /// The nodes that have ever worked on the database, by name.
-    pub nodes: Vec<String>,
+    /// The nodes that work on the database, and those that did not long ago, by name.
+    pub nodes: Vec<NodeFacts>,
+}
+
+/// What a server knows of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// Its name.
+    pub name: String,
+    /// It is connected now; whoever asks does not count.
+    pub connected: bool,
+    /// When it was started last.
+    pub started: Timestamp,
 }

@@ -13,13 +13,14 @@ use amtsbote_domain::delivery::alternative::Detour;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::fault::Code;
-use amtsbote_domain::identity::{AccountId, HubId, ProposalId, Transport, TransportId};
+use amtsbote_domain::identity::{AccountId, HubId, ProposalId};
 use amtsbote_domain::notice::Kind;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{
     Acceptance, AcceptedReceipt, Case, CasePage, CaseQuery, Clearing, Clock, Delivery, DueNotice,
-    Entry, Figures, InboxPage, Instead, Intake, Lease, NamingPage, Notices, Pending, Place, Prior,
-    ProposedTarget, Query, Slots, Store, StoreError, Waiting, WaitingPage,
+    Entry, Figures, InboxPage, Instead, Intake, Intent, Lease, NamingPage, NoticeBacklog, Notices,
+    Pending, Place, Prior, ProposedTarget, Query, Sent, Slots, Store, StoreError, Waiting,
+    WaitingPage,
 };
 use amtsbote_domain::state::{Event, State};
 use amtsbote_domain::wrapping::{KeyId, WrappingKeys};
@@ -261,14 +262,9 @@ impl Store for SqliteStore {
         })
     }
 
-    fn prior<'a>(
-        &'a self,
-        account: &'a AccountId,
-        transport: Transport,
-        id: &'a TransportId,
-    ) -> Pending<'a, Result<Option<Prior>, StoreError>> {
-        let (account, id) = (account.clone(), id.clone());
-        Box::pin(self.readers.read(move |db| reader::prior(db, &account, transport, &id)))
+    fn prior<'a>(&'a self, sent: &'a Sent) -> Pending<'a, Result<Option<Prior>, StoreError>> {
+        let sent = sent.clone();
+        Box::pin(self.readers.read(move |db| reader::prior(db, &sent)))
     }
 
     fn record(&self, evidence: Evidence) -> Pending<'_, Result<Vec<u8>, StoreError>> {
@@ -475,9 +471,30 @@ impl Store for SqliteStore {
 }
 
 impl Notices for SqliteStore {
-    fn notices_due(&self, limit: u32) -> Pending<'_, Result<Vec<DueNotice>, StoreError>> {
+    fn take_notices(
+        &self,
+        limit: u32,
+        lease: Duration,
+    ) -> Pending<'_, Result<Vec<Intent>, StoreError>> {
         let clock = Arc::clone(&self.clock);
-        Box::pin(self.readers.read(move |db| notices::due(db, limit, db.now(&*clock)?)))
+        let due = move |db: &Db| notices::due(db, limit, db.now(&*clock)?);
+        Box::pin(async move {
+            // Most of the time there is nothing: nobody is kept from the log for that.
+            let due = self.readers.read(due).await?;
+            if due.is_empty() || lease.is_zero() {
+                return Ok(due);
+            }
+            let take = move |group: &mut Group<'_>| notices::take(group, limit, lease);
+            self.write(true, move |group| take(group).map(Answer::Now)).await
+        })
+    }
+
+    fn notice<'a>(
+        &'a self,
+        intent: &'a Intent,
+    ) -> Pending<'a, Result<Option<DueNotice>, StoreError>> {
+        let intent = intent.clone();
+        Box::pin(self.readers.read(move |db| notices::read(db, &intent)))
     }
 
     fn settle_notice<'a>(
@@ -490,6 +507,17 @@ impl Notices for SqliteStore {
         Box::pin(self.write(true, move |group| {
             notices::settle(group, &about, kind, instead).map(Answer::Now)
         }))
+    }
+
+    fn set_aside_notice<'a>(&'a self, intent: &'a Intent) -> Pending<'a, Result<(), StoreError>> {
+        let intent = intent.clone();
+        let work = move |group: &mut Group<'_>| notices::set_aside(group, &intent);
+        Box::pin(self.write(true, move |group| work(group).map(Answer::Now)))
+    }
+
+    fn notice_backlog(&self) -> Pending<'_, Result<NoticeBacklog, StoreError>> {
+        let clock = Arc::clone(&self.clock);
+        Box::pin(self.readers.read(move |db| notices::backlog(db, db.now(&*clock)?)))
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) fn check(history: &History) -> Result<Tally, Vec<String>> {
     }
     history.sent.iter().for_each(|sent| course.answers_hold(sent));
     history.listed.iter().for_each(|listed| course.listed_holds(listed));
+    course.ids_hold();
     course.attempts_hold();
     history.confirmed.iter().for_each(|confirmed| course.confirmed_holds(confirmed));
     course.time_holds();
@@ -95,7 +96,7 @@ impl<'h> Course<'h> {
                     at,
                     &Listed {
                         hub_id: listed.hub_id.to_string(),
-                        author: String::new(),
+                        author: self.account_of(listed).to_owned(),
                         transport_id: listed.transport_id.clone(),
                         content: content(listed.payload),
                         state: listed.state.as_str().to_owned(),
@@ -106,7 +107,21 @@ impl<'h> Course<'h> {
         checker
     }
 
-    /// As the judge knows a message. The ids of all accounts are distinct here.
+    /// The account that handed it in first. At the next hub that cannot be told from the id, which several
+    /// systems use; no two messages have one payload.
+    fn account_of(&self, listed: &'h Seen) -> &'h str {
+        let (origin, at) = way(listed);
+        let of_it = |sent: &&Made| {
+            sent.hub == origin
+                && (&sent.transport_id, sent.payload) == (&listed.transport_id, listed.payload)
+        };
+        match at {
+            At::First => &listed.account,
+            At::Next => self.history.sent.iter().find(of_it).map_or("", |sent| &sent.account),
+        }
+    }
+
+    /// As the judge knows a message: each account numbers its own.
     fn sent(&self, sent: &Made) -> Sent {
         let receipts =
             sent.answers.iter().map(|(_, receipt)| Digest(openssl::sha::sha256(receipt)));
@@ -121,10 +136,11 @@ impl<'h> Course<'h> {
         };
         let relayed = self.history.carried.iter().any(|carried| {
             carried.peer.is_hub
-                && (&carried.hub, &carried.transport_id) == (&sent.hub, &sent.transport_id)
+                && (&carried.hub, &carried.transport_id, carried.payload)
+                    == (&sent.hub, &sent.transport_id, sent.payload)
         });
         Sent {
-            author: String::new(),
+            author: sent.account.clone(),
             transport_id: sent.transport_id.clone(),
             content: content(sent.payload),
             relayed,
@@ -141,7 +157,8 @@ impl<'h> Course<'h> {
         }
         let kept = self.history.listed.iter().find(|listed| {
             !listed.relayed
-                && (&listed.hub, &listed.transport_id) == (&sent.hub, &sent.transport_id)
+                && (&listed.hub, &listed.account, &listed.transport_id)
+                    == (&sent.hub, &sent.account, &sent.transport_id)
         });
         match (kept, sent.answers.first()) {
             (Some(kept), Some((hub_id, receipt))) => {
@@ -196,6 +213,30 @@ impl<'h> Course<'h> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// One id of one scope names one message, one message has one id, and the next hub does not take it for
+    /// another one (P3).
+    fn ids_hold(&mut self) {
+        let (mut ids, mut contents) = (BTreeSet::new(), BTreeSet::new());
+        for listed in &self.history.listed {
+            let id = (&listed.hub, &listed.account, &listed.transport_id, &listed.scope);
+            if !ids.insert(id) {
+                self.said.push(format!("{}: accepted twice under one id (P3)", name(listed)));
+            }
+            // Whatever it says of whose id it is.
+            if !contents.insert((&listed.hub, &listed.transport_id, listed.payload)) {
+                self.said.push(format!("{}: its content is there twice (P3)", name(listed)));
+            }
+            let collided = |entry: &amtsbote_domain::ports::Entry| match &entry.evidence {
+                Evidence::Changed { code, .. } => *code == Some(Code::SameIdOtherContent),
+                _ => false,
+            };
+            if listed.timeline.iter().any(collided) {
+                let place = name(listed);
+                self.breach(&place, "the next hub took it for another one under its id (P3)");
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::{Accepted, Evidence};
-use amtsbote_domain::identity::{AccountId, HubId, ServiceUri, TransportId};
+use amtsbote_domain::identity::{AccountId, HubId, Scope, ServiceUri, TransportId};
 use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, Part, SignatureFacts};
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::state::{Event, State};
@@ -15,6 +15,7 @@ pub(crate) fn accepted(hub_id: HubId, channel: &str, payload: Digest) -> Evidenc
         hub_id,
         account: AccountId::parse("lemgo").expect("an account"),
         account_certificate: None,
+        scope: Scope::Account,
         metadata: Metadata {
             author: party("ags:05766044"),
             reader: party("ags:05766020"),

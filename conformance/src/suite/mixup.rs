@@ -81,6 +81,7 @@ struct Figures {
     repeats: AtomicU64,
     later: AtomicU64,
     cancelled: AtomicU64,
+    broken: AtomicU64,
 }
 
 /// Runs the whole, then looks at what both hubs say.
@@ -181,11 +182,11 @@ impl Run {
 
     fn tell(&self, begun: Instant) -> String {
         let count = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
-        let Figures { sent, taken, octets, repeats, later, cancelled } = &self.figures;
+        let Figures { sent, taken, octets, repeats, later, cancelled, broken } = &self.figures;
         let took = begun.elapsed().as_secs_f64();
         format!(
             "{} of {} sent, {} withdrawn, {} repeats, {} collected, {} octets compared, {} times \
-             \"later\"; {took:.0} s, {:.0}/s",
+             \"later\", {} connections broke; {took:.0} s, {:.0}/s",
             count(sent),
             self.messages,
             count(cancelled),
@@ -193,6 +194,7 @@ impl Run {
             count(taken),
             count(octets),
             count(later),
+            count(broken),
             count(taken) as f64 / took.max(0.001),
         )
     }
@@ -292,7 +294,8 @@ impl Run {
     async fn read(self: Arc<Self>, reader: usize, at: At, town: Arc<Town>) -> Result<()> {
         loop {
             let last = self.done.load(Ordering::Acquire);
-            let page = town.client.inbox_page(&town.party, None, PAGE, 1).await?;
+            let look = || async { Ok(town.client.inbox_page(&town.party, None, PAGE, 1).await?) };
+            let page = self.steadily(look).await?;
             if page.entries.is_empty() && last {
                 return Ok(());
             }
@@ -315,7 +318,8 @@ impl Run {
         let mut parts = Vec::new();
         for part in &entry.parts {
             let path = format!("/v1/inbox/{}/parts/{}", entry.id, part.cid);
-            let (status, _, octets) = answer(town.request(Method::GET, &path)).await?;
+            let (status, _, octets) =
+                self.steadily(|| answer(town.request(Method::GET, &path))).await?;
             if status == 409 && plans.iter().any(|plan| plan.cancel) {
                 // Withdrawn between the list and the hand-over.
                 return Ok(());
@@ -339,7 +343,10 @@ impl Run {
         // Whoever reads twice is told that it was handed over before.
         let acknowledged = flagged || !plan.twice;
         if acknowledged {
-            town.client.acknowledge(&entry.id, &content.payload).await?;
+            let confirm = || async {
+                Ok(town.client.acknowledge(&entry.id, &content.payload).await.map(drop)?)
+            };
+            self.steadily(confirm).await?;
             self.figures.taken.fetch_add(1, Ordering::Relaxed);
         }
         let size: usize = parts.iter().map(Vec::len).sum();
@@ -357,7 +364,8 @@ impl Run {
 
     /// The signed envelope that goes with it is the one of this message.
     async fn envelope(&self, town: &Town, entry: &InboxEntry) -> Result<()> {
-        let octets = town.client.fetch_envelope(&entry.id).await?;
+        let fetch = || async { Ok(town.client.fetch_envelope(&entry.id).await?) };
+        let octets = self.steadily(fetch).await?;
         ensure!(
             Digest(openssl::sha::sha256(&octets)) == entry.envelope_sha256,
             "other envelope (P4)"
@@ -367,6 +375,23 @@ impl Run {
             ensure!(text.contains(said), "the envelope of another message (P4)");
         }
         Ok(())
+    }
+
+    /// Asks again where the connection broke; nothing that a reader asks happens twice by that.
+    async fn steadily<T, F>(&self, ask: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        for _ in 1..TRIES {
+            match ask().await {
+                Err(error) if is_broken(&error) => {
+                    self.figures.broken.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                answered => return answered,
+            }
+        }
+        ask().await
     }
 
     /// What the hubs say, against all of it.
@@ -431,6 +456,16 @@ fn cost(near: &Node, far: &Node) -> Result<String> {
         told.push(format!("{name} {} MiB at most, {} s", most(pid)? / 1024, took(pid)?));
     }
     Ok(told.join("; "))
+}
+
+/// The connection could not be made, or broke before the answer.
+fn is_broken(error: &anyhow::Error) -> bool {
+    let by_client = |error: &ClientError| {
+        use ClientError::{Interrupted, OutcomeUnknown, Unreachable};
+        matches!(error, Interrupted(_) | OutcomeUnknown(_) | Unreachable(_))
+    };
+    error.downcast_ref::<ClientError>().is_some_and(by_client)
+        || error.downcast_ref::<reqwest::Error>().is_some_and(|error| error.status().is_none())
 }
 
 /// Progress, for people. Whoever closed standard error does not want to know.

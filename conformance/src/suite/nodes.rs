@@ -1,8 +1,11 @@
 //! Two nodes on one PostgreSQL, loaded at the same time, with a peer behind them: one is killed, stands
-//! still beyond its lease, the database crashes. Afterwards the history must hold (P1 to P4), every
-//! attempt have one ending (P2), the peer have each message once, and the archive verify (P5).
+//! still beyond its lease, the database crashes; then with hints, by a RabbitMQ that is killed, purged and
+//! gone for good. Afterwards the history must hold (P1 to P4), every attempt have one ending (P2), the peer
+//! have each message once, and the archive verify (P5).
 
 mod attempts;
+mod broker;
+mod hints;
 mod load;
 mod server;
 
@@ -68,6 +71,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
             break;
         }
     }
+    report.add("hints-killed-purged-and-gone", world.with_hints().await);
     report.add("everything-arrives-once", world.arrived().await);
     report.add("history-and-archive", world.afterwards().await);
     Ok(())

@@ -69,7 +69,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     report.add("expires-soon-once", endings::expires_soon(&world).await);
     report.add("test-stays-test", endings::test_stays_test(&world).await);
     report.add("nothing-about-a-notice", endings::nothing_about_a_notice(&world).await);
-    report.add("without-a-party-nobody-is-told", endings::without_a_party(&world).await);
+    report.add("without-a-party-it-waits", endings::without_a_party(&world).await);
     let rounds = settings.rounds.clamp(3, 12);
     report.add("killed-while-it-writes", once::killed(&mut world, settings.seed, rounds).await);
     let World { folder, node, .. } = world;

@@ -185,7 +185,8 @@ fn offline(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
         text_en: format!("{count} packs"),
     });
     let tables = &node.tables;
-    checks.push(of_finding(notice::finding(tables.writes_as.as_ref(), &tables.directory)));
+    let own = tables.writes_as.as_ref();
+    checks.push(of_finding(notice::finding(own, &tables.directory, None, time::now())));
     checks.extend(at_rest(&file, &node.database, &node.data_dir));
     checks.extend(legacy_profiles(&file));
     Ok(checks)

@@ -110,10 +110,9 @@ fn held(store: &Path) -> Result<Arc<WrappingFolder>, Failure> {
 }
 
 fn failed(error: &MoveError) -> Failure {
-    let text = error.text();
-    let (de, en) = (format!("{} ({error})", text.de), format!("{} ({error})", text.en));
+    let (de, en) = error.told();
     let exit = match error {
-        MoveError::SameStore | MoveError::OtherLog => Exit::Usage,
+        error if error.is_wrong_use() => Exit::Usage,
         MoveError::Differs(_) | MoveError::DoesNotHold(_) => Exit::No,
         _ => Exit::NotNow,
     };
@@ -129,5 +128,61 @@ impl NodeFile {
         options.large_parts = self.large_parts()?;
         options.reserve_bytes = self.limits().reserve_bytes;
         Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amtsbote_domain::ports::StoreError;
+    use amtsbote_domain::text::Language;
+    use amtsbote_store::{OpenError, ServerFault};
+
+    /// A script tells what must be changed first from what may be repeated later.
+    #[test]
+    fn wrong_use_is_told_from_what_cannot_be_done_now() {
+        let server = |fault| MoveError::Target(OpenError::Server(fault));
+        let lost = || StoreError::Unavailable("database: the connection is lost".to_owned());
+        for (error, exit) in [
+            (MoveError::SameStore, Exit::Usage),
+            (MoveError::OtherLog, Exit::Usage),
+            (MoveError::NotEmpty, Exit::Usage),
+            (MoveError::Elsewhere, Exit::Usage),
+            (MoveError::NotUnderWay, Exit::Usage),
+            (MoveError::SameFolder, Exit::Usage),
+            (MoveError::Source(OpenError::OtherLogKey { expected: "x".into() }), Exit::Usage),
+            (server(ServerFault::Foreign), Exit::Usage),
+            (server(ServerFault::Login), Exit::Usage),
+            (server(ServerFault::NoDatabase), Exit::Usage),
+            (server(ServerFault::OtherFolder), Exit::Usage),
+            (server(ServerFault::Away("x".into())), Exit::NotNow),
+            (MoveError::Source(OpenError::InUse), Exit::NotNow),
+            (MoveError::AtWork, Exit::NotNow),
+            (MoveError::Store(lost()), Exit::NotNow),
+            (MoveError::Differs("leaf".into()), Exit::No),
+        ] {
+            assert_eq!(failed(&error).exit, exit, "{error}");
+        }
+    }
+
+    /// German is German: what stands behind it is a number, a name or a code.
+    #[test]
+    fn no_english_stands_in_german() {
+        let sqlstate = StoreError::Unavailable("database: SQLSTATE 57014".to_owned());
+        for (error, cause) in [
+            (MoveError::NotEmpty, ""),
+            (MoveError::Source(OpenError::RolledBack("it is shorter".into())), ""),
+            (MoveError::Target(OpenError::Server(ServerFault::Unsafe("fsync"))), " (fsync)"),
+            (MoveError::Target(OpenError::NewerSchema { found: 7, known: 6 }), " (7, 6)"),
+            (MoveError::Differs("leaf".into()), " (leaf)"),
+            (MoveError::Store(sqlstate), " (SQLSTATE 57014)"),
+            (MoveError::Store(StoreError::Full), ""),
+        ] {
+            let failure = failed(&error);
+            let wanted = format!("{}{cause}", error.text().de);
+            assert_eq!(failure.text(Language::De), wanted);
+            let cause = format!("({error})");
+            assert!(failure.text(Language::En).ends_with(&cause), "{error}");
+        }
     }
 }

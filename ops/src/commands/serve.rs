@@ -123,8 +123,8 @@ pub(crate) fn not_started(error: server::StartError) -> Failure {
     match &error {
         server::StartError::Keys(reason) => crate::config::certificate::wrapping_failure(reason),
         server::StartError::Store(reason) => {
-            let text = reason.text();
-            Failure::not_now(format!("{} ({reason})", text.de), format!("{} ({reason})", text.en))
+            let (de, en) = reason.told();
+            Failure::not_now(de, en)
         }
         other => Failure::not_now(
             format!("Der Knoten startet nicht: {other}"),

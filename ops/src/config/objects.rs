@@ -61,8 +61,8 @@ mod named {
     ) -> Result<LargeParts, Failure> {
         let Some(raw) = raw else { return Ok(LargeParts::Folder) };
         let wrong = |span: std::ops::Range<usize>, error: &OpenError| {
-            let text = error.text();
-            source.wrong(&span, format!("{} ({error})", text.de), format!("{} ({error})", text.en))
+            let (de, en) = error.told();
+            source.wrong(&span, de, en)
         };
         let secret = secret(source, raw)?;
         let (url, bucket, key) = (raw.url.get_ref(), raw.bucket.get_ref(), raw.key_id.get_ref());

@@ -12,6 +12,7 @@ use amtsbote_domain::fault::Retry;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::message::Part;
 use amtsbote_domain::ports::{ENVELOPE_CID, Pending, Store, StoreError};
+use amtsbote_wire::native::hop;
 use amtsbote_wire::native::multipart::{PartHeaders, TransferEncoding, Writer};
 use amtsbote_wire::native::problem::{self, Problem};
 use bytes::Bytes;
@@ -56,6 +57,7 @@ impl NativePeer {
             .post(&self.url)
             .header("content-type", framed.content_type)
             .header("content-length", framed.length)
+            .header(hop::SENDER, hop::sender(&parcel.record).to_string())
             .body(framed.body)
             .send()
             .await;

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::identity::Transport;
+use amtsbote_wire::native::hop;
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::Caller;
@@ -23,6 +26,13 @@ pub(super) async fn submit(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
+    let sender = match sender(account.relay, &head.headers) {
+        Ok(sender) => sender,
+        Err(fault) => {
+            unread_body(&head.headers, body).await;
+            return Err(fault.into());
+        }
+    };
     let mut message = match BodyMessage::new(&head.headers, body, hub.limits) {
         Ok(message) => message,
         Err((fault, body)) => {
@@ -35,6 +45,7 @@ pub(super) async fn submit(
         certificate,
         under_grace,
         transport: Transport::Native,
+        sender,
         arrival: hub.clock.now(),
         inbound: &mut message,
     };
@@ -54,4 +65,41 @@ pub(super) async fn submit(
     let mut response = super::json(status, accepted.into_receipt());
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
+}
+
+/// Whose id it is, as another hub says that relays the message; an older one says nothing.
+fn sender(relay: bool, headers: &HeaderMap) -> Result<Option<Digest>, Fault> {
+    let bad = || Fault::new(Code::MalformedRequest).because("Amtsbote-Sender");
+    let mut said = headers.get_all(hop::SENDER).iter();
+    match (relay, said.next(), said.next()) {
+        (false, ..) | (true, None, _) => Ok(None),
+        (true, Some(one), None) => {
+            let text = one.to_str().map_err(|_| bad())?;
+            Digest::parse(text).map(Some).map_err(|_| bad())
+        }
+        (true, Some(_), Some(_)) => Err(bad()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderName;
+
+    #[test]
+    fn only_another_hub_says_whose_id_it_is() {
+        let digest = Digest([0xab; 32]);
+        let headers = |values: &[&str]| -> HeaderMap {
+            let value = |text: &&str| HeaderValue::from_str(text).expect("a value");
+            values.iter().map(|text| (HeaderName::from_static(hop::SENDER), value(text))).collect()
+        };
+        let text = digest.to_string();
+        assert_eq!(sender(true, &headers(&[&text])).expect("is read"), Some(digest));
+        assert_eq!(sender(true, &headers(&[])).expect("is an older one"), None);
+        for bad in [&["lemgo"][..], &[""], &[&text, &text], &[&text[1..]]] {
+            let fault = sender(true, &headers(bad)).expect_err("is refused");
+            assert_eq!(fault.code, Code::MalformedRequest);
+            assert_eq!(sender(false, &headers(bad)).expect("is not looked at"), None);
+        }
+    }
 }

@@ -152,7 +152,7 @@ pub(super) async fn route(
     }
     if let Some(peer) = peer {
         let look = hub.gates.look(&tables.delivery.traffic, peer, now);
-        let now = at_peer(peer, &look, &hub.name).into_iter();
+        let now = at_peer(peer, &look, hub.known_as()).into_iter();
         // Maintenance is told with the limits.
         let now = now.filter(|wait| wait.kind != "maintenance");
         steps.extend(now.map(|wait| Step { ok: true, text_de: wait.de, text_en: wait.en }));

@@ -107,8 +107,7 @@ pub(super) async fn checks(State(hub): State<Arc<Hub>>) -> Result<Response, Refu
         packs(&hub),
         table(&hub),
     ];
-    let tables = hub.tables();
-    checks.push(of_finding(notice::finding(tables.writes_as.as_ref(), &tables.directory)));
+    checks.push(notices(&hub, now).await);
     checks.extend(revocation::checks(&hub, now));
     checks.extend(legacy(&hub, now));
     checks.extend(hub.keys.server().await.map(of_finding));
@@ -171,6 +170,21 @@ fn clearing(figures: Result<Figures, StoreError>) -> Check {
         status,
         text_de: format!("{clearing} in der Klärung, {uncertain} ungewiss"),
         text_en: format!("{clearing} in clearing, {uncertain} uncertain"),
+    }
+}
+
+/// Whether Authors can be told, and what waits to be.
+async fn notices(hub: &Hub, now: Timestamp) -> Check {
+    let tables = hub.tables();
+    let (own, directory) = (tables.writes_as.as_ref(), &tables.directory);
+    match hub.store.notice_backlog().await {
+        Ok(backlog) => of_finding(notice::finding(own, directory, Some(&backlog), now)),
+        Err(error) => Check {
+            name: "notices",
+            status: Status::Critical,
+            text_de: format!("konnte nicht gefragt werden: {error}"),
+            text_en: format!("could not be asked: {error}"),
+        },
     }
 }
 

@@ -35,7 +35,7 @@ const LIST: (u32, u32) = (50, 1_000);
 pub(super) async fn status(State(hub): State<Arc<Hub>>) -> Result<Response, Refusal> {
     let (figures, head) = (hub.store.figures().await?, hub.store.head().await?);
     Ok(super::json(&json!({
-        "schema_version": 1, "name": hub.name, "version": env!("CARGO_PKG_VERSION"),
+        "schema_version": 1, "name": hub.name, "node": hub.node, "version": env!("CARGO_PKG_VERSION"),
         "verifier": hub.verifier.to_string(), "head": head, "figures": figures,
     })))
 }

@@ -39,7 +39,7 @@ pub(super) async fn waits(
         found.extend(due(delivery, now));
         let tables = hub.tables();
         let look = hub.gates.look(&tables.delivery.traffic, peer, now);
-        found.extend(at_peer(peer, &look, &hub.name));
+        found.extend(at_peer(peer, &look, hub.known_as()));
         let lanes = &tables.delivery.lanes;
         let lane = lanes.iter().nth(lanes.place(place.lane.as_ref()));
         found.extend(lane.map(|(lane, weight)| Wait {
@@ -177,8 +177,10 @@ mod tests {
         let traffic = Traffic::new(vec![], limits);
         let policies = Policies::new(vec![], policy).expect("policies");
         let rules = Rules { policies, traffic: traffic.clone(), ..Rules::default() };
-        let (hub, _stopper) =
+        let (mut hub, _stopper) =
             testing::hub_with(dir.path(), DeliveryPolicy::default(), rules, Outlets::new());
+        // What is said here is what one node sees, not all that share the log's name.
+        Arc::get_mut(&mut hub).expect("nobody else has it").node = Some("b".to_owned());
         for n in 1..=3 {
             testing::accepted_for(&hub, n, PEER).await;
         }
@@ -195,7 +197,7 @@ mod tests {
         assert!(first[0].en.ends_with(": 2."), "{first:?}");
         assert_eq!(first[1].until, Some(now + hour));
         assert!(first[1].en.contains(&format!("since {now}")), "{first:?}");
-        assert!(first[1].de.ends_with("So sieht es Knoten test."), "{first:?}");
+        assert!(first[1].de.ends_with("So sieht es Knoten b."), "{first:?}");
         let second = told(&hub, 2).await;
         assert_eq!(kinds(&second), ["order", "holds-back", "breaker", "rate", "lane"]);
         assert!(second[0].de.contains(testing::hub_id(1).as_str()), "{second:?}");

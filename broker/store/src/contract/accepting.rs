@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use amtsbote_domain::identity::Transport;
-use amtsbote_domain::ports::{ENVELOPE_CID, Store, StoreError};
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::identity::{Scope, Transport};
+use amtsbote_domain::party::PartyId;
+use amtsbote_domain::ports::{AcceptedReceipt, ENVELOPE_CID, Sent, Store, StoreError};
 
 use super::{
-    ATTACHMENT_CID, Draft, ManualClock, PAYLOAD_CID, Subject, account, digest, octets, read_part,
-    state_of, take_in,
+    ATTACHMENT_CID, AUTHOR, Draft, ManualClock, PAYLOAD_CID, Subject, account, digest, octets,
+    read_part, state_of, take_in,
 };
 
 /// Same account, id and content: the same receipt. Other content: refused. Another account: new.
@@ -32,13 +34,120 @@ pub async fn a_repeat_gets_the_stored_receipt<S: Subject>(dir: &Path) {
     let elsewhere = Draft { account: "detmold", number: 3, ..other };
     elsewhere.accepted(&store).await;
 
-    let prior = store.prior(&account("lage"), Transport::Native, &first.transport_id()).await;
+    let prior = store.prior(&sent(&first)).await;
     let prior = prior.expect("answers").expect("accepted before");
     assert_eq!(prior.hub_id, first.hub_id());
     assert_eq!(prior.receipt, receipt.receipt);
     assert_eq!(prior.content_digest, digest(&first.payload));
-    let unknown = store.prior(&account("lemgo"), Transport::Native, &first.transport_id()).await;
+    let unknown = store.prior(&sent(&Draft { account: "lemgo", ..first })).await;
     assert_eq!(unknown.expect("answers"), None);
+}
+
+/// By what the store recognises a draft.
+fn sent(draft: &Draft) -> Sent {
+    Sent {
+        account: account(draft.account),
+        transport: Transport::Native,
+        id: draft.transport_id(),
+        scope: draft.scope.clone(),
+        content_digest: draft.digest(),
+    }
+}
+
+/// The author of half of what is relayed.
+const OTHER_AUTHOR: &str = "ags:05766020";
+
+/// Message `number` under one id for all: relayed, by another hub that says within what the id was one
+/// there, or does not.
+fn relayed(number: u32, author: &'static str, sender: Option<u8>) -> Draft {
+    let scope = Scope::Relayed {
+        author: PartyId::parse(author).expect("a party"),
+        sender: sender.map(|octet| Digest([octet; 32])),
+    };
+    Draft { scope, author, transport_id: Some("one".to_owned()), ..Draft::inbox(number) }
+}
+
+/// The message that this one would be a repeat of, and that handing it in says the same.
+async fn repeats(store: &impl Store, draft: &Draft, of: &Draft, first: &AcceptedReceipt) {
+    let prior = store.prior(&sent(draft)).await.expect("answers").expect("accepted before");
+    assert_eq!(prior.hub_id, of.hub_id());
+    assert_eq!(prior.receipt, first.receipt);
+    let again = draft.accept(store).await;
+    if draft.payload == of.payload {
+        let again = again.expect("a repeat");
+        assert!(again.repeated);
+        assert_eq!((again.hub_id, again.receipt), (of.hub_id(), first.receipt.clone()));
+    } else {
+        assert!(matches!(again, Err(StoreError::OtherContent)), "{again:?}");
+    }
+}
+
+/// What an account relays has ids within their scope; what an ordinary account sends has not. The
+/// constraint of the transaction says the same, and evidence says which scope it was.
+pub async fn an_id_is_one_within_its_scope<S: Subject>(dir: &Path) {
+    let store = S::open(dir, ManualClock::new());
+    let all = [
+        relayed(1, AUTHOR, None),
+        relayed(2, OTHER_AUTHOR, None),
+        relayed(3, AUTHOR, Some(1)),
+        relayed(4, AUTHOR, Some(2)),
+        relayed(5, OTHER_AUTHOR, Some(2)),
+    ];
+    let mut receipts = Vec::new();
+    for draft in &all {
+        receipts.push(draft.accepted(&store).await);
+    }
+    for (draft, receipt) in all.iter().zip(&receipts) {
+        repeats(&store, draft, draft, receipt).await;
+        // The same scope, and neither the content of this one nor of another.
+        let other = Draft { number: 20, payload: b"<other/>".to_vec(), ..draft.clone() };
+        repeats(&store, &other, draft, receipt).await;
+        let recorded = store.delivery(&draft.hub_id()).await.expect("is there").record;
+        assert_eq!((&recorded.scope, recorded.transport()), (&draft.scope, Transport::Native));
+        let found = store.find("one").await.expect("answers");
+        assert_eq!(found.len(), all.len(), "all are found by the id");
+    }
+    // An ordinary account numbers its own, whoever wrote them.
+    let ordinary = Draft { account: "lemgo", scope: Scope::Account, ..all[0].clone() };
+    let ordinary = Draft { number: 6, ..ordinary };
+    let receipt = ordinary.accepted(&store).await;
+    let other = Draft { author: OTHER_AUTHOR, payload: b"<other/>".to_vec(), ..ordinary.clone() };
+    repeats(&store, &Draft { number: 7, ..other }, &ordinary, &receipt).await;
+}
+
+/// An account begins to relay, or ceases to; a hub that relays begins to say within what its ids are one.
+/// What was accepted before is not accepted again.
+pub async fn a_scope_may_change_and_a_repeat_stays_one<S: Subject>(dir: &Path) {
+    let store = S::open(dir, ManualClock::new());
+    let as_ordinary = |draft: Draft| Draft { scope: Scope::Account, ..draft };
+    let like = |draft: Draft, of: &Draft| Draft { payload: of.payload.clone(), ..draft };
+
+    let first = as_ordinary(relayed(1, AUTHOR, None));
+    let receipt = first.accepted(&store).await;
+    repeats(&store, &like(relayed(2, AUTHOR, None), &first), &first, &receipt).await;
+    repeats(&store, &relayed(2, AUTHOR, None), &first, &receipt).await;
+    repeats(&store, &like(relayed(2, AUTHOR, Some(1)), &first), &first, &receipt).await;
+    // Another Author's cannot be the same; another content by a hub that says whose it is, neither.
+    let second = relayed(2, OTHER_AUTHOR, None);
+    let second_receipt = second.accepted(&store).await;
+    let third = relayed(3, AUTHOR, Some(1));
+    let third_receipt = third.accepted(&store).await;
+    repeats(&store, &third, &third, &third_receipt).await;
+    let now_said = like(relayed(4, OTHER_AUTHOR, Some(1)), &second);
+    repeats(&store, &now_said, &second, &second_receipt).await;
+
+    // It is an ordinary account again: any of these, before others the one with the same content.
+    let fifth = as_ordinary(relayed(5, OTHER_AUTHOR, None));
+    repeats(&store, &fifth, &first, &receipt).await;
+    let elsewhere = |draft: Draft| Draft { account: "detmold", ..draft };
+    let sixth = elsewhere(relayed(6, AUTHOR, None));
+    let seventh = elsewhere(relayed(7, OTHER_AUTHOR, Some(3)));
+    let sixth_receipt = sixth.accepted(&store).await;
+    let seventh_receipt = seventh.accepted(&store).await;
+    let again = like(elsewhere(as_ordinary(relayed(8, OTHER_AUTHOR, None))), &seventh);
+    repeats(&store, &again, &seventh, &seventh_receipt).await;
+    let other = elsewhere(as_ordinary(relayed(9, OTHER_AUTHOR, None)));
+    repeats(&store, &other, &sixth, &sixth_receipt).await;
 }
 
 /// Sixteen at once with one id and one content: one acceptance, one receipt for all.
@@ -77,7 +186,7 @@ pub async fn of_sixteen_contents_under_one_id_one_is_accepted<S: Subject>(dir: &
 async fn all_at_once<S: Store>(
     store: &Arc<S>,
     draft: impl Fn(u32) -> Draft,
-) -> Vec<Result<amtsbote_domain::ports::AcceptedReceipt, StoreError>> {
+) -> Vec<Result<AcceptedReceipt, StoreError>> {
     let tasks: Vec<_> = (0..16)
         .map(|n| {
             let (store, draft) = (Arc::clone(store), draft(n));

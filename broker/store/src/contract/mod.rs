@@ -26,7 +26,7 @@ use amtsbote_domain::delivery::lane::LaneName;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::{Accepted, Evidence};
 use amtsbote_domain::identity::{
-    AccountId, BusinessId, HubId, MessageUuid, ServiceUri, Transport, TransportId,
+    AccountId, BusinessId, HubId, MessageUuid, Scope, ServiceUri, Transport, TransportId,
 };
 use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, Part, SignatureFacts};
 use amtsbote_domain::notice::About;
@@ -50,6 +50,20 @@ pub trait Subject: 'static {
 
     /// Changes one bit of the sealed octets of a part. The store is closed.
     fn corrupt(dir: &Path, hub_id: &HubId, cid: &str);
+
+    /// Puts something into the place of the record of an acceptance that is none. The store is closed.
+    fn spoil_record(dir: &Path, hub_id: &HubId) {
+        spoil_record(dir, hub_id);
+    }
+}
+
+/// Puts something into the place of the record of an acceptance that is none, in the file of a folder.
+pub fn spoil_record(dir: &Path, hub_id: &HubId) {
+    let db = rusqlite::Connection::open(crate::writer::database_path(dir)).expect("opens");
+    let sql = "UPDATE leaf SET record = x'00'
+         WHERE idx = (SELECT leaf FROM message WHERE hub_id = ?1)";
+    let changed = db.execute(sql, rusqlite::params![hub_id.as_str()]).expect("changes");
+    assert_eq!(changed, 1, "the record of {hub_id}");
 }
 
 /// A clock that moves only when told to.
@@ -91,6 +105,10 @@ pub struct Draft {
     pub account: &'static str,
     /// The client certificate it is handed in by.
     pub account_certificate: Option<Digest>,
+    /// Within what its transport id is one.
+    pub scope: Scope,
+    /// Who wrote it.
+    pub author: &'static str,
     /// Its transport id, if not made of the number.
     pub transport_id: Option<String>,
     /// Who is to read it.
@@ -125,7 +143,7 @@ pub const ATTACHMENT_CID: &str = "attachment";
 pub const READER: &str = "ags:05766044";
 /// The certificate that signs every message.
 pub const SIGNER: Digest = Digest([5; 32]);
-/// The author of every message.
+/// The author of every message that names no other.
 pub const AUTHOR: &str = "ags:05766048";
 
 impl Draft {
@@ -135,6 +153,8 @@ impl Draft {
             number,
             account: "lage",
             account_certificate: None,
+            scope: Scope::Account,
+            author: AUTHOR,
             transport_id: None,
             reader: READER,
             payload: format!("<payload number=\"{number}\"/>").into_bytes(),
@@ -183,13 +203,14 @@ impl Draft {
     }
 
     fn record(&self, parts: Vec<Part>) -> Accepted {
-        let author = PartyId::parse(AUTHOR).expect("a party");
+        let author = PartyId::parse(self.author).expect("a party");
         let uuid = self.business_id.map(|id| MessageUuid::parse(id).expect("a business id"));
         let contents = [&self.payload[..], self.attachment.as_deref().unwrap_or_default()];
         Accepted {
             hub_id: self.hub_id(),
             account: account(self.account),
             account_certificate: self.account_certificate,
+            scope: self.scope.clone(),
             metadata: Metadata {
                 author: author.clone(),
                 reader: PartyId::parse(self.reader).expect("a party"),
@@ -316,6 +337,8 @@ macro_rules! store_contract {
     ($subject:ty) => {
         $crate::store_contract!(@tests $subject;
             accepting: a_repeat_gets_the_stored_receipt;
+            accepting: an_id_is_one_within_its_scope;
+            accepting: a_scope_may_change_and_a_repeat_stays_one;
             accepting: of_sixteen_at_once_one_is_accepted;
             accepting: of_sixteen_contents_under_one_id_one_is_accepted;
             accepting: what_is_read_is_what_came_in;
@@ -371,6 +394,8 @@ macro_rules! store_contract {
             notices: who_cannot_be_told_is_on_record;
             notices: a_warning_comes_in_time_and_only_while_it_waits;
             notices: intents_come_in_pages_and_survive;
+            notices: what_one_has_taken_another_leaves;
+            notices: what_cannot_be_read_is_set_aside;
             keeping: everything_is_there_after_reopening;
             keeping: an_open_attempt_is_uncertain_after_reopening;
             keeping: a_changed_bit_is_found;

@@ -9,7 +9,8 @@ use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::identity::HubId;
 use amtsbote_domain::notice::{About, Form, Kind, Told, Withheld};
 use amtsbote_domain::ports::{
-    Clearing as _, DueNotice, Instead, Notices as _, Slots, Store, StoreError,
+    Clearing as _, DueNotice, Instead, Intent, NoticeBacklog, Notices as _, Slots, Store,
+    StoreError,
 };
 use amtsbote_domain::state::{ClearingCause, Event, State};
 
@@ -17,8 +18,13 @@ use super::{Draft, ManualClock, Subject, after, state_of};
 
 const LEASE: Duration = Duration::from_secs(60);
 
+/// What is due, without taking it.
 async fn due(store: &impl Store) -> Vec<DueNotice> {
-    store.notices_due(100).await.expect("a page")
+    let mut due = Vec::new();
+    for intent in store.take_notices(100, Duration::ZERO).await.expect("a page") {
+        due.push(store.notice(&intent).await.expect("is read").expect("is open"));
+    }
+    due
 }
 
 /// Which messages, and what about them.
@@ -252,12 +258,78 @@ pub async fn intents_come_in_pages_and_survive<S: Subject>(dir: &Path) {
     drop(store);
     store = S::open(dir, clock);
     let ids: Vec<HubId> = drafts.iter().map(Draft::hub_id).collect();
-    let page = store.notices_due(2).await.expect("a page");
-    let page: Vec<HubId> = page.into_iter().map(|one| one.about.record.hub_id).collect();
-    assert_eq!(page, ids[..2]);
+    let page = store.take_notices(2, Duration::ZERO).await.expect("a page");
+    let mut found = Vec::new();
+    for intent in page {
+        let notice = store.notice(&intent).await.expect("is read").expect("is open");
+        found.push(notice.about.record.hub_id);
+    }
+    assert_eq!(found, ids[..2]);
     for (n, draft) in (6..).zip(&drafts) {
         notice(n, draft, Kind::Expired).accepted(&store).await;
     }
     assert_eq!(asked(&store).await, []);
     drop(store);
+}
+
+/// What somebody has taken nobody else gets, until the lease ends; what was settled nobody gets again.
+pub async fn what_one_has_taken_another_leaves<S: Subject>(dir: &Path) {
+    let clock = ManualClock::new();
+    let store = S::open(dir, clock.clone());
+    let drafts: Vec<Draft> = (1..=3).map(Draft::inbox).collect();
+    for draft in &drafts {
+        draft.accepted(&store).await;
+        clock.advance(1);
+        decided(&store, Act::Cancel, draft).await;
+    }
+    let waiting = async || store.notice_backlog().await.expect("is counted");
+    assert_eq!(waiting().await, NoticeBacklog { due: 3, since: Some(after(1)), set_aside: 0 });
+    let first = store.take_notices(2, LEASE).await.expect("intents");
+    let second = store.take_notices(2, LEASE).await.expect("intents");
+    assert_eq!((first.len(), second.len()), (2, 1));
+    assert!(!first.contains(&second[0]), "each once");
+    assert_eq!(store.take_notices(2, LEASE).await.expect("a page"), []);
+    assert_eq!(waiting().await, NoticeBacklog::default());
+    // What is in somebody's hands can be told.
+    let known = store.notice(&first[0]).await.expect("is read").expect("is open");
+    assert_eq!((known.about.record.hub_id, known.kind), (drafts[0].hub_id(), Kind::Cancelled));
+    notice(4, &drafts[0], Kind::Cancelled).accepted(&store).await;
+    assert_eq!(store.notice(&first[0]).await.expect("is read"), None);
+    // Whoever had the others is gone.
+    clock.advance(60);
+    let again = store.take_notices(10, LEASE).await.expect("intents");
+    assert_eq!(again, [first[1].clone(), second[0].clone()]);
+}
+
+/// One that cannot be read is set aside: counted, on record, and in nobody's way.
+pub async fn what_cannot_be_read_is_set_aside<S: Subject>(dir: &Path) {
+    let clock = ManualClock::new();
+    let store = S::open(dir, clock.clone());
+    let (bad, good) = (Draft::inbox(1), Draft::inbox(2));
+    for draft in [&bad, &good] {
+        draft.accepted(&store).await;
+        decided(&store, Act::Cancel, draft).await;
+    }
+    drop(store);
+    S::spoil_record(dir, &bad.hub_id());
+    let store = S::open(dir, clock.clone());
+    let taken = store.take_notices(10, LEASE).await.expect("a page");
+    assert_eq!(taken.len(), 2);
+    let unreadable = store.notice(&taken[0]).await;
+    assert!(matches!(unreadable, Err(StoreError::Corrupt(_))), "{unreadable:?}");
+    let known = store.notice(&taken[1]).await.expect("is read").expect("is open");
+    assert_eq!(known.about.record.hub_id, good.hub_id());
+    let leaves = store.figures().await.expect("figures").leaves;
+    for _ in 0..2 {
+        store.set_aside_notice(&taken[0]).await.expect("is set aside");
+    }
+    assert_eq!(store.figures().await.expect("figures").leaves, leaves + 1, "on record, once");
+    clock.advance(1_000_000);
+    assert_eq!(store.take_notices(10, Duration::ZERO).await.expect("a page"), taken[1..]);
+    assert_eq!(store.notice_backlog().await.expect("is counted").set_aside, 1);
+    // An intent with a word that nobody knows is not even on record, but counted.
+    let unknown = Intent { kind: "because".to_owned(), ..taken[1].clone() };
+    assert_eq!(store.notice(&unknown).await.expect("is read"), None);
+    store.set_aside_notice(&unknown).await.expect("there is none");
+    assert_eq!(store.notice_backlog().await.expect("is counted").set_aside, 1);
 }

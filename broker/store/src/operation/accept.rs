@@ -7,7 +7,7 @@ use amtsbote_domain::delivery::lane::LaneName;
 use amtsbote_domain::evidence::{Accepted, Evidence};
 use amtsbote_domain::identity::{HubId, Transport};
 use amtsbote_domain::notice::Kind;
-use amtsbote_domain::ports::{AcceptedReceipt, ENVELOPE_CID, StoreError};
+use amtsbote_domain::ports::{AcceptedReceipt, ENVELOPE_CID, Sent, StoreError};
 use amtsbote_domain::state::State;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -20,7 +20,8 @@ use crate::notices;
 use crate::operation::change::{Lists, peer_of};
 use crate::operation::order::{arrange, write_lane};
 use crate::parts::Depot;
-use crate::rows::{micros_up, read_digest, write_state};
+use crate::prior::{SameId, same_id};
+use crate::rows::{micros_up, write_state};
 use crate::sql::{Db, params};
 use crate::writer::{Task, not_run, take_receipt};
 
@@ -114,19 +115,13 @@ impl Accept {
 
     /// The same transport id once more: the stored receipt, or a refusal (P3).
     fn prior(&self, group: &Group<'_>) -> Result<Option<Outcome>, StoreError> {
-        let record = &self.record;
-        let id = record.metadata.transport_id.as_str();
-        let found: Option<(i64, String, Vec<u8>)> = group.db.query_opt(
-            "SELECT seq, hub_id, content_digest FROM message
-             WHERE account = ?1 AND transport = ?2 AND transport_id = ?3",
-            params![record.account.as_str(), self.transport.as_str(), id],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )?;
-        let Some((seq, hub_id, digest)) = found else { return Ok(None) };
-        if read_digest(&digest)? != record.content_digest {
+        let sent = Sent { transport: self.transport, ..Sent::of(&self.record) };
+        let Some(SameId { seq, hub_id, content_digest }) = same_id(group.db, &sent)? else {
+            return Ok(None);
+        };
+        if content_digest != sent.content_digest {
             return Err(StoreError::OtherContent);
         }
-        let hub_id = HubId::parse(&hub_id).map_err(|_| unreadable("a hub id"))?;
         let receipt =
             group.receipt(seq, ACCEPTED)?.ok_or_else(|| unreadable("a missing receipt"))?;
         Ok(Some(Outcome { hub_id, receipt, repeated: true }))
@@ -152,9 +147,9 @@ impl Accept {
             "INSERT INTO message (hub_id, account, transport, transport_id, content_digest,
                 business_author, business_uuid, author, reader, service, channel,
                 accepted_at, leaf, payload_digest, first_state, not_before, expires, period,
-                wrapped_key)
+                wrapped_key, scope)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                ?17, ?18, ?19)",
+                ?17, ?18, ?19, ?20)",
             params![
                 record.hub_id.as_str(),
                 record.account.as_str(),
@@ -175,6 +170,7 @@ impl Accept {
                 metadata.expires.map(micros_up),
                 period,
                 wrapped,
+                record.scope.to_string(),
             ],
         )
     }

@@ -171,6 +171,7 @@ pub(crate) fn begin_attempt(group: &mut Group<'_>, lease: &Lease) -> Result<u32,
         attempt: row.attempts,
         peer: row.peer().to_owned(),
         repeated,
+        node: group.db.life().map(|life| life.name.clone()),
     };
     group.append(&evidence, Some(row.seq))?;
     Ok(row.attempts)

@@ -5,6 +5,8 @@
 //! are all that goes in or comes out; times are microseconds, flags 0 and 1.
 
 #[cfg(feature = "postgres")]
+pub(crate) mod hosts;
+#[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod sqlite;
 mod value;

@@ -25,8 +25,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Config, Error, Statement};
+use tokio_postgres::{Client, Error, Statement};
 
+use super::hosts::{CONNECT, Candidate, Hosts};
 use super::{Life, Row, Standing, Value};
 use crate::error::unreadable;
 use crate::server::ServerFault;
@@ -37,14 +38,12 @@ const FIRST_LEAF: i64 = 0x616d_7473_626f_7466;
 const PREPARED: usize = 256;
 /// Most questions sent whose answers were not looked at.
 const SENT: usize = 64;
-/// How long a connection is waited for when it is made.
-pub(crate) const CONNECT: Duration = Duration::from_secs(5);
 /// How long the end of a connection is waited for.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How to reach the database, and how long to wait for it.
 pub(crate) struct Settings {
-    pub(crate) config: Config,
+    pub(crate) hosts: Hosts,
     pub(crate) tls: MakeTlsConnector,
     /// The longest wait for the log, which one node after the other writes.
     pub(crate) lock_wait: Duration,
@@ -405,8 +404,7 @@ impl Postgres {
         let patience = self.settings.lock_wait + self.settings.statement_time;
         let answer = runtime.block_on(async {
             if held.is_none() {
-                let hosts = self.settings.config.get_hosts().len().max(1) as u32;
-                *held = Some(timeout(CONNECT * hosts, connect(&self.settings)).await??);
+                *held = Some(connect(&self.settings).await?);
             }
             match held.as_mut() {
                 Some(session) => {
@@ -439,6 +437,9 @@ impl Postgres {
                 held.take();
                 Err(unavailable("the database does not answer in time"))
             }
+            Failed::Nowhere(error) => {
+                Err(unavailable(&format!("its host cannot be found: {}", error.kind())))
+            }
             Failed::Earlier(error) | Failed::Told(error) => {
                 if ends_connection(&error)
                     || held.as_ref().is_some_and(|session| session.client.is_closed())
@@ -470,6 +471,8 @@ impl Drop for Postgres {
 /// Why there is no answer.
 enum Failed {
     Late,
+    /// The name of a host leads nowhere.
+    Nowhere(std::io::Error),
     /// To a statement before, whose answer was not waited for.
     Earlier(Error),
     Told(Error),
@@ -478,8 +481,12 @@ enum Failed {
 impl Failed {
     /// What it says about the server itself, if it does.
     fn of_the_server(&self) -> Option<ServerFault> {
-        let (Self::Earlier(error) | Self::Told(error)) = self else {
-            return Some(ServerFault::Away("it does not answer in time".to_owned()));
+        let error = match self {
+            Self::Earlier(error) | Self::Told(error) => error,
+            Self::Late => {
+                return Some(ServerFault::Away("it does not answer in time".to_owned()));
+            }
+            Self::Nowhere(error) => return Some(ServerFault::Away(error.kind().to_string())),
         };
         if let Some(code) = error.code() {
             return match *code {
@@ -538,10 +545,43 @@ impl From<Error> for Failed {
     }
 }
 
+/// Connects to the first host that takes changes. Where none will do, the first that said why counts for
+/// more than those that nobody reached.
+async fn connect(settings: &Settings) -> Result<Session, Failed> {
+    let mut failed = None;
+    let mut keep = |failure: Failed| {
+        let silent =
+            |failure: &Failed| matches!(failure.of_the_server(), None | Some(ServerFault::Away(_)));
+        if failed.as_ref().is_none_or(silent) {
+            failed = Some(failure);
+        }
+    };
+    for host in settings.hosts.order() {
+        let candidates = match settings.hosts.candidates(host).await {
+            Ok(candidates) => candidates,
+            Err(error) => {
+                keep(Failed::Nowhere(error));
+                continue;
+            }
+        };
+        for candidate in candidates {
+            match timeout(CONNECT, connect_to(&candidate, settings)).await {
+                Ok(Ok(session)) => {
+                    settings.hosts.remember(&candidate);
+                    return Ok(session);
+                }
+                Ok(Err(error)) => keep(Failed::Told(error)),
+                Err(_) => keep(Failed::Late),
+            }
+        }
+    }
+    Err(failed.unwrap_or(Failed::Late))
+}
+
 /// Connects, and sets what must hold for every transaction: a commit is answered when it is durable
 /// (P1), and a node that hangs does not keep the log from the others for ever.
-async fn connect(settings: &Settings) -> Result<Session, Error> {
-    let (client, connection) = settings.config.connect(settings.tls.clone()).await?;
+async fn connect_to(candidate: &Candidate, settings: &Settings) -> Result<Session, Error> {
+    let (client, connection) = candidate.config.connect(settings.tls.clone()).await?;
     let driver = tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::warn!(error = %told(&error), "a connection to the database ended");

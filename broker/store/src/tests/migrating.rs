@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use amtsbote_domain::identity::Scope;
+use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{Store, StoreError};
 use amtsbote_domain::wrapping::{KeyError, KeyId, WrappingKeys};
 use rusqlite::{Connection, params};
@@ -34,6 +36,106 @@ fn drafts() -> [Draft; 3] {
     [large, Draft::inbox(2), Draft::peer(3)]
 }
 
+/// Puts the store back to what these migrations made, with all its rows: they go into
+/// tables that those have made, column by column.
+fn go_back(dir: &Path, migrations: &[&str]) {
+    let (now, then) = (database_path(dir), dir.join("then"));
+    let db = Connection::open(&then).expect("opens");
+    db.execute_batch(
+        "PRAGMA foreign_keys = OFF; CREATE TEMP TABLE exported_key (number INTEGER, key_id TEXT);
+         CREATE TABLE migration (
+            version INTEGER NOT NULL PRIMARY KEY, sha256 BLOB NOT NULL, at INTEGER NOT NULL
+         ) STRICT;",
+    )
+    .expect("begins");
+    for (sql, version) in migrations.iter().zip(1..) {
+        db.execute_batch(sql).expect("runs");
+        let digest = openssl::sha::sha256(sql.as_bytes());
+        db.execute("INSERT INTO migration VALUES (?1, ?2, 0)", params![version, &digest[..]])
+            .expect("is recorded");
+    }
+    db.execute("ATTACH ?1 AS now", [now.to_str().expect("in UTF-8")]).expect("is there");
+    let texts = |sql: &str| -> Vec<String> {
+        let mut sql = db.prepare(sql).expect("a question");
+        sql.query_map([], |row| row.get(0)).and_then(Iterator::collect).expect("texts")
+    };
+    let tables = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name <> 'migration'";
+    for table in texts(tables) {
+        let columns = texts(&format!("SELECT name FROM pragma_table_info('{table}', 'main')"));
+        let columns = columns.join(", ");
+        db.execute_batch(&format!(
+            "DELETE FROM main.{table};
+             INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table};"
+        ))
+        .expect("goes back");
+    }
+    db.execute_batch("DETACH now").expect("is let go");
+    drop(db);
+    let steady = Connection::open(&now).expect("opens");
+    steady.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).expect("nothing in a log");
+    drop(steady);
+    fs::rename(then, now).expect("takes its place");
+}
+
+/// Before transport ids had a scope.
+const FIVE: [&str; 5] = [
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_keys_leave.sql"),
+    include_str!("../migrations/0003_clearing.sql"),
+    include_str!("../migrations/0004_lanes_and_order.sql"),
+    include_str!("../migrations/0005_notices.sql"),
+];
+
+#[tokio::test]
+async fn ids_get_a_scope_and_everything_else_stays() {
+    let dir = tempdir().expect("a folder");
+    let keys = DerivedKeys::new(MASTER);
+    let store = open(dir.path(), &keys, None).expect("opens");
+    let mut receipts = Vec::new();
+    for draft in drafts() {
+        receipts.push(draft.accepted(&store).await.receipt);
+    }
+    let leaves = store.figures().await.expect("figures").leaves;
+    drop(store);
+    go_back(dir.path(), &FIVE);
+    let refused = crate::verify_offline(dir.path(), log_key().verifier(), None).err();
+    assert!(refused.expect("is refused").to_string().contains("schema 5"));
+
+    let store = open(dir.path(), &keys, None).expect("opens");
+    is_whole(&store).await;
+    assert_eq!(store.figures().await.expect("figures").leaves, leaves);
+    for (draft, receipt) in drafts().into_iter().zip(receipts) {
+        let again = draft.accept(&store).await.expect("a repeat");
+        assert_eq!((again.repeated, again.receipt), (true, receipt));
+        let author = PartyId::parse(draft.author).expect("a party");
+        let scope = Scope::Relayed { author, sender: None };
+        let relayed = Draft { scope: scope.clone(), ..draft.clone() };
+        assert!(relayed.accept(&store).await.expect("a repeat").repeated, "by whatever scope");
+        let other = Draft { payload: b"<other/>".to_vec(), ..draft.clone() };
+        let refused = other.accept(&store).await;
+        assert!(matches!(refused, Err(StoreError::OtherContent)), "{refused:?}");
+        // The constraint itself is the new one.
+        let number = draft.number + 10;
+        let author = PartyId::parse("ags:05766020").expect("a party");
+        let scope = Scope::Relayed { author, sender: None };
+        let id = Some(draft.transport_id().to_string());
+        Draft { number, scope, author: "ags:05766020", transport_id: id, ..draft }
+            .accepted(&store)
+            .await;
+    }
+    assert_eq!(checked(&store).await, 6);
+    drop(store);
+    let db = Connection::open(database_path(dir.path())).expect("opens");
+    db.execute_batch("PRAGMA foreign_keys = ON").expect("watches");
+    let gone = db.execute("DELETE FROM message", []).expect_err("others refer to it");
+    assert!(gone.to_string().contains("FOREIGN KEY"), "{gone}");
+    let twice = db.execute(
+        "UPDATE message SET transport_id = 'id-1', scope = '' WHERE transport_id <> 'id-1'",
+        [],
+    );
+    assert!(twice.expect_err("they are unique").to_string().contains("message.scope"));
+}
+
 /// A store as the first schema had it: the keys lie in it, wrapped under the master key. Returns
 /// what stands in it of each.
 async fn old_store(dir: &Path) -> Vec<Vec<u8>> {
@@ -43,6 +145,7 @@ async fn old_store(dir: &Path) -> Vec<Vec<u8>> {
         draft.accepted(&store).await;
     }
     drop(store);
+    go_back(dir, &FIVE);
     let db = Connection::open(database_path(dir)).expect("opens");
     db.execute_batch(
         "ALTER TABLE wrapping_key ADD COLUMN wrapped BLOB NOT NULL DEFAULT x'';

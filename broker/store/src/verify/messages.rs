@@ -5,7 +5,7 @@ use std::io;
 
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::{Accepted, Evidence};
-use amtsbote_domain::identity::HubId;
+use amtsbote_domain::identity::{HubId, Scope};
 use amtsbote_domain::message::Part;
 use amtsbote_domain::ports::{ENVELOPE_CID, StoreError};
 use amtsbote_domain::state::{Event, State, next};
@@ -95,10 +95,18 @@ fn acceptance(db: &Db, row: &Row<'_>) -> Result<Option<(Accepted, i64)>, StoreEr
 /// Whether the columns say what was recorded.
 fn row_agrees(row: &Row<'_>, accepted: &Accepted, at: i64) -> Result<bool, StoreError> {
     let metadata = &accepted.metadata;
+    let scope = accepted.scope.to_string();
+    if let Scope::Relayed { author, .. } = &accepted.scope
+        && *author != metadata.author
+    {
+        return Ok(false);
+    }
     let text = |column| row.named::<Option<String>>(column);
     let texts = [
         ("account", Some(accepted.account.as_str())),
+        ("transport", Some(accepted.transport().as_str())),
         ("transport_id", Some(metadata.transport_id.as_str())),
+        ("scope", Some(&*scope)),
         ("author", Some(metadata.author.as_str())),
         ("reader", Some(metadata.reader.as_str())),
         ("service", Some(metadata.service.as_str())),

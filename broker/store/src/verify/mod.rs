@@ -26,7 +26,7 @@ use amtsbote_domain::wrapping::{KeyId, WrappingKeys};
 
 use crate::keys;
 use crate::migrate;
-use crate::options::{Database, LargeParts, OpenError};
+use crate::options::{Database, LargeParts, OpenError, code, with_detail};
 use crate::parts::Places;
 use crate::sql::{Db, Source};
 use crate::startup::{GUARD, places, refused, stored_head};
@@ -169,6 +169,19 @@ pub enum VerifyError {
     Store(String),
 }
 
+impl VerifyError {
+    /// What an operator reads and does, and the cause, in German and in English.
+    pub fn told(&self) -> (String, String) {
+        match self {
+            Self::Open(error) => error.told(),
+            Self::Store(what) => {
+                let de = "Der Speicher lässt sich nicht lesen. Zustand des Datenträgers oder des Datenbankservers prüfen.";
+                (with_detail(de, code(what)), what.clone())
+            }
+        }
+    }
+}
+
 impl VerifyReport {
     /// Everything is as it must be.
     pub fn holds(&self) -> bool {
@@ -302,7 +315,7 @@ fn check_database(db: &Db, report: &mut VerifyReport) -> Result<(), StoreError> 
         report.add(ProblemKind::Database, "hub.db");
     }
     let doubled = "SELECT max(hub_id) FROM message NOT INDEXED
-         GROUP BY account, transport, transport_id HAVING count(*) > 1";
+         GROUP BY account, transport, transport_id, scope HAVING count(*) > 1";
     db.for_each(doubled, &[], |row| {
         report.add(ProblemKind::Doubled, row.get::<String>(0)?);
         Ok(())

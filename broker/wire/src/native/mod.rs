@@ -2,6 +2,7 @@
 
 pub mod digest;
 pub mod envelope;
+pub mod hop;
 pub mod multipart;
 pub mod notice;
 pub mod problem;

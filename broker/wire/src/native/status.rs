@@ -307,7 +307,7 @@ impl TimelineEntry {
 mod tests {
     use super::*;
     use amtsbote_domain::evidence::Accepted;
-    use amtsbote_domain::identity::{AccountId, BusinessId};
+    use amtsbote_domain::identity::{AccountId, BusinessId, Scope};
     use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, SignatureFacts};
 
     fn delivery(state: State) -> Delivery {
@@ -336,6 +336,7 @@ mod tests {
             hub_id: HubId::parse("0190-1").expect("an id"),
             account: AccountId::parse("lemgo").expect("an account"),
             account_certificate: None,
+            scope: Scope::Account,
             metadata,
             business_id: Some(BusinessId { author, uuid }),
             content_digest: Digest([1; 32]),

@@ -54,6 +54,7 @@ fn listed(number: u32, channel: &str, state: State, index: u64, acts: Vec<Eviden
         account: "lemgo".to_owned(),
         relayed: false,
         transport_id: id(number),
+        scope: String::new(),
         payload: payload(number),
         state,
         receipt: b"receipt".to_vec(),
@@ -63,7 +64,13 @@ fn listed(number: u32, channel: &str, state: State, index: u64, acts: Vec<Eviden
 
 fn attempt(number: u32, attempt: u32) -> Evidence {
     let hub_id = hub_id(number);
-    Evidence::Attempt { hub_id, attempt, peer: "partner".to_owned(), repeated: attempt > 1 }
+    Evidence::Attempt {
+        hub_id,
+        attempt,
+        peer: "partner".to_owned(),
+        repeated: attempt > 1,
+        node: None,
+    }
 }
 
 fn changed(number: u32, from: State, event: Event, to: State, digest: Option<Digest>) -> Evidence {
@@ -217,6 +224,21 @@ fn every_breach_is_found() {
             h.listed.push(listed(1, "peer:partner", State::Delivered, 30, vec![]));
         }),
         ("it is there twice", |h| h.listed[1].transport_id = id(1)),
+        ("accepted twice", |h| h.listed[1].transport_id = id(1)),
+        ("its content is there twice", |h| {
+            let mut again = listed(4, "inbox", h.listed[1].state, 40, vec![]);
+            again.transport_id = id(2);
+            again.scope = "author:ags:05766044".to_owned();
+            again.payload = payload(2);
+            h.listed.push(again);
+        }),
+        ("took it for another", |h| {
+            let change = h.listed[0].timeline.iter_mut().find_map(|one| match &mut one.evidence {
+                Evidence::Changed { code, .. } => Some(code),
+                _ => None,
+            });
+            *change.expect("a change") = Some(Code::SameIdOtherContent);
+        }),
         ("nobody sent this", |h| drop(h.sent.remove(0))),
         ("nobody sent this there", |h| drop(h.carried.pop())),
         ("but the next hub does not have it", |h| drop(h.listed.pop())),

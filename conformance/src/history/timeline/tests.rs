@@ -25,7 +25,7 @@ fn handed_out() -> Evidence {
 }
 
 fn attempt(repeated: bool) -> Evidence {
-    Evidence::Attempt { hub_id: hub_id(), attempt: 1, peer: "far".to_owned(), repeated }
+    Evidence::Attempt { hub_id: hub_id(), attempt: 1, peer: "far".to_owned(), repeated, node: None }
 }
 
 fn changed(from: State, event: Event, to: State, digest: Option<Digest>) -> Evidence {

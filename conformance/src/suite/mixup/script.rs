@@ -70,8 +70,8 @@ impl Script {
         let Some(before) = number.checked_sub(1).map(|before| self.own(before)) else { return own };
         match number % 26 {
             // The same id from another author, and from the same author by another account.
-            13 => self.sharing(own, &before, (before.author + 1) % self.authors.len(), false),
-            25 => self.sharing(own, &before, before.author, true),
+            13 => sharing(own, &before, (before.author + 1) % self.authors.len(), false),
+            25 => sharing(own, &before, before.author, true),
             // The same content under another id.
             7 if !before.notice && !own.notice => {
                 Plan { content_of: before.number, sizes: before.sizes, ..own }
@@ -112,16 +112,6 @@ impl Script {
             posts: if chance(9) == 0 { 2 + chance(2) as usize } else { 1 },
             cancel: chance(12) == 0,
             twice: chance(19) == 0,
-        }
-    }
-
-    /// Ids are shared between accounts of one hub; a hub that forwards is one account at the next.
-    fn sharing(&self, own: Plan, before: &Plan, author: usize, other_account: bool) -> Plan {
-        let here = |plan: &Plan| self.readers[plan.reader].0 == At::First;
-        if here(&own) && here(before) {
-            Plan { id_of: before.number, author, other_account, ..own }
-        } else {
-            own
         }
     }
 
@@ -221,6 +211,11 @@ impl Script {
     }
 }
 
+/// Ids are shared between accounts of one hub, whose messages come by one account to the next.
+fn sharing(own: Plan, before: &Plan, author: usize, other_account: bool) -> Plan {
+    Plan { id_of: before.number, author, other_account, ..own }
+}
+
 fn business_id(uuid: Uuid) -> MessageUuid {
     MessageUuid::parse(&uuid.to_string()).expect("a UUID is a business id")
 }
@@ -262,8 +257,13 @@ mod tests {
         let script = script();
         let plans: Vec<Plan> = (0..5_000).map(|number| script.plan(number)).collect();
         let shared: Vec<&Plan> = plans.iter().filter(|plan| plan.id_of != plan.number).collect();
-        assert!(shared.iter().any(|plan| plan.other_account));
-        assert!(shared.iter().any(|plan| !plan.other_account));
+        let there = |plan: &Plan| script.readers[plan.reader].0 == At::Next;
+        for other_account in [true, false] {
+            let of_it = || shared.iter().filter(|plan| plan.other_account == other_account);
+            assert!(of_it().any(|plan| !there(plan)));
+            // Both come to the next hub.
+            assert!(of_it().any(|plan| there(plan) && there(&plans[plan.id_of as usize])));
+        }
         for plan in &shared {
             let before = &plans[plan.id_of as usize];
             let account = |plan: &Plan| (plan.author, plan.other_account);

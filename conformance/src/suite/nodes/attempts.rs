@@ -72,7 +72,7 @@ mod tests {
     }
 
     fn attempt(attempt: u32, repeated: bool) -> Evidence {
-        Evidence::Attempt { hub_id: id(), attempt, peer: "far".into(), repeated }
+        Evidence::Attempt { hub_id: id(), attempt, peer: "far".into(), repeated, node: None }
     }
 
     fn changed(event: Event, to: State) -> Evidence {

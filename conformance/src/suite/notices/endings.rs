@@ -216,7 +216,8 @@ pub(super) async fn nothing_about_a_notice(world: &World) -> Result<String> {
     Ok(String::new())
 }
 
-/// A node without a party of its own tells nobody and says so; what ended meanwhile is not told later.
+/// A node without a party of its own tells nobody, and says so and how many wait; they are told when it has
+/// one again.
 pub(super) async fn without_a_party(world: &World) -> Result<String> {
     let mut party = None;
     world.folder.edit("amtsbote.toml", |table| {
@@ -229,12 +230,14 @@ pub(super) async fn without_a_party(world: &World) -> Result<String> {
     ensure!(said.contains("\"warning\"") && said.contains("party"), "{said}");
     let id = world.late(FREE_SERVICE, false).await?;
     tokio::time::sleep(QUIET).await;
+    ensure!(world.told(&id).await?.is_empty() && world.noticed(&id).await?.is_empty(), "told");
+    let said = doctor_line(world)?;
+    ensure!(said.contains("notices that wait: 1"), "{said}");
     world.folder.edit("amtsbote.toml", |table| {
         table.insert("party".to_owned(), party);
         Ok(())
     })?;
     world.operate("anna", &["reload"])?;
-    tokio::time::sleep(QUIET).await;
-    ensure!(world.told(&id).await?.is_empty() && world.noticed(&id).await?.is_empty(), "told");
+    world.is_told(&id, "expired").await?;
     Ok(String::new())
 }

@@ -414,15 +414,20 @@ async fn the_broker_is_believed_only_under_the_named_authority() {
     let no_identity = HintSettings { tls: no_identity, ..good };
     let wrong_password =
         HintSettings { password: "other".to_owned(), ..started(|| shared().settings()).await };
-    for (settings, what) in [
-        (bad, "another authority"),
-        (wrong_name, "another name"),
-        (no_identity, "no certificate"),
-        (wrong_password, "another password"),
+    // The broker answers there too: what is wrong is the name alone.
+    let there = ("127.0.0.2", wrong_name.port);
+    drop(tokio::net::TcpStream::connect(there).await.expect("somebody listens"));
+    for (settings, what, why) in [
+        (bad, "another authority", "certificate verify failed"),
+        (wrong_name, "another name", "certificate verify failed"),
+        (no_identity, "no certificate", ""),
+        (wrong_password, "another password", "ACCESS"),
     ] {
         let node = Node::start(settings, &hub, brisk());
         let report = node.until(what, |report| report.failures > 1).await;
         assert_eq!((report.tells_since, report.hears_since), (None, None), "{what}");
+        let said = report.last_failure.expect("why").1;
+        assert!(said.contains(why), "{what}: {said}");
         node.stop().await;
     }
     a.stop().await;

@@ -85,7 +85,8 @@ impl Server {
         let ports = free.map(|port| port.local_addr().expect("a port").port());
         let shown = folder.path().display();
         let settings = format!(
-            "listeners.ssl.1 = 127.0.0.1:{}\nssl_options.cacertfile = {shown}/ca.pem\n\
+            // The second is an address that its certificate does not bear.
+            "listeners.ssl.1 = 127.0.0.1:{0}\nlisteners.ssl.2 = 127.0.0.2:{0}\nssl_options.cacertfile = {shown}/ca.pem\n\
              ssl_options.certfile = {shown}/cert.pem\nssl_options.keyfile = {shown}/key.pem\n\
              ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n\
              ssl_options.versions.1 = tlsv1.3\ndisk_free_limit.absolute = 1MB\n",

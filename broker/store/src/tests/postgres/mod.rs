@@ -1,6 +1,8 @@
 //! The store on PostgreSQL: the whole contract, and what only several nodes can get wrong.
 
 mod commits;
+mod hosts;
+mod migrating;
 mod moving;
 mod plans;
 mod proxy;
@@ -95,6 +97,12 @@ impl Subject for OnPostgres {
             octets[middle] ^= 1;
             std::fs::write(&path, octets).expect("writes");
         }
+    }
+
+    fn spoil_record(dir: &Path, hub_id: &HubId) {
+        let which = format!("idx = (SELECT leaf FROM message WHERE hub_id = '{hub_id}')");
+        let sql = format!("UPDATE leaf SET record = decode('00', 'hex') WHERE {which}");
+        shared().sql(&database(dir), &sql);
     }
 }
 

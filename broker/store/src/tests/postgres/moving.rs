@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::Path;
 
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::identity::Scope;
+use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{Acceptance, Slots, Store};
 use amtsbote_domain::state::{Event, State};
 use tempfile::tempdir;
 
 use super::{database, node, shared};
-use crate::contract::{Draft, ManualClock, PAYLOAD_CID, octets, read_part, state_of};
+use crate::contract::{AUTHOR, Draft, ManualClock, PAYLOAD_CID, octets, read_part, state_of};
 use crate::moving::{MoveError, Moved, abandon_move, move_store};
 use crate::parts::folder::path_in;
 use crate::startup::PAYLOAD;
@@ -50,6 +53,9 @@ async fn fill(store: &SqliteStore) {
     for n in 400..403 {
         Draft::peer(n).accepted(store).await;
     }
+    let author = PartyId::parse(AUTHOR).expect("a party");
+    let scope = Scope::Relayed { author, sender: Some(Digest([9; 32])) };
+    Draft { scope, ..Draft::inbox(403) }.accepted(store).await;
     let by = Some("account:reader".to_owned());
     let digest = {
         let acceptance: Acceptance =
@@ -94,8 +100,8 @@ async fn a_store_moves_to_a_server_and_back() {
 
     let report = moved(in_file(dir.path(), "old"), on_server(dir.path())).await.expect("moves");
     assert!(report.report.holds() && !report.resumed, "{report:?}");
-    assert_eq!((report.report.messages, report.files), (402, 1));
-    assert!(report.report.parts.is_some_and(|parts| parts >= 402), "{report:?}");
+    assert_eq!((report.report.messages, report.files), (403, 1));
+    assert!(report.report.parts.is_some_and(|parts| parts >= 403), "{report:?}");
     assert_eq!(report.report.log.outside, 1, "the head guard went along");
     assert!(matches!(refused(in_file(dir.path(), "old")), OpenError::Moved));
     let again = moved(in_file(dir.path(), "old"), on_server(dir.path())).await;
@@ -104,7 +110,7 @@ async fn a_store_moves_to_a_server_and_back() {
     assert!(matches!(undone, Err(MoveError::NotUnderWay)), "{undone:?}");
 
     let store = SqliteStore::open(on_server(dir.path())).expect("opens");
-    assert_eq!(checked(&store).await, 402);
+    assert_eq!(checked(&store).await, 403);
     let same = store.receipt(&Draft::inbox(2).hub_id(), "acknowledged").await;
     assert_eq!(same.expect("is stored"), receipt.expect("is stored"));
     let read = read_part(&store, &large(1).hub_id(), PAYLOAD_CID).await;
@@ -124,9 +130,9 @@ async fn a_store_moves_to_a_server_and_back() {
     assert!(matches!(refused(on_server(dir.path())), OpenError::Moved));
     let store = SqliteStore::open(in_file(dir.path(), "new")).expect("opens");
     assert_eq!(store.head().await.expect("a head"), head);
-    assert_eq!(checked(&store).await, 403);
-    Draft::inbox(501).accepted(&store).await;
     assert_eq!(checked(&store).await, 404);
+    Draft::inbox(501).accepted(&store).await;
+    assert_eq!(checked(&store).await, 405);
 }
 
 #[tokio::test(flavor = "multi_thread")]

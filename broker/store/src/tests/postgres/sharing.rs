@@ -139,6 +139,18 @@ async fn a_node_that_stood_still_beyond_its_lease_records_nothing() {
     assert_eq!(state_of(&a, &Draft::peer(1)).await, State::Uncertain);
     b.begin_attempt(&taken[0]).await.expect("begins");
     assert_eq!(checked(&a).await, 2);
+    // Who did what is on record.
+    for (draft, node) in [(1, "a"), (2, "b")] {
+        let timeline = a.timeline(&Draft::peer(draft).hub_id()).await.expect("a timeline");
+        let attempts: Vec<_> = timeline
+            .iter()
+            .filter_map(|entry| match &entry.evidence {
+                Evidence::Attempt { node, .. } => Some(node.as_deref()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(attempts, [Some(node)], "{draft}");
+    }
 }
 
 /// A commit that stands still until the test goes on.

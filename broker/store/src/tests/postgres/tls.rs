@@ -9,7 +9,8 @@ use super::{database, node_at};
 use crate::contract::Draft;
 use crate::tests::checked;
 use crate::{
-    Database, OpenError, PostgresOptions, ServerAddress, ServerFault, SqliteStore, VerifyError,
+    Database, OpenError, PostgresOptions, ServerAddress, ServerFacts, ServerFault, SqliteStore,
+    VerifyError,
 };
 
 const PASSWORD: &str = "canary-of-the-password";
@@ -108,9 +109,31 @@ fn a_server_that_will_not_do_is_told_from_others() {
         panic!("told as something else")
     };
     assert_eq!(fault, ServerFault::Empty);
-    SqliteStore::open(node_at(dir.path(), "one", at("hub", port, &own))).expect("opens");
-    let facts = Database::Postgres(Box::new(at("hub", port, &own))).server_facts();
-    let facts = facts.expect("says").expect("a server");
+    let store = SqliteStore::open(node_at(dir.path(), "one", at("hub", port, &own)));
+    let store = store.expect("opens");
+    // Two that are not there: one was until lately, the other was given up.
+    let micros = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    let day = 86_400_000_000_i64;
+    for (name, days) in [("lately", 3), ("given-up", 300)] {
+        let at = format!("{micros} - {}", day * days);
+        shared().sql(&own, &format!("INSERT INTO node_life (name, at) VALUES ('{name}', {at})"));
+    }
+    let asked = || {
+        let facts = Database::Postgres(Box::new(at("hub", port, &own))).server_facts();
+        facts.expect("says").expect("a server")
+    };
+    let facts = asked();
     assert_eq!((facts.off.as_slice(), facts.standby), (&[][..], false), "{facts:?}");
-    assert_eq!(facts.nodes, ["one"]);
+    let nodes = |facts: &ServerFacts| -> Vec<(String, bool)> {
+        facts.nodes.iter().map(|node| (node.name.clone(), node.connected)).collect()
+    };
+    let lately = ("lately".to_owned(), false);
+    assert_eq!(nodes(&facts), [lately.clone(), ("one".to_owned(), true)]);
+    drop(store);
+    let begun = std::time::Instant::now();
+    // The server needs a moment to see the end of a connection.
+    while nodes(&asked()) != [lately.clone(), ("one".to_owned(), false)] {
+        assert!(begun.elapsed().as_secs() < 60, "{:?}", asked());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
 }

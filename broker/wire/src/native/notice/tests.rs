@@ -6,7 +6,7 @@ use amtsbote_domain::clearing::{Act, Grounds, Person, Reason};
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::{
-    AccountId, BusinessId, HubId, MessageType, MessageUuid, ServiceUri, TransportId,
+    AccountId, BusinessId, HubId, MessageType, MessageUuid, Scope, ServiceUri, TransportId,
 };
 use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, SignatureFacts};
 use amtsbote_domain::party::PartyId;
@@ -37,6 +37,7 @@ fn record(full: bool) -> Accepted {
         hub_id: HubId::parse("0197a2c4-0000-7000-8000-000000000001").expect("an id"),
         account: AccountId::parse("lemgo").expect("an account"),
         account_certificate: None,
+        scope: Scope::Account,
         metadata: Metadata {
             author: author.clone(),
             reader: PartyId::parse("ags:05758004").expect("a party"),

@@ -1,0 +1,82 @@
+//! The message that has an id already (P3), and what counts as such where the scope of an account's ids
+//! has changed since.
+
+use amtsbote_domain::digest::Digest;
+use amtsbote_domain::identity::{HubId, Scope};
+use amtsbote_domain::ports::{Sent, StoreError};
+
+use crate::error::unreadable;
+use crate::rows::read_digest;
+use crate::sql::{Db, Row, params};
+
+/// Of an ordinary account; where it relayed before, there may be several under the id.
+pub(crate) const OF_ACCOUNT: &str = "SELECT seq, hub_id, content_digest FROM message
+     WHERE account = ?1 AND transport = ?2 AND transport_id = ?3
+     ORDER BY scope = '' DESC, content_digest = ?4 DESC, seq LIMIT 1";
+
+/// Of an account that relays: within the scope, a coarser one, or that of an ordinary account.
+pub(crate) const OF_RELAYED: &str = "SELECT seq, hub_id, content_digest, scope, author FROM message
+     WHERE account = ?1 AND transport = ?2 AND transport_id = ?3 AND scope IN (?4, ?5, '')";
+
+/// A message that was accepted under the id.
+pub(crate) struct SameId {
+    pub(crate) seq: i64,
+    pub(crate) hub_id: HubId,
+    pub(crate) content_digest: Digest,
+}
+
+/// Looks for it, as `Store::prior` says. Exact matches are what the constraint of the table forbids twice.
+pub(crate) fn same_id(db: &Db, sent: &Sent) -> Result<Option<SameId>, StoreError> {
+    match &sent.scope {
+        Scope::Account => of_account(db, sent),
+        Scope::Relayed { author, sender } => {
+            of_relayed(db, sent, author.as_str(), sender.is_some())
+        }
+    }
+}
+
+fn of_account(db: &Db, sent: &Sent) -> Result<Option<SameId>, StoreError> {
+    let (account, transport, id) = key(sent);
+    let values = params![account, transport, id, sent.content_digest.0];
+    db.query_opt(OF_ACCOUNT, values, found)
+}
+
+/// What has no sender in its scope was accepted when nobody said one.
+fn of_relayed(
+    db: &Db,
+    sent: &Sent,
+    author: &str,
+    narrowed: bool,
+) -> Result<Option<SameId>, StoreError> {
+    let (account, transport, id) = key(sent);
+    let scope = sent.scope.to_string();
+    let coarser = sent.scope.coarser().map_or_else(|| scope.clone(), |coarser| coarser.to_string());
+    let all: Vec<(SameId, String, String)> =
+        db.query_all(OF_RELAYED, params![account, transport, id, scope, coarser], |row| {
+            Ok((found(row)?, row.get(3)?, row.get(4)?))
+        })?;
+    let mut other = None;
+    for (one, of, by) in all {
+        if of == scope {
+            return Ok(Some(one));
+        }
+        let same = one.content_digest == sent.content_digest;
+        if by == author && (same || !narrowed) {
+            other = Some(one);
+        }
+    }
+    Ok(other)
+}
+
+fn key(sent: &Sent) -> (&str, &str, &str) {
+    (sent.account.as_str(), sent.transport.as_str(), sent.id.as_str())
+}
+
+fn found(row: &Row<'_>) -> Result<SameId, StoreError> {
+    let hub_id: String = row.get(1)?;
+    Ok(SameId {
+        seq: row.get(0)?,
+        hub_id: HubId::parse(&hub_id).map_err(|_| unreadable("a hub id"))?,
+        content_digest: read_digest(&row.get::<Vec<u8>>(2)?)?,
+    })
+}
