@@ -1,112 +1,24 @@
 //! Time stamps beside the tool `openssl ts`, which makes and verifies them too.
 
+mod tool;
+
 use super::*;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
-use std::path::{Path as File, PathBuf};
-use std::process::{Command, Output};
-use std::sync::Arc;
-use std::thread;
+use std::path::Path as File;
 
-use amtsbote_domain::ports::Clock;
 use openssl::sha::sha256;
-use tempfile::TempDir;
 
 use crate::der::{Value, value};
 use crate::pem::Certificate;
 use crate::testca::{Issued, KeyKind, Purpose as Use, Span, TestCa};
 
-const FROM: &str = "2020-01-01T00:00:00Z";
-const UNTIL: &str = "2090-01-01T00:00:00Z";
+use tool::{FROM, Tool, UNTIL, at, digest};
 
-fn at(text: &str) -> Timestamp {
-    text.parse().expect("an instant")
-}
-
-fn digest() -> Digest {
-    Digest(sha256(b"what is stamped"))
-}
-
-/// An authority of the tool's: it stamps by the machine's clock.
-struct Tool {
-    folder: TempDir,
-    root: Certificate,
-    issued: Issued,
-}
-
-impl Tool {
-    fn new(kind: KeyKind) -> Self {
-        Self::with(kind, Use::TimeStamping, "sha256", "")
-    }
-
-    fn with(kind: KeyKind, purpose: Use, digest: &str, more: &str) -> Self {
-        let span = Span { from: at(FROM), until: at(UNTIL) };
-        let root = TestCa::new("root", kind, span).expect("a CA");
-        let issued = root.issue("stamps", purpose, kind, span).expect("issued");
-        let root = root.certificate().clone();
-        let folder = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, octets: &[u8]| {
-            fs::write(folder.path().join(name), octets).expect("written");
-        };
-        write("root.pem", &root.to_pem().expect("pem"));
-        write("tsa.pem", &issued.certificate().to_pem().expect("pem"));
-        write("key.pem", &issued.key_pem().expect("pem"));
-        write("serial", b"01\n");
-        let settings = format!(
-            "[tsa]\ndefault_tsa = one\n[one]\nserial = serial\nsigner_cert = tsa.pem\n\
-             signer_key = key.pem\ncerts = root.pem\nsigner_digest = {digest}\n\
-             default_policy = 1.3.6.1.4.1.4146.2.3\ndigests = sha1, sha256, sha512\n\
-             accuracy = secs:1, millisecs:500, microsecs:5\nclock_precision_digits = 6\n{more}\n"
-        );
-        write("tsa.cnf", settings.as_bytes());
-        Self { folder, root, issued }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn ts(&self, arguments: &[&str]) -> Output {
-        Command::new("openssl")
-            .arg("ts")
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .output()
-            .expect("the tool openssl is needed (Debian package openssl)")
-    }
-
-    /// The tool's answer to a question.
-    fn answer(&self, question: &[u8]) -> Vec<u8> {
-        fs::write(self.path("q.tsq"), question).expect("written");
-        let reply = ["-reply", "-config", "tsa.cnf", "-queryfile", "q.tsq", "-out", "a.tsr"];
-        let output = self.ts(&reply);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        fs::read(self.path("a.tsr")).expect("an answer")
-    }
-
-    /// When the tool wrote its last answer, by the same clock.
-    fn answered_at(&self) -> Timestamp {
-        let written = fs::metadata(self.path("a.tsr")).expect("an answer").modified();
-        written.expect("a time").try_into().expect("an instant")
-    }
-
-    fn anchors(&self) -> Arc<Anchors> {
-        let builder =
-            Anchors::builder().trust(Purpose::TimeStamping, std::slice::from_ref(&self.root));
-        builder.build().expect("few")
-    }
-
-    fn stamp(&self, question: &Question) -> Result<Stamp, Refused> {
-        let answer = self.answer(&question.to_der());
-        let now = self.answered_at();
-        Stamp::answered(&answer, question, &self.anchors(), Floors::default(), now)
-    }
-
-    fn verify(&self, token: &[u8]) -> Result<Stamp, Refused> {
-        Stamp::verify(token, digest(), &self.anchors(), Floors::default())
-    }
+fn stamp(tool: &Tool, question: &Question) -> Result<Stamp, Refused> {
+    let answer = tool.answer(&question.to_der());
+    let now = tool.answered_at();
+    Stamp::answered(&answer, question, &tool.anchors(), Floors::default(), now)
 }
 
 fn question() -> Question {
@@ -125,7 +37,7 @@ fn tool_verifies(authority: &Tool, folder: &File) {
 fn a_stamp_says_when_and_is_verified_again_from_its_token() {
     for kind in [KeyKind::EcP256, KeyKind::Rsa3072] {
         let authority = Tool::new(kind);
-        let stamp = authority.stamp(&question()).expect("a stamp");
+        let stamp = stamp(&authority, &question()).expect("a stamp");
         tool_verifies(&authority, authority.folder.path());
         assert_eq!(stamp.policy(), "1.3.6.1.4.1.4146.2.3");
         assert_eq!(stamp.accuracy(), Some(Duration::from_micros(1_500_005)));
@@ -191,10 +103,10 @@ fn what_the_tool_denies_is_denied() {
 #[test]
 fn algorithms_that_do_not_count_are_refused() {
     let authority = Tool::with(KeyKind::EcP256, Use::TimeStamping, "sha1", "");
-    assert_eq!(authority.stamp(&question()), Err(Refused::Algorithm));
+    assert_eq!(stamp(&authority, &question()), Err(Refused::Algorithm));
     let authority =
         Tool::with(KeyKind::EcP256, Use::TimeStamping, "sha512", "ess_cert_id_alg = sha512");
-    assert!(authority.stamp(&question()).is_ok());
+    assert!(stamp(&authority, &question()).is_ok());
 }
 
 /// A copy of a token in which one value, found by its whole octets, is another.
@@ -209,7 +121,7 @@ fn replaced(token: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
 #[test]
 fn a_token_holds_together() {
     let authority = Tool::new(KeyKind::EcP256);
-    let stamp = authority.stamp(&question()).expect("a stamp");
+    let stamp = stamp(&authority, &question()).expect("a stamp");
     let token = stamp.token();
     // Another digest inside: what is signed is the digest of the content.
     let other = sha256(b"something else");
@@ -288,74 +200,6 @@ fn without_certificates(token: &[u8]) -> Vec<u8> {
     assert_eq!(kept.len() + 1, fields.len());
     let data = value(SEQUENCE, &kept);
     value(SEQUENCE, &[outer[0].whole, &value(constructed(0), &[&data])])
-}
-
-/// The clock by which the tool wrote its last answer.
-struct ClockOf(Arc<Tool>);
-
-impl Clock for ClockOf {
-    fn now(&self) -> Timestamp {
-        self.0.answered_at()
-    }
-}
-
-/// Serves the tool's answers, one a connection; says where.
-fn serve(tool: &Arc<Tool>, times: usize) -> (String, thread::JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let host = listener.local_addr().expect("an address").to_string();
-    let tool = tool.clone();
-    let serving = thread::spawn(move || {
-        for _ in 0..times {
-            let (mut stream, _) = listener.accept().expect("a client");
-            let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
-            let (mut length, mut typed) = (0, false);
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).expect("a request");
-                let line = line.trim_end().to_ascii_lowercase();
-                if line.is_empty() {
-                    break;
-                }
-                typed |= line == "content-type: application/timestamp-query";
-                if let Some(value) = line.strip_prefix("content-length: ") {
-                    length = value.parse().expect("a length");
-                }
-            }
-            assert!(typed, "the media type of RFC 3161, 3.4");
-            let mut question = vec![0; length];
-            reader.read_exact(&mut question).expect("a question");
-            let answer = tool.answer(&question);
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: application/timestamp-reply\r\n\
-                 Content-Length: {}\r\nConnection: close\r\n\r\n",
-                answer.len()
-            );
-            stream.write_all(head.as_bytes()).expect("a client that listens");
-            stream.write_all(&answer).expect("a client that listens");
-        }
-    });
-    (host, serving)
-}
-
-#[tokio::test]
-async fn an_authority_is_asked_over_http() {
-    let tool = Arc::new(Tool::new(KeyKind::EcP256));
-    let (host, serving) = serve(&tool, 1);
-    let clock: Arc<dyn Clock> = Arc::new(ClockOf(tool.clone()));
-    let authority = |hosts: &[&String]| {
-        let allowed_hosts = hosts.iter().map(|host| (*host).clone()).collect();
-        let trusted = (tool.anchors(), Floors::default());
-        let guard = crate::revocation::Guard { allowed_hosts, loopback: true };
-        let (address, time) = (format!("http://{host}/tsa"), Duration::from_secs(60));
-        Authority::new(&address, guard, time, None, trusted, clock.clone())
-    };
-    assert!(matches!(authority(&[]), Err(Unstamped::Unreached(_))), "no host that is not named");
-    let authority = authority(&[&host]).expect("an authority");
-    let stamp = authority.stamp(digest()).await.expect("a stamp");
-    assert_eq!(tool.verify(stamp.token()), Ok(stamp));
-    serving.join().expect("served");
-    let gone = authority.stamp(digest()).await;
-    assert!(matches!(gone, Err(Unstamped::Unreached(_))), "{gone:?}");
 }
 
 #[test]
