@@ -40,6 +40,9 @@ pub struct HeadGuard {
     sequence: u64,
     note: String,
     unsynced: bool,
+    /// A sync of it failed. The system may have dropped the octets then, and call the next sync good
+    /// although nothing of them is on the disk.
+    doubtful: bool,
     created: bool,
     fell_back: bool,
 }
@@ -63,7 +66,8 @@ impl HeadGuard {
         let mut file = OpenOptions::new().read(true).write(true).open(path)?;
         let (current, slot, fell_back) = newest(&read_slots(&mut file)?)?;
         let Slot { sequence, note } = slot;
-        Ok(Self { file, current, sequence, note, unsynced: false, created, fell_back })
+        let (unsynced, doubtful) = (false, false);
+        Ok(Self { file, current, sequence, note, unsynced, doubtful, created, fell_back })
     }
 
     /// Reads the last head without holding or making the file; for `doctor` and offline checks.
@@ -99,21 +103,31 @@ impl HeadGuard {
         self.sync()?;
         let other = 1 - self.current;
         self.unsynced = true;
-        self.file.seek(SeekFrom::Start(u64::from(other) * SLOT as u64))?;
-        self.file.write_all(&slot)?;
+        self.write(other, &slot)?;
         self.current = other;
         self.sequence = sequence;
         self.note = note.to_owned();
         Ok(())
     }
 
-    /// Forces the last stored head to the disk.
+    /// Forces the last stored head to the disk. After a failure it is written anew before it is tried
+    /// again.
     pub fn sync(&mut self) -> io::Result<()> {
-        if self.unsynced {
-            self.file.sync_data()?;
-            self.unsynced = false;
+        if !self.unsynced {
+            return Ok(());
         }
+        if self.doubtful {
+            self.write(self.current, &encode(self.sequence, &self.note)?)?;
+        }
+        self.doubtful = true;
+        self.file.sync_data()?;
+        (self.unsynced, self.doubtful) = (false, false);
         Ok(())
+    }
+
+    fn write(&mut self, slot: u8, octets: &[u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(u64::from(slot) * SLOT as u64))?;
+        self.file.write_all(octets)
     }
 }
 
@@ -190,4 +204,32 @@ fn checksum(numbers: &[u8], note: &[u8]) -> [u8; 32] {
     sha.update(numbers);
     sha.update(note);
     sha.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn for_writing(path: &Path) -> File {
+        OpenOptions::new().read(true).write(true).open(path).expect("a file")
+    }
+
+    #[test]
+    fn what_could_not_be_synced_is_written_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("head");
+        let mut guard = HeadGuard::open(&path).expect("a guard");
+        guard.store("before").expect("stored");
+        guard.sync().expect("synced");
+        // The name of this thread takes octets, keeps none of these, and cannot be synced.
+        guard.file = for_writing(Path::new("/proc/thread-self/comm"));
+        guard.store("lost").expect("stored");
+        assert!(guard.sync().is_err());
+        assert!(guard.store("next").is_err(), "nothing is written over the safe slot");
+        guard.file = for_writing(&path);
+        guard.sync().expect("synced");
+        assert_eq!(HeadGuard::read(&path).expect("read").as_deref(), Some("lost"));
+        guard.store("next").expect("stored");
+        assert_eq!(HeadGuard::read(&path).expect("read").as_deref(), Some("next"));
+    }
 }
