@@ -23,6 +23,7 @@ use amtsbote_trust::path::{Anchors, Demands, Path, Purpose};
 use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::policy::{self, AlgorithmPolicy, CertificateFacts, Judgement, Since};
 use amtsbote_trust::revocation::{Book, Grace, Standing};
+use amtsbote_wire::signature::Allowed;
 use jiff::SignedDuration;
 
 use crate::config::Operator;
@@ -93,7 +94,12 @@ pub(crate) struct Standings {
     /// Keys are certificates of the tables, each at most with and without the legacy profile, so it
     /// does not grow beyond them.
     found: Mutex<HashMap<(Digest, Purpose, bool), Memo>>,
+    /// What content signatures may use, without and with the legacy profile, and when.
+    allowed: [Mutex<Option<InEra>>; 2],
 }
+
+/// Between which days it holds.
+type InEra = (Validity, Arc<Allowed>);
 
 #[derive(Clone)]
 struct Memo {
@@ -123,7 +129,24 @@ struct Found {
 impl Standings {
     /// Finds no path yet.
     pub(crate) fn new(rules: TrustRules, policy: Arc<AlgorithmPolicy>, book: Arc<Book>) -> Self {
-        Self { rules, policy, book, found: Mutex::default() }
+        Self { rules, policy, book, found: Mutex::default(), allowed: Default::default() }
+    }
+
+    /// What the policy allows for content signatures: worked out once, until a day of the policy.
+    pub(crate) fn allowed(&self, legacy: bool, at: Timestamp) -> Arc<Allowed> {
+        // A panic elsewhere cannot leave it half changed.
+        let memo = &self.allowed[usize::from(legacy)];
+        let mut memo = memo.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((era, allowed)) = &*memo
+            && era.from.is_none_or(|from| from <= at)
+            && era.until.is_none_or(|until| at < until)
+        {
+            return allowed.clone();
+        }
+        let purpose = policy::Purpose::ContentSignature;
+        let allowed = Arc::new(self.policy.allowed(purpose, legacy, at));
+        *memo = Some((era(&self.policy, at), allowed.clone()));
+        allowed
     }
 
     /// Whether there are anchors for a purpose.

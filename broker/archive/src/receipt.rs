@@ -132,18 +132,23 @@ impl Receipt {
 
     /// The stored form: canonical JSON and a newline; the same receipt gives the same octets.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = b"{\"head\":".to_vec();
-        record::write_string(&self.head, &mut out);
-        out.extend(format!(",\"index\":{},\"proof\":[", self.index).bytes());
-        for (position, hash) in self.proof.iter().enumerate() {
-            let comma = if position > 0 { "," } else { "" };
-            out.extend(format!("{comma}\"{hash}\"").bytes());
+        written(&self.canonical, self.salt, self.index, &self.proof, &self.head)
+    }
+
+    /// The stored form of a receipt over a record that is canonical already. What is given must be
+    /// what [`Receipt::new`] would take.
+    pub fn write(
+        canonical_record: &[u8],
+        salt: Salt,
+        index: u64,
+        proof: &[Hash],
+        head: &str,
+    ) -> Result<Vec<u8>, ReceiptError> {
+        let fits = proof.len() <= MAX_PROOF && head.len() <= MAX_NOTE && index < MAX_SIZE;
+        match fits && canonical_record.first() == Some(&b'{') {
+            true => Ok(written(canonical_record, salt, index, proof, head)),
+            false => Err(ReceiptError::Form),
         }
-        out.extend(b"],\"record\":");
-        out.extend(&self.canonical);
-        let salt = String::from(self.salt);
-        out.extend(format!(",\"salt\":\"{salt}\",\"schema_version\":{SCHEMA_VERSION}}}\n").bytes());
-        out
     }
 
     /// Checks everything: the head's signature, that the record is the leaf at `index` under it,
@@ -182,4 +187,23 @@ impl Receipt {
     pub fn head(&self) -> &str {
         &self.head
     }
+}
+
+fn written(record: &[u8], salt: Salt, index: u64, proof: &[Hash], head: &str) -> Vec<u8> {
+    // A hash with its quotes and comma has 47 octets; the rest is salt and names.
+    let mut out = Vec::with_capacity(record.len() + head.len() + 47 * proof.len() + 192);
+    out.extend_from_slice(b"{\"head\":");
+    record::write_string(head, &mut out);
+    out.extend(format!(",\"index\":{index},\"proof\":[").bytes());
+    for (position, hash) in proof.iter().enumerate() {
+        let comma = if position > 0 { ",\"" } else { "\"" };
+        out.extend_from_slice(comma.as_bytes());
+        out.extend_from_slice(hash.to_string().as_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(b"],\"record\":");
+    out.extend_from_slice(record);
+    let salt = String::from(salt);
+    out.extend(format!(",\"salt\":\"{salt}\",\"schema_version\":{SCHEMA_VERSION}}}\n").bytes());
+    out
 }

@@ -22,6 +22,9 @@ pub const MAX_DEPTH: usize = 64;
 /// Largest number of a record, either side of zero: what RFC 8785 can write exactly (2^53 - 1).
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
+/// Octets of an ordinary record, about.
+const USUAL_RECORD: usize = 2048;
+
 /// Separates these commitments from every other use of SHA-256.
 const LABEL: &[u8] = b"amtsbote-leaf-v1\n";
 
@@ -42,7 +45,7 @@ pub enum RecordError {
 /// The canonical form of RFC 8785 (JCS) for values without floating-point numbers: names sorted by
 /// UTF-16 code units, no white space, the shortest escapes.
 pub fn canonical(value: &Value) -> Result<Vec<u8>, RecordError> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(USUAL_RECORD);
     write_value(value, 0, &mut out)?;
     Ok(out)
 }
@@ -99,7 +102,10 @@ fn write_value(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<(), Rec
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             // RFC 8785, 3.2.3: by UTF-16 code units, which differs from code points above U+FFFF.
-            entries.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            entries.sort_by(|(a, _), (b, _)| match a.is_ascii() && b.is_ascii() {
+                true => a.cmp(b),
+                false => a.encode_utf16().cmp(b.encode_utf16()),
+            });
             write_list(b"{}", &entries, out, |(name, value), out| {
                 write_string(name, out);
                 out.push(b':');
@@ -141,18 +147,21 @@ fn write_number(number: &Number, out: &mut Vec<u8>) -> Result<(), RecordError> {
 /// characters, everything else as it is.
 pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    for c in text.bytes() {
-        match c {
-            b'"' => out.extend(b"\\\""),
-            b'\\' => out.extend(b"\\\\"),
+    let mut rest = text.as_bytes();
+    // As a rule nothing is escaped, and all of it is copied at once.
+    while let Some(at) = rest.iter().position(|c| matches!(c, b'"' | b'\\' | 0..0x20)) {
+        out.extend_from_slice(&rest[..at]);
+        match rest[at] {
             0x08 => out.extend(b"\\b"),
             b'\t' => out.extend(b"\\t"),
             b'\n' => out.extend(b"\\n"),
             0x0c => out.extend(b"\\f"),
             b'\r' => out.extend(b"\\r"),
-            0..0x20 => out.extend(format!("\\u{c:04x}").bytes()),
-            _ => out.push(c),
+            c @ 0..0x20 => out.extend(format!("\\u{c:04x}").bytes()),
+            c => out.extend([b'\\', c]),
         }
+        rest = &rest[at + 1..];
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }

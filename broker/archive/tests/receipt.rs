@@ -58,6 +58,26 @@ fn made_written_read_verified() {
 }
 
 #[test]
+fn written_from_canonical_octets_it_is_the_same() {
+    let (receipt, _) = receipt(2, 7);
+    let octets = canonical(receipt.record()).expect("canonical");
+    let (salt, index, head) = (*receipt.salt(), receipt.index(), receipt.head());
+    let write =
+        |octets: &[u8], index, proof: &[Hash]| Receipt::write(octets, salt, index, proof, head);
+    let written = write(&octets, index, receipt.proof()).expect("written");
+    assert_eq!(written, receipt.to_bytes());
+    // What `new` refuses is refused here.
+    let long = vec![Hash([0; 32]); 100];
+    for refused in [
+        write(b"[]", index, receipt.proof()),
+        write(&octets, u64::MAX, receipt.proof()),
+        write(&octets, index, &long),
+    ] {
+        assert!(matches!(refused, Err(ReceiptError::Form)), "{refused:?}");
+    }
+}
+
+#[test]
 fn the_stored_form_is_canonical_json() {
     let (receipt, _) = receipt(2, 7);
     let mut octets = receipt.to_bytes();

@@ -157,7 +157,7 @@ fn verify<'t>(
     let party = tables.directory.party(envelope.claimed_author());
     let trusted = party.map(|party| party.certificates.as_slice()).unwrap_or_default();
     let legacy = party.is_some_and(|party| party.is_legacy(door.arrival));
-    let allowed = tables.policy.allowed(Purpose::ContentSignature, legacy, door.arrival);
+    let allowed = tables.standings.allowed(legacy, door.arrival);
     let verified = envelope.verify(octets, trusted, &allowed, door.arrival).map_err(|fault| {
         let reason = fault.to_string();
         match in_envelope(fault) {

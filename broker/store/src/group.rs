@@ -29,7 +29,8 @@ pub(crate) type Receipts = HashMap<u64, Vec<u8>>;
 struct Leaf {
     hash: Hash,
     salt: Salt,
-    record: Value,
+    /// Canonical; empty where no receipt is made.
+    record: Vec<u8>,
     keep: Keep,
 }
 
@@ -169,6 +170,7 @@ impl<'w> Group<'w> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![index as i64, hash.0, salt.0, canonical, self.now.as_microsecond(), message],
         )?;
+        let record = if matches!(keep, Keep::Nothing) { Vec::new() } else { canonical };
         self.leaves.push(Leaf { hash, salt, record, keep });
         Ok(index)
     }
@@ -230,12 +232,13 @@ impl<'w> Group<'w> {
     ) -> Result<Receipts, StoreError> {
         let nodes = nodes.over(self.db);
         let mut receipts = Receipts::new();
-        for (index, leaf) in (self.base..).zip(&mut self.leaves) {
+        for (index, leaf) in (self.base..).zip(&self.leaves) {
             if matches!(leaf.keep, Keep::Nothing) {
                 continue;
             }
-            let record = std::mem::take(&mut leaf.record);
-            let receipt = make_receipt(index, size, record, leaf.salt, head, &nodes)?;
+            let proof = inclusion(index, size, &nodes)?;
+            let receipt = Receipt::write(&leaf.record, leaf.salt, index, &proof, head)
+                .map_err(|_| unreadable("a receipt"))?;
             if let Keep::Stored { message, kind } = leaf.keep {
                 self.db.write(
                     "INSERT INTO receipt (leaf, message, kind, body) VALUES (?1, ?2, ?3, ?4)",
@@ -266,11 +269,14 @@ pub(crate) fn make_receipt<N: Nodes>(
     head: &str,
     nodes: &N,
 ) -> Result<Vec<u8>, StoreError> {
-    let proof = tree::inclusion_proof(index, size, nodes)
-        .map_err(|_| unreadable("the nodes of the log"))?;
+    let proof = inclusion(index, size, nodes)?;
     let receipt = Receipt::new(record, salt, index, proof, head.to_owned())
         .map_err(|_| unreadable("a receipt"))?;
     Ok(receipt.to_bytes())
+}
+
+fn inclusion<N: Nodes>(index: u64, size: u64, nodes: &N) -> Result<Vec<Hash>, StoreError> {
+    tree::inclusion_proof(index, size, nodes).map_err(|_| unreadable("the nodes of the log"))
 }
 
 /// The newest stored receipt of a kind.

@@ -4,19 +4,30 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// So many times the reserve is ample room: it is not filled within [`AMPLE_FOR`].
+const AMPLE: u64 = 4;
+/// How long it is remembered that there was ample room. Asking costs as much as a small write.
+const AMPLE_FOR: Duration = Duration::from_millis(20);
 
 /// The reserve of one store.
 pub(crate) struct Reserve {
     dir: PathBuf,
     octets: u64,
     given_up: AtomicBool,
+    begun: Instant,
+    /// Until when there is ample room, in microseconds since `begun`.
+    ample_until: AtomicU64,
 }
 
 impl Reserve {
     /// Makes the reserve file. With no room for it the store still opens, and takes nothing in.
     pub(crate) fn open(dir: &Path, octets: u64) -> io::Result<Self> {
-        let reserve = Self { dir: dir.to_owned(), octets, given_up: AtomicBool::new(true) };
+        let (given_up, begun) = (AtomicBool::new(true), Instant::now());
+        let ample_until = AtomicU64::new(0);
+        let reserve = Self { dir: dir.to_owned(), octets, given_up, begun, ample_until };
         match reserve.fill() {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
@@ -29,7 +40,19 @@ impl Reserve {
 
     /// Whether new messages may come in: the reserve is whole, and as much again is free.
     pub(crate) fn admits(&self) -> io::Result<bool> {
-        Ok(!self.given_up.load(Ordering::Acquire) && self.free()? >= self.octets)
+        if self.given_up.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        let now = self.begun.elapsed();
+        if now.as_micros() < u128::from(self.ample_until.load(Ordering::Relaxed)) {
+            return Ok(true);
+        }
+        let free = self.free()?;
+        if free / AMPLE >= self.octets {
+            let until = (now + AMPLE_FOR).as_micros() as u64;
+            self.ample_until.store(until, Ordering::Relaxed);
+        }
+        Ok(free >= self.octets)
     }
 
     /// Gives the file up so that what was accepted can go on. False when it is gone already.

@@ -253,6 +253,11 @@ impl Writer {
                     tasks.push(task);
                 }
                 self.run(tasks);
+                if queue.is_empty() {
+                    // Now, while nobody waits, instead of before the next commit. What goes wrong
+                    // is tried again there, where it counts.
+                    let _later = self.guard.sync();
+                }
             }
             if let Err(error) = self.guard.sync() {
                 tracing::warn!(kind = %error.kind(), "the head guard could not be synced");

@@ -30,8 +30,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rusqlite", &["amtsbote-store"]),
     ("tokio-postgres", &["amtsbote-store"]),
     ("postgres-openssl", &["amtsbote-store"]),
-    // Hints between nodes only in the broker.
-    ("lapin", &["amtsbote-broker"]),
+    // Hints between nodes only in the broker; the program measures a broker beside the hub.
+    ("lapin", &["amtsbote-broker", "amtsbote"]),
     // Listeners only in the broker.
     ("axum", &["amtsbote-broker"]),
     ("hyper", &["amtsbote-broker"]),

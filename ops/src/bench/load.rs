@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use amtsbote_adapters::NativeClient;
 use amtsbote_adapters::probe::{Draft, Wired};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::demo::content::{Story, Version};
 use crate::demo::systems::System;
-use crate::node::region::{Region, SERVICE};
+use crate::node::region::{Region, SERVICE, Town};
 use crate::outcome::{Context, Failure};
 use crate::time;
 
@@ -39,44 +39,54 @@ pub(crate) fn prepare(
     count: usize,
     octets: usize,
 ) -> Result<Vec<Wired>, Failure> {
-    let (author, reader) = (region.towns[0].clone(), region.towns[1].clone());
-    let to = amtsbote_domain::party::PartyId::parse(&reader.party())
-        .or_not_now("Beispielregion", "example region")?;
-    (0..count)
-        .map(|number| {
-            let uuid = Uuid::new_v4().to_string();
-            let metadata = Metadata {
-                author: system.party.clone(),
-                reader: to.clone(),
-                service: ServiceUri::parse(SERVICE).or_not_now("Dienst", "service")?,
-                message_type: None,
-                transport_id: TransportId::parse(&uuid).or_not_now("Kennung", "id")?,
-                business_id: Some(MessageUuid::parse(&uuid).or_not_now("Kennung", "id")?),
-                created: time::now(),
-                not_before: None,
-                expires: None,
-                test: false,
-            };
-            let story = Story {
-                number,
-                version: Version::V1_1,
-                author: author.clone(),
-                reader: reader.clone(),
-                uuid,
-                answer: false,
-                attachment: None,
-            };
-            let content = |metadata: &Metadata| pad(story.xml(metadata), octets);
-            let draft = Draft { metadata, content: &content };
-            draft.sign(system.signer.as_ref()).or_not_now("Signatur", "signature")
-        })
-        .collect()
+    let towns = [&region.towns[0], &region.towns[1]];
+    (0..count).map(|number| Ok(message(system, towns, number, octets)?.1)).collect()
+}
+
+/// One signed notice from a town, whose system it is, to another, with a payload of at least so many
+/// octets.
+pub(crate) fn message(
+    system: &System,
+    [author, reader]: [&Town; 2],
+    number: usize,
+    octets: usize,
+) -> Result<(Metadata, Wired), Failure> {
+    let uuid = Uuid::new_v4().to_string();
+    let metadata = Metadata {
+        author: system.party.clone(),
+        reader: amtsbote_domain::party::PartyId::parse(&reader.party())
+            .or_not_now("Beispielregion", "example region")?,
+        service: ServiceUri::parse(SERVICE).or_not_now("Dienst", "service")?,
+        message_type: None,
+        transport_id: TransportId::parse(&uuid).or_not_now("Kennung", "id")?,
+        business_id: Some(MessageUuid::parse(&uuid).or_not_now("Kennung", "id")?),
+        created: time::now(),
+        not_before: None,
+        expires: None,
+        test: false,
+    };
+    let story = Story {
+        number,
+        version: Version::V1_1,
+        author: author.clone(),
+        reader: reader.clone(),
+        uuid,
+        answer: false,
+        attachment: None,
+    };
+    let content = |metadata: &Metadata| pad(story.xml(metadata), octets);
+    let draft = Draft { metadata: metadata.clone(), content: &content };
+    let wired = draft.sign(system.signer.as_ref()).or_not_now("Signatur", "signature")?;
+    Ok((metadata, wired))
 }
 
 /// Brings a document to a length with a comment behind its root element.
 fn pad(mut xml: Vec<u8>, octets: usize) -> Vec<u8> {
     const FRAME: usize = "<!---->\n".len();
     let missing = octets.saturating_sub(xml.len() + FRAME);
+    if missing == 0 {
+        return xml;
+    }
     xml.extend_from_slice(b"<!--");
     xml.resize(xml.len() + missing, b'.');
     xml.extend_from_slice(b"-->\n");
@@ -96,6 +106,47 @@ pub(crate) async fn submit(
         async move { client.submit_wired(&messages[n]).await.map(|_| ()) }
     };
     at_once(client, all, clients, work).await
+}
+
+/// Hands the messages over at this many a second, over at most so many connections. Each counts from
+/// the moment it was due: what has to wait for one that hangs is not left out of the figures.
+pub(crate) async fn paced(
+    client: &NativeClient,
+    messages: Vec<Wired>,
+    per_second: f64,
+    connections: usize,
+) -> Result<Timed, Failure> {
+    let (messages, begun) = (Arc::new(messages), tokio::time::Instant::now());
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut set = JoinSet::new();
+    for _ in 0..connections {
+        let (client, messages, next) = (client.clone(), messages.clone(), next.clone());
+        set.spawn(async move {
+            let mut each_ms = Vec::new();
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                let Some(message) = messages.get(n) else { return Ok(each_ms) };
+                let due = begun + Duration::from_secs_f64(n as f64 / per_second);
+                tokio::time::sleep_until(due).await;
+                client.submit_wired(message).await?;
+                each_ms.push(due.elapsed().as_secs_f64() * 1_000.0);
+            }
+        });
+    }
+    let each_ms = all_of(set).await?;
+    Ok(Timed { each_ms, seconds: begun.elapsed().as_secs_f64() })
+}
+
+/// What all of them took.
+async fn all_of(
+    mut set: JoinSet<Result<Vec<f64>, amtsbote_adapters::ClientError>>,
+) -> Result<Vec<f64>, Failure> {
+    let mut each_ms = Vec::new();
+    while let Some(ended) = set.join_next().await {
+        let ended = ended.or_not_now("Last", "load")?;
+        each_ms.extend(ended.map_err(|error| crate::commands::send::failure(&error))?);
+    }
+    Ok(each_ms)
 }
 
 /// The floor of the transport: the same hub answers a request that does nothing.
@@ -135,12 +186,7 @@ where
             }
         });
     }
-    let mut each_ms = Vec::new();
-    while let Some(ended) = set.join_next().await {
-        let ended: Result<Vec<f64>, amtsbote_adapters::ClientError> =
-            ended.or_not_now("Last", "load")?;
-        each_ms.extend(ended.map_err(|error| crate::commands::send::failure(&error))?);
-    }
+    let each_ms = all_of(set).await?;
     Ok(Timed { each_ms, seconds: begun.elapsed().as_secs_f64() })
 }
 

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use amtsbote_adapters::submit::{Content, Source, Submission};
 use amtsbote_domain::identity::{HubId, ServiceUri, TransportId};
@@ -13,9 +12,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::bench::child::Hub;
-use crate::bench::load::{self, Timed};
 use crate::bench::machine::Machine;
-use crate::bench::{median, quantile, signature, validate};
+use crate::bench::{backlog, hub, signature, validate};
 use crate::demo::content::{Story, Version};
 use crate::demo::systems::System;
 use crate::node::region::{Region, SERVICE};
@@ -24,29 +22,40 @@ use crate::outcome::{Context, Exit, Failure, Outcome};
 use crate::time;
 use crate::ui::Ui;
 
+/// Messages of a round unless somebody says otherwise.
+const MESSAGES: u32 = 1_000;
+/// Messages that wait unless somebody says otherwise.
+const WAITING: u32 = 100_000;
+
 /// Measure, on this machine, on loopback
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  amtsbote bench hub\n  amtsbote bench attachment -o json\n  \
-    amtsbote bench signature --sizes 8192 --rounds 9\n  \
+    amtsbote bench backlog --messages 1000000\n  amtsbote bench signature --sizes 8192 --rounds 9\n  \
     amtsbote bench validate --corpus ../shared/corpus --rounds 9")]
 pub(crate) struct Bench {
     /// What to measure
     name: Name,
-    /// Messages of each round
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    messages: u32,
+    /// Messages of each round [default: 1000]; of `backlog` those that wait [default: 100000]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    messages: Option<u32>,
     /// Rounds; the median counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
     /// Clients at the same time, one measurement for each
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 32])]
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 32, 64])]
     clients: Vec<usize>,
     /// Octets of a payload
     #[arg(long, default_value_t = 8_192)]
     octets: usize,
+    /// Seconds in which messages come at half of the greatest rate; 0: not at all
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=600))]
+    paced: u32,
     /// Seconds to wait after printing the hub's process id, to attach a profiler
     #[arg(long, default_value_t = 0)]
     pause: u64,
+    /// `hub` without RabbitMQ beside it
+    #[arg(long)]
+    no_rabbitmq: bool,
     /// MiB of the attachment
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=2_000))]
     mib: u64,
@@ -69,8 +78,10 @@ pub(crate) struct Bench {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Name {
-    /// Signed, durable acceptances a second, and the processor time of one
+    /// Signed, durable acceptances, beside RabbitMQ merely storing and beside the least there is to do
     Hub,
+    /// Start, memory and speed of a hub while many messages wait, and while they drain
+    Backlog,
     /// The hub's peak memory while one large attachment passes
     Attachment,
     /// Verifying a signed message, beside the least there is to do and libxmlsec1
@@ -82,42 +93,43 @@ enum Name {
 impl Bench {
     pub(crate) fn run(&self, ui: &Ui) -> Outcome {
         match self.name {
-            Name::Hub | Name::Attachment => {}
+            Name::Hub | Name::Backlog | Name::Attachment => {}
             Name::Signature => return self.signature(ui),
             Name::Validate => {
-                let (messages, rounds) = (self.messages, self.rounds);
+                let (messages, rounds) = (self.messages.unwrap_or(MESSAGES), self.rounds);
                 let amount = validate::Amount { messages, octets: self.octets as u64, rounds };
                 return validate::run(ui, &self.validate, amount);
             }
         }
         let scratch = tempfile::tempdir().or_not_now("Arbeitsordner", "scratch folder")?;
-        let dir = scratch.path().join("node");
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        region_node::write(&dir, Addresses { native: any, operations: any })?;
-        let hub = Hub::start(&dir)?;
-        let region = Region::read()?;
-        let machine = Machine::look();
-        if ui.is_json() {
-            ui.json(&json!({ "machine": machine }));
-        } else {
-            ui.line(machine.line());
-        }
-        if self.pause > 0 {
-            ui.note(format!("pid {}", hub.pid()));
-            std::thread::sleep(Duration::from_secs(self.pause));
-        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .or_not_now("Laufzeitumgebung", "runtime")?;
-        runtime.block_on(async {
-            match self.name {
-                Name::Hub => self.hub(ui, &dir, &hub, &region).await,
-                Name::Attachment => self.attachment(ui, &dir, &hub, &region).await,
-                // They need no hub, and have been answered above.
-                Name::Signature | Name::Validate => Ok(Exit::Yes),
-            }
-        })
+        if self.name == Name::Backlog {
+            let amount = backlog::Amount {
+                waiting: u64::from(self.messages.unwrap_or(WAITING)),
+                rounds: self.rounds,
+                octets: self.octets,
+            };
+            return runtime.block_on(backlog::run(ui, scratch.path(), &amount));
+        }
+        let dir = scratch.path().join("node");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        region_node::write(&dir, Addresses { native: any, operations: any })?;
+        if self.name == Name::Attachment {
+            return runtime.block_on(self.attachment(ui, &dir));
+        }
+        let amount = hub::Amount {
+            messages: self.messages.unwrap_or(MESSAGES) as usize,
+            rounds: self.rounds,
+            clients: &self.clients,
+            octets: self.octets,
+            paced: self.paced,
+            pause: self.pause,
+            rabbitmq: !self.no_rabbitmq,
+        };
+        runtime.block_on(hub::run(ui, &dir, &amount))
     }
 
     fn signature(&self, ui: &Ui) -> Outcome {
@@ -129,69 +141,21 @@ impl Bench {
         signature::run(ui, self.rounds, &sizes)
     }
 
-    async fn hub(&self, ui: &Ui, dir: &Path, hub: &Hub, region: &Region) -> Outcome {
-        let system = System::open(dir, &region.towns[0], &hub.native)?;
-        let count = self.messages as usize;
-        for &clients in &self.clients {
-            let mut rounds = Vec::new();
-            for _ in 0..self.rounds {
-                let messages = load::prepare(&system, region, count, self.octets)?;
-                let synced = load::synced_appends(dir, count.min(1_000), self.octets)?;
-                let bare = load::bare_requests(&system.client, count, clients).await?;
-                let before = hub.cpu_seconds()?;
-                let accepted = load::submit(&system.client, messages, clients).await?;
-                let cpu_ms = (hub.cpu_seconds()? - before) * 1_000.0 / count as f64;
-                rounds.push(Round { synced, bare, accepted, cpu_ms });
-            }
-            self.print_hub(ui, clients, &rounds, hub.peak_kib()?);
-        }
-        Ok(Exit::Yes)
-    }
-
-    fn print_hub(&self, ui: &Ui, clients: usize, rounds: &[Round], peak_kib: u64) {
-        let middle =
-            |of: &dyn Fn(&Round) -> f64| median(&rounds.iter().map(of).collect::<Vec<_>>());
-        let rate = middle(&|round| round.accepted.rate());
-        let (p50, p99) = (
-            middle(&|round| quantile(&round.accepted.each_ms, 0.5)),
-            middle(&|round| quantile(&round.accepted.each_ms, 0.99)),
-        );
-        let (bare, synced) =
-            (middle(&|round| round.bare.rate()), middle(&|round| round.synced.rate()));
-        let cpu_ms = middle(&|round| round.cpu_ms);
+    async fn attachment(&self, ui: &Ui, dir: &Path) -> Outcome {
+        let (hub, region) = (Hub::start(dir)?, Region::read()?);
+        let machine = Machine::look();
         if ui.is_json() {
-            ui.json(&json!({
-                "bench": "hub", "clients": clients, "messages": self.messages,
-                "rounds": self.rounds, "octets": self.octets, "accepted_per_second": rate,
-                "p50_ms": p50, "p99_ms": p99, "hub_cpu_ms_per_message": cpu_ms,
-                "floor_bare_requests_per_second": bare,
-                "floor_synced_appends_per_second": synced,
-                "ratio_to_bare_requests": rate / bare, "ratio_to_synced_appends": rate / synced,
-                "hub_peak_kib": peak_kib,
-            }));
-            return;
+            ui.json(&json!({ "machine": machine }));
+        } else {
+            ui.line(machine.line());
         }
-        ui.line(format!(
-            "{clients:>3} clients: {rate:>7.0} accepted/s  p50 {p50:.2} ms  p99 {p99:.2} ms  \
-             hub CPU {cpu_ms:.2} ms/message"
-        ));
-        ui.line(format!(
-            "             floors: {bare:.0} bare requests/s (ratio {:.2}), {synced:.0} synced \
-             appends/s (ratio {:.2}); hub peak {} MiB",
-            rate / bare,
-            rate / synced,
-            peak_kib / 1024
-        ));
-    }
-
-    async fn attachment(&self, ui: &Ui, dir: &Path, hub: &Hub, region: &Region) -> Outcome {
         let system = System::open(dir, &region.towns[0], &hub.native)?;
         let reader = System::open(dir, &region.towns[1], &hub.native)?;
         let idle_kib = hub.peak_kib()?;
         let file = dir.join("attachment");
         fill(&file, self.mib).or_not_now_at(&file)?;
         let begun = std::time::Instant::now();
-        let id = send(&system, region, &reader, &file).await?;
+        let id = send(&system, &region, &reader, &file).await?;
         let sent = begun.elapsed().as_secs_f64();
         let after_send_kib = hub.peak_kib()?;
         let entry = entry(&reader, &id).await?;
@@ -227,13 +191,6 @@ impl Bench {
         }
         Ok(Exit::Yes)
     }
-}
-
-struct Round {
-    synced: Timed,
-    bare: Timed,
-    accepted: Timed,
-    cpu_ms: f64,
 }
 
 /// Octets that do not compress, without randomness.

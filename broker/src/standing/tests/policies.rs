@@ -108,3 +108,23 @@ fn what_only_the_profile_lets_in_is_said_now_and_then() {
         .into();
     assert_eq!(said, [true, false, true]);
 }
+
+#[test]
+fn what_signatures_may_use_changes_with_the_day_and_the_profile() {
+    let rule = "purposes = [\"content-signature\"]\nalgorithms = [\"ecdsa-sha256\"]\n\
+                refuse_from = 2026-11-24";
+    let policy = with_rule(rule);
+    let standings = World::new().under(TrustRules::default(), &policy);
+    let policy = AlgorithmPolicy::read(&policy).expect("a policy");
+    let purpose = policy::Purpose::ContentSignature;
+    let mut all = Vec::new();
+    // Back and forth: what is remembered must never be taken for another hour or another partner.
+    for at in [midnight() - SECOND, midnight(), midnight() - SECOND, midnight(), midnight()] {
+        for legacy in [false, true] {
+            let allowed = standings.allowed(legacy, at);
+            assert_eq!(*allowed, policy.allowed(purpose, legacy, at), "{at} {legacy}");
+            all.push(allowed.signatures.len());
+        }
+    }
+    assert!(all[2] < all[0] && all[3] == all[1], "{all:?}");
+}

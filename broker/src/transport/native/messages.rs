@@ -7,7 +7,6 @@ use amtsbote_domain::identity::HubId;
 use amtsbote_domain::ports::Delivery;
 use amtsbote_domain::state::{Event, State as DeliveryState};
 use amtsbote_schemas::xml;
-use amtsbote_trust::policy::Purpose;
 use amtsbote_wire::native::status::{
     LimitsDocument, MAX_PAGE_ENTRIES, MessageStatus, SCHEMA_VERSION,
 };
@@ -76,8 +75,7 @@ pub(super) async fn cancel(
 pub(super) async fn limits(State(hub): State<Arc<Hub>>) -> Response {
     let limits = &hub.limits;
     // What is read from everyone; the legacy profile of a partner is between the two.
-    let policy = &hub.tables().policy;
-    let allowed = policy.allowed(Purpose::ContentSignature, false, hub.clock.now());
+    let allowed = hub.tables().standings.allowed(false, hub.clock.now());
     let document = LimitsDocument {
         schema_version: SCHEMA_VERSION,
         max_message_bytes: limits.request_bytes,
