@@ -137,6 +137,15 @@ pub(crate) fn causes(error: reqwest::Error) -> String {
     text
 }
 
+/// Alerts by which a hub refuses a certificate, or what was agreed so far; the protocol has them for
+/// the handshake alone (RFC 8446 section 6.2, RFC 5246 section 7.2.2): handshake_failure,
+/// bad_certificate, unsupported_certificate, certificate_revoked, certificate_expired,
+/// certificate_unknown, unknown_ca, access_denied, decrypt_error (the signature in a certificate is not
+/// that of the issuer the hub knows), insufficient_security, certificate_required.
+const REFUSALS: [i32; 11] = [40, 42, 43, 44, 45, 46, 48, 49, 51, 71, 116];
+/// What OpenSSL adds to the number of an alert from the other side to make a reason of it.
+const REASON_OF_ALERT: i32 = 1000;
+
 /// Whether the hub broke off the TLS handshake because of our certificate. In TLS 1.3 a client
 /// learns that only after it has begun to send; the hub, though, reads nothing before it is
 /// content with the certificate.
@@ -149,12 +158,8 @@ pub(crate) fn certificate_refused(error: &reqwest::Error) -> bool {
             None => cause.downcast_ref::<openssl::ssl::Error>(),
         };
         let reasons = tls.and_then(|error| error.ssl_error()).map(|stack| stack.errors());
-        let refused = reasons.unwrap_or_default().iter().any(|error| {
-            let reason = error.reason().unwrap_or_default();
-            reason.contains("alert")
-                && (reason.contains("certificate") || reason.contains("unknown ca"))
-        });
-        if refused {
+        let alert = |error: &openssl::error::Error| error.reason_code() - REASON_OF_ALERT;
+        if reasons.unwrap_or_default().iter().any(|error| REFUSALS.contains(&alert(error))) {
             return true;
         }
         source = cause.source();

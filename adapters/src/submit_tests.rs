@@ -126,15 +126,19 @@ async fn a_server_of_another_authority_gets_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_the_hub_refuses_means_that_it_has_nothing() {
-    let (keys, other) = (Keys::new(), Keys::new());
-    for version in [SslVersion::TLS1_2, TLS13] {
-        let (port, serving) = listen(&keys, &other, version, |stream| read_until(stream, b"never"));
-        let result = {
-            let client = client(port, &keys, &keys, LONG);
-            submit(&client, &keys).await
-        };
-        assert!(matches!(result, Err(ClientError::Unreachable(_))), "{result:?}");
-        assert_eq!(serving.join().expect("ended"), None);
+    // Not known at all; of an authority known by the same name with another key.
+    for other in [Keys::under("TEST other root"), Keys::new()] {
+        let keys = Keys::new();
+        for version in [SslVersion::TLS1_2, TLS13] {
+            let never = |stream: &mut _| read_until(stream, b"never");
+            let (port, serving) = listen(&keys, &other, version, never);
+            let result = {
+                let client = client(port, &keys, &keys, LONG);
+                submit(&client, &keys).await
+            };
+            assert!(matches!(result, Err(ClientError::Unreachable(_))), "{result:?}");
+            assert_eq!(serving.join().expect("ended"), None);
+        }
     }
 }
 

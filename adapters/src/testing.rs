@@ -54,8 +54,13 @@ pub(crate) struct Keys {
 impl Keys {
     /// A root of its own and one certificate, good for everything on this machine.
     pub(crate) fn new() -> Self {
+        Self::under("TEST root")
+    }
+
+    /// The same, with a root of this name.
+    pub(crate) fn under(name: &str) -> Self {
         let root_key = key();
-        let root = certificate("TEST root", &root_key, None);
+        let root = certificate(name, &root_key, None);
         let key = key();
         let certificate = certificate("TEST leaf", &key, Some((&root_key, &root)));
         Self { key, certificate, root }

@@ -13,9 +13,9 @@
 //! nobody will ever hear, and a bell that went through a disk is late. Who connects looks everywhere
 //! first, so that nothing is missed by having been away.
 //!
-//! Both queues drop their oldest hints when they are full. To refuse the newest instead would tell
-//! the sender something about which it can do nothing; and for whoever looks, one hint is as good as
-//! a thousand.
+//! The shared queue drops its oldest hints when it is full: for whoever looks for work, one hint is as
+//! good as a thousand. The queue of a node refuses the newest instead, for each bell is another one:
+//! the sender is told, and sends one hint for all of them until it finds room.
 //!
 //! There is no second table for hints that wait to be sent: the deliveries themselves are the durable
 //! outbox. What could not be told is told by one hint for all of it, "look everywhere"; whoever hears
@@ -42,7 +42,7 @@ const POST: usize = 1_024;
 const WINDOW: usize = 64;
 /// Hints that a queue sends ahead of their acknowledgement, for each of the two.
 const PREFETCH: u16 = 32;
-/// Hints that a queue keeps; the oldest goes.
+/// Hints that a queue keeps.
 const QUEUE_LENGTH: i32 = 1_000;
 /// Octets that a queue keeps.
 const QUEUE_BYTES: i32 = 1 << 20;

@@ -56,7 +56,7 @@ impl Topology {
     /// Declares the queue that all nodes share.
     pub(super) async fn declare_work(&self, channel: &Channel) -> lapin::Result<()> {
         self.declare(channel).await?;
-        let mut arguments = bounded();
+        let mut arguments = bounded("drop-head");
         arguments.insert("x-queue-type".into(), text("quorum"));
         arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
@@ -72,7 +72,7 @@ impl Topology {
             auto_delete: true,
             ..QueueDeclareOptions::default()
         };
-        channel.queue_declare(name(bells), ours, bounded()).await?;
+        channel.queue_declare(name(bells), ours, bounded("reject-publish")).await?;
         self.bind(channel, bells, BELLS).await
     }
 
@@ -91,11 +91,11 @@ fn text(text: &str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(text))
 }
 
-/// A queue that never grows beyond its bounds.
-fn bounded() -> FieldTable {
+/// A queue that never grows beyond its bounds; and what becomes of hints that have no room.
+fn bounded(overflow: &str) -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongInt(QUEUE_LENGTH));
     arguments.insert("x-max-length-bytes".into(), AMQPValue::LongInt(QUEUE_BYTES));
-    arguments.insert("x-overflow".into(), text("drop-head"));
+    arguments.insert("x-overflow".into(), text(overflow));
     arguments
 }

@@ -188,10 +188,14 @@ impl Stranger {
     }
 
     async fn send(&self, key: &str, octets: &[u8]) {
+        assert!(self.is_taken(key, octets).await);
+    }
+
+    async fn is_taken(&self, key: &str, octets: &[u8]) -> bool {
         let exchange = topology::name(&self.topology.exchange);
         let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
         let sent = self.channel.basic_publish(exchange, key.into(), options, octets, properties);
-        assert!(sent.await.expect("sent").await.expect("an answer").is_ack());
+        sent.await.expect("sent").await.expect("an answer").is_ack()
     }
 
     /// How many hints wait in the shared queue.
@@ -279,18 +283,21 @@ async fn rubbish_is_counted_acknowledged_and_passed_over() {
     let stranger = Stranger::at(&settings, &hub).await;
     let other_log =
         format!(r#"{{"log":"amtsbote/{hub}/2","node":"x","look":"everything"}}"#).into_bytes();
-    let rubbish: [&[u8]; 5] = [b"", b"\xff\x00rubbish", b"{}", &vec![b'x'; 3 << 20], &other_log];
+    let large = vec![b'x'; 3 << 20];
+    let rubbish: [&[u8]; 4] = [b"", b"\xff\x00rubbish", b"{}", &other_log];
     for key in ["work", "bells"] {
         for octets in rubbish {
             stranger.send(key, octets).await;
         }
     }
+    stranger.send("work", &large).await;
+    assert!(!stranger.is_taken("bells", &large).await, "larger than the whole queue");
     // Made up by somebody who may write there: all it can do is make the node look.
     let forged =
         format!(r#"{{"log":"amtsbote/{hub}/1","node":"x","look":"inbox","party":"ags:00000009"}}"#);
     stranger.send("bells", forged.as_bytes()).await;
     node.hears(&inbox(9)).await;
-    let report = node.until("all of it", |report| report.ignored == 10).await;
+    let report = node.until("all of it", |report| report.ignored == 9).await;
     assert_eq!((report.heard, report.failures), (1, 0));
     // What was not acknowledged would be back in the queue.
     node.stop().await;
@@ -364,6 +371,41 @@ async fn ten_thousand_hints_and_a_slow_node_need_no_more_room_than_a_few() {
         stranger.send("work", b"rubbish").await;
     }
     assert!(stranger.waiting().await <= u32::try_from(QUEUE_LENGTH).expect("a number"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_finds_no_room_in_the_queue_of_a_node_is_told_by_one_hint_for_all() {
+    let (settings, hub) = (started(|| shared().settings()).await, name());
+    let a = Node::start(settings.clone(), &hub, brisk());
+    let (sender, heard) = mpsc::unbounded_channel();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let stands_still = move |hint: &Hint| {
+        if matches!(hint, Hint::Inbox(_)) {
+            // Until the other end is gone.
+            gate.lock().expect("the gate").recv().expect_err("nothing is sent");
+        }
+        drop(sender.send(hint.clone()));
+    };
+    let mut b = Node::with(settings, &hub, brisk(), Arc::new(stands_still), heard);
+    a.works().await;
+    b.works().await;
+    b.hears(&Hint::Everything).await;
+    // What the queue holds, and what it has handed out.
+    let room = u32::try_from(QUEUE_LENGTH).expect("a number") + u32::from(PREFETCH);
+    for number in 0..room + 200 {
+        a.hints.announce(inbox(number));
+        let told = u64::from(number) + 1;
+        if told.is_multiple_of(50) {
+            // Nothing is to overflow but the queue.
+            a.until("it is told", |report| report.sent + report.dropped >= told).await;
+        }
+    }
+    a.until("some find no room", |report| report.dropped >= 150).await;
+    drop(open);
+    b.hears(&Hint::Everything).await;
+    b.stop().await;
+    a.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
