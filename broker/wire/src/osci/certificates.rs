@@ -81,6 +81,7 @@ pub struct NonIntermediaryCertificates {
 
 impl NonIntermediaryCertificates {
     pub(super) fn read(element: Element, limits: &Limits) -> Result<Self, Refusal> {
+        let place = element.place();
         let mut children = element.into_children("NonIntermediaryCertificates")?;
         let found = Self {
             cipher_originator: one(&mut children, "CipherCertificateOriginator", limits)?,
@@ -96,6 +97,9 @@ impl NonIntermediaryCertificates {
             signature_addressee: one(&mut children, "SignatureCertificateAddressee", limits)?,
         };
         children.end()?;
+        if found.all().count() > limits.certificates {
+            return Err(Refusal::Limit { place, limit: "certificates" });
+        }
         Ok(found)
     }
 

@@ -8,8 +8,8 @@ use super::names::{OSCI, XENC};
 use super::writing::{FIRST_CHILD, Unwritable, Xml, declarations};
 use crate::c14n::{Apex, Canonicalizer, Method, Mode};
 
-/// A container or an encrypted container as it leaves: in canonical form within our envelope, so
-/// without the declarations that the envelope makes anyway.
+/// A container or an encrypted container as it leaves: in canonical form, comments included, within
+/// our envelope, so without the declarations that the envelope makes anyway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageItem {
     encrypted: bool,
@@ -75,7 +75,7 @@ impl CustomHeader {
         self.id.as_deref()
     }
 
-    /// Its octets in a message: its inclusive canonical form.
+    /// Its octets in a message: its inclusive canonical form with comments.
     pub fn as_str(&self) -> &str {
         &self.canonical
     }
@@ -99,7 +99,7 @@ impl Within {
         let document = start.as_bytes().chain(octets).chain(end.as_bytes());
         let mut canonical = Vec::with_capacity(length);
         let out = |piece: &[u8]| canonical.extend_from_slice(piece);
-        let method = Method::new(Mode::Inclusive, false);
+        let method = Method::new(Mode::Inclusive, true);
         let mut sink = Only {
             canonicalizer: Canonicalizer::new(method, apex, out),
             only: None,
@@ -155,7 +155,9 @@ impl<W: crate::c14n::Output> EventSink for Only<W> {
             }
             Event::End(tag, _) => self.depth = tag.depth - 1,
             // Beside the element there is nothing.
-            Event::Text(..) | Event::ProcessingInstruction(..) if self.depth < 2 => {
+            Event::Text(..) | Event::Comment(..) | Event::ProcessingInstruction(..)
+                if self.depth < 2 =>
+            {
                 return Err(NOT_ONE);
             }
             _ => {}

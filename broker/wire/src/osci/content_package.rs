@@ -230,14 +230,14 @@ fn content<R: BufRead, B: Beside>(
     let attachment = attachment.transpose()?;
     let (mut base64, mut elements) = (None, Vec::new());
     while let Some(child) = reading.next("Content")? {
-        let limit = reading.limits.contents;
-        count(&mut counts.contents, limit, &child, "contents of a package")?;
         if base64.is_some() {
             return Err(refusal("nothing stands beside Base64Content"));
         }
         if child.is(OSCI, "Base64Content") && elements.is_empty() {
             base64 = Some(base64_content(reading, &child)?);
         } else {
+            let limit = reading.limits.contents;
+            count(&mut counts.contents, limit, &child, "contents of a package")?;
             elements.push(reading.verbatim(&child)?);
         }
     }

@@ -2,10 +2,12 @@
 
 use amtsbote_schemas::xml;
 
+use super::mime::MAX_ROOT_BYTES;
+
 /// The limits of one root part. What reaches a limit is read; what exceeds it is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the root part. 32 MiB; what is larger travels as an attachment. Reading keeps
+    /// Bytes of the root part. 32 MiB, as in MIME; what is larger travels as an attachment. Reading keeps
     /// nothing of that size; a package that is passed on is in memory three times.
     pub document_bytes: u64,
     /// Elements open at once, the envelope included. 128.
@@ -17,7 +19,7 @@ pub struct Limits {
     pub header_blocks: usize,
     /// Header blocks of others, which are kept as they are. 32.
     pub custom_headers: usize,
-    /// Certificates of one block. 256.
+    /// Certificates of one block, whatever they are for. 256.
     pub certificates: usize,
     /// Bytes of one certificate in DER. 16 KiB.
     pub certificate_bytes: usize,
@@ -39,7 +41,8 @@ pub struct Limits {
     pub value_bytes: usize,
     /// Containers and encrypted containers of a package. 256.
     pub containers: usize,
-    /// Contents, signatures and encrypted contents of all containers. 2,048.
+    /// Contents, signatures and encrypted contents of all containers, and elements that are content.
+    /// 2,048.
     pub contents: usize,
     /// Elements that have an identifier. 10,000.
     pub ids: usize,
@@ -48,7 +51,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            document_bytes: 32 << 20,
+            document_bytes: MAX_ROOT_BYTES,
             depth: 128,
             kept_bytes: 8 << 20,
             header_blocks: 64,

@@ -7,6 +7,9 @@
 //! library reads and writes decides where the standard leaves room (`xsi:schemaLocation`, order of
 //! blocks, identifiers); where others differ in form alone, they are read all the same.
 //!
+//! Whoever receives goes through [`signature::Claimed`], which reads no more than once and lets
+//! nothing be acted on that no signature covers.
+//!
 //! Around them: [`mime`], transport encryption ([`encrypted`]), signatures ([`signature`]), the
 //! [`dialogue`] as a machine, [`feedback`] codes and [`fault`]s.
 //!

@@ -34,8 +34,8 @@ pub struct Verbatim {
 }
 
 impl Verbatim {
-    /// Its inclusive canonical form (Canonical XML 1.0, without comments) as part of the document in
-    /// which it stood. `octets` reads the octets of the element, and nothing else.
+    /// Its inclusive canonical form (Canonical XML 1.0, with comments, for they are somebody's
+    /// content, though nobody signs them) as part of the document in which it stood. `octets` reads the octets of the element, and nothing else.
     pub fn canonical(&self, octets: impl BufRead) -> io::Result<Vec<u8>> {
         let start = self.context.start_tag();
         // The element comes directly behind the one that stands for its ancestors.
@@ -48,7 +48,7 @@ impl Verbatim {
         // As a rule it is little longer; the length was met while reading, so it is no claim.
         let mut canonical = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + start.len());
         let out = |piece: &[u8]| canonical.extend_from_slice(piece);
-        let method = Method::new(Mode::Inclusive, false);
+        let method = Method::new(Mode::Inclusive, true);
         let apex = Apex::Element(NodeNumber(self.context.nodes()));
         let mut sink = Canonicalizer::new(method, apex, out);
         match drive(document, &limits, &mut sink) {

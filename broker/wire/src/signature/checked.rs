@@ -4,9 +4,9 @@ use amtsbote_schemas::xml::{Limits, NodeNumber};
 
 use super::fault::SignatureFault;
 use super::parts::{self, CoveredPart, NoDigest, Parts};
-use super::references::Slot;
 use super::run::Digested;
 use super::signed_info::Reference;
+use super::slot::Slot;
 use super::transforms::{Named, Omit, Step};
 use crate::c14n::Interval;
 

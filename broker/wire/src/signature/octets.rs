@@ -12,26 +12,37 @@ where
     S: EventSink<Error = E>,
     E: From<XmlError> + From<io::Error>,
 {
-    let mut octets = Hashed { inner: document, hasher: Sha256::new() };
+    let mut octets = Hashed::new(document);
     drive(&mut octets, limits, sink).map_err(|error| match error {
         DriveError::Xml(error) => E::from(error),
         DriveError::Sink(error) => error,
     })?;
     // The reader has seen the end; should it have left anything, the two passes must agree on
     // that as well.
-    loop {
-        let rest = octets.fill_buf()?.len();
-        if rest == 0 {
-            return Ok(Digest(octets.hasher.finish()));
-        }
-        octets.consume(rest);
-    }
+    Ok(octets.finish()?)
 }
 
 /// Hashes what is taken from `inner`.
-struct Hashed<R> {
+pub(crate) struct Hashed<R> {
     inner: R,
     hasher: Sha256,
+}
+
+impl<R: BufRead> Hashed<R> {
+    pub(crate) fn new(inner: R) -> Self {
+        Self { inner, hasher: Sha256::new() }
+    }
+
+    /// SHA-256 over everything, what nobody took included.
+    pub(crate) fn finish(mut self) -> io::Result<Digest> {
+        loop {
+            let rest = self.fill_buf()?.len();
+            if rest == 0 {
+                return Ok(Digest(self.hasher.finish()));
+            }
+            self.consume(rest);
+        }
+    }
 }
 
 impl<R: BufRead> Read for Hashed<R> {

@@ -6,19 +6,25 @@
 use amtsbote_domain::digest::Digest;
 use amtsbote_schemas::xml::{Event, EventSink, Limits, NodeNumber, StartTag};
 
+use super::algorithm::DigestAlgorithm;
 use super::certificate::SignerCertificate;
 use super::checked::Checked;
 use super::fault::SignatureFault;
 use super::parts::Parts;
 use super::profile::{Fixed, Name, Over, PathMatch, PathText, Profile};
 use super::retrieval::Retrieval;
-use super::run::{Digested, Plan, Run};
+use super::run::{Plan, Run};
 use super::scan::Found;
 use super::signed_info::Reference;
+use super::slot::{Own, Slot};
+use super::speculation::{Speculation, TooMany};
 use super::transforms::{Named, Omit, Step};
 use super::verification::Verification;
 use super::watch::Watches;
 use crate::c14n::{Method, Scope, identifiers};
+
+/// Most digests made at the same time for signatures that are met on the way, by whomever.
+pub(crate) const MAX_OPEN_RUNS: usize = 16;
 
 /// Digests while the document is read.
 pub(crate) struct ReferencePass {
@@ -29,6 +35,9 @@ pub(crate) struct ReferencePass {
     /// Kept where elements are looked for.
     around: Option<Around>,
     speculation: Option<Speculation>,
+    /// Kept where signatures are followed: their slots, each with the depth of the element that
+    /// holds signature and content. Inner ones come last.
+    held: Option<Vec<(usize, u32)>>,
     pub(super) retrieval: Retrieval,
     watches: Watches,
     last: NodeNumber,
@@ -41,43 +50,7 @@ struct Around {
     path: PathText,
 }
 
-/// One thing to digest.
-pub(super) struct Slot {
-    /// The signature it belongs to.
-    signature: usize,
-    /// By what an element is known; none for the document.
-    id: Option<String>,
-    plan: Plan,
-    pub(super) path: String,
-    /// How many elements were named.
-    pub(super) matches: u32,
-    pub(super) outcome: Option<Result<Digested, &'static str>>,
-}
-
-/// Which element is the signature itself, for each that is looked at.
-enum Own {
-    /// By its node.
-    Nodes(Vec<NodeNumber>),
-    /// The first at its place, where it is still to come.
-    Place { path: PathMatch, node: Option<NodeNumber> },
-}
-
-impl Own {
-    fn node(&self, signature: usize) -> Option<NodeNumber> {
-        match self {
-            Self::Nodes(nodes) => nodes.get(signature).copied(),
-            Self::Place { node, .. } => *node,
-        }
-    }
-}
-
-/// The elements that are digested before any reference is known.
-struct Speculation {
-    method: Method,
-    fixed: Fixed,
-    signature: &'static [Name],
-    max: usize,
-}
+const TOO_MANY_RUNS: &str = "Reference: more is to be digested at the same time than is allowed";
 
 impl ReferencePass {
     /// For all references of these signatures; those that could not be read are passed over.
@@ -108,18 +81,39 @@ impl ReferencePass {
     pub(crate) fn following() -> Self {
         let mut pass = Self::empty(Own::Nodes(Vec::new()));
         pass.around = Some(Around::default());
+        pass.held = Some(Vec::new());
         pass
     }
 
-    /// Takes up what a signature that has just ended refers to. Only what is still to come is
-    /// found; a reference to the document as a whole is void.
-    pub(crate) fn follow(&mut self, found: &Found) {
-        let Own::Nodes(own) = &mut self.own else { return };
+    /// Takes up what a signature that has just ended refers to. Found is only what is still to come
+    /// in the open element at depth `holder`, as its child or grandchild; a reference to anything
+    /// else is void. No more than [`MAX_OPEN_RUNS`] digests are made at the same time.
+    pub(crate) fn follow(&mut self, found: &Found, holder: u32) {
+        let (Own::Nodes(own), Some(held)) = (&mut self.own, &mut self.held) else { return };
         let n = own.len();
         own.push(found.node);
         if let Ok(content) = &found.content {
-            let references = content.info.references.iter();
-            self.slots.extend(references.filter_map(|reference| Slot::of(n, reference)));
+            for slot in content.info.references.iter().filter_map(|one| Slot::of(n, one)) {
+                held.push((self.slots.len(), holder));
+                self.slots.push(slot);
+            }
+        }
+    }
+
+    /// The signature may state other digests than the fixed one: the first `ahead` elements are
+    /// digested by all of `digests`, until [`ReferencePass::settle`] says which counts.
+    pub(crate) fn trying(mut self, digests: &[DigestAlgorithm], ahead: usize) -> Self {
+        if let Some(speculation) = &mut self.speculation {
+            speculation.trying(digests, ahead);
+        }
+        self
+    }
+
+    /// From here on what the signature says is digested, as it says, and nothing else; nothing at
+    /// all where there is none. The first one counts.
+    pub(crate) fn settle(&mut self, found: Option<&Found>) {
+        if let Some(speculation) = &mut self.speculation {
+            speculation.settle(found);
         }
     }
 
@@ -138,9 +132,8 @@ impl ReferencePass {
                 pass.add(slot, Some(run));
             }
             Over::Elements => {
-                let (signature, max) = (profile.signature, profile.allowed.max_references);
                 pass.around = Some(Around::default());
-                pass.speculation = Some(Speculation { method, fixed, signature, max });
+                pass.speculation = Some(Speculation::new(profile, fixed));
             }
         }
         pass.watching(profile)
@@ -153,6 +146,7 @@ impl ReferencePass {
             own,
             around: None,
             speculation: None,
+            held: None,
             retrieval: Retrieval::default(),
             watches: Watches::default(),
             last: NodeNumber(0),
@@ -275,32 +269,46 @@ impl ReferencePass {
         wanted: Option<(&'static [Name], bool)>,
     ) -> Result<(), SignatureFault> {
         let Some(Around { scope, path }) = &self.around else { return Ok(()) };
-        match (&self.speculation, wanted) {
-            (Some(speculation), Some((names, children))) => {
-                if self.slots.len() >= speculation.max {
+        match (&mut self.speculation, wanted) {
+            (Some(speculation), Some(wanted)) => {
+                let Some(id) = identifiers(tag).next() else { return Ok(()) };
+                let plans = speculation.plans(tag, id, wanted).map_err(|TooMany| {
                     let limit = "elements that must be covered by a reference each";
-                    return Err(SignatureFault::Limit { place: tag.position, limit });
-                }
-                // The child of a header in which the signature stands is not signed.
-                let inside = !children && speculation.signature.starts_with(names);
-                let plan = Plan {
-                    omit: if inside { Omit::Own } else { Omit::Nothing },
-                    step: Step::Nodes(speculation.method.clone()),
-                    digest: speculation.fixed.digest,
-                };
-                for id in identifiers(tag).take(1) {
+                    SignatureFault::Limit { place: tag.position, limit }
+                })?;
+                for plan in plans {
                     self.runs.push((self.slots.len(), Run::element(&plan, scope, tag)));
+                    let (id, path) = (Some(id.to_owned()), path.as_str().to_owned());
                     self.slots.push(Slot {
                         signature: 0,
-                        id: Some(id.to_owned()),
-                        plan: plan.clone(),
-                        path: path.as_str().to_owned(),
+                        id,
+                        plan,
+                        path,
                         matches: 1,
                         outcome: None,
                     });
                 }
             }
             (Some(_), None) => {}
+            (None, _) if self.held.is_some() => {
+                for &(n, holder) in self.held.iter().flatten() {
+                    let near = tag.depth > holder && tag.depth - holder <= 2;
+                    let Some(slot) = self.slots.get_mut(n).filter(|_| near) else { continue };
+                    if !identifiers(tag).any(|id| slot.id.as_deref() == Some(id)) {
+                        continue;
+                    }
+                    slot.matches += 1;
+                    if slot.matches > 1 {
+                        continue;
+                    }
+                    slot.path.push_str(path.as_str());
+                    if self.runs.len() == MAX_OPEN_RUNS {
+                        slot.outcome = Some(Err(TOO_MANY_RUNS));
+                    } else {
+                        self.runs.push((n, Run::element(&slot.plan, scope, tag)));
+                    }
+                }
+            }
             (None, _) => {
                 for id in identifiers(tag) {
                     for (n, slot) in self.slots.iter_mut().enumerate() {
@@ -327,6 +335,9 @@ impl ReferencePass {
         }
         if let Own::Place { path, .. } = &mut self.own {
             path.end(tag);
+        }
+        if let Some(held) = &mut self.held {
+            while held.pop_if(|(_, holder)| *holder == tag.depth).is_some() {}
         }
         self.watches.end(tag, self.last);
     }
@@ -370,33 +381,5 @@ impl EventSink for ReferencePass {
             self.end(tag);
         }
         Ok(())
-    }
-}
-
-impl Plan {
-    fn of(reference: &Reference) -> Self {
-        let Reference { omit, step, digest, .. } = reference;
-        Self { omit: *omit, step: step.clone(), digest: *digest }
-    }
-}
-
-impl Slot {
-    /// Whether this is the digest of what is named, made as planned.
-    fn is(&self, named: &Named, plan: &Plan) -> bool {
-        let names = match named {
-            Named::Document => self.id.is_none(),
-            Named::Id(id) => self.id.as_ref() == Some(id),
-            Named::Part(_) => false,
-        };
-        names && self.plan == *plan
-    }
-
-    fn of(signature: usize, reference: &Reference) -> Option<Self> {
-        let (id, path, matches) = match &reference.named {
-            Named::Document => (None, "/".to_owned(), 1),
-            Named::Id(id) => (Some(id.clone()), String::new(), 0),
-            Named::Part(_) => return None,
-        };
-        Some(Self { signature, id, plan: Plan::of(reference), path, matches, outcome: None })
     }
 }

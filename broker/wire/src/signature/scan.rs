@@ -10,7 +10,7 @@ use super::ids::Ids;
 use super::key_info::KeyHints;
 use super::profile::{Name, PathMatch, PathText};
 use super::signed_info::{DSIG, SignedInfo, octets};
-use super::tree::{Builder, Element, TooBig};
+use super::tree::{self, Builder, Element, TooBig};
 use crate::c14n::Scope;
 
 /// Most signatures looked at in one document, where the profile does not say "one".
@@ -51,6 +51,8 @@ pub(crate) struct SignatureScan {
     found: Vec<Found>,
     /// Most signatures looked at.
     max: usize,
+    /// Most octets of a part of one of them.
+    part_bytes: usize,
     /// Where no identifier may occur twice.
     ids: Option<Ids>,
 }
@@ -75,12 +77,23 @@ impl SignatureScan {
             open: Vec::new(),
             found: Vec::new(),
             max: MAX_SIGNATURES,
+            part_bytes: tree::MAX_BYTES,
         }
+    }
+
+    /// The same beside a reader that refuses an identifier that occurs twice.
+    pub(crate) fn beside_ids(self) -> Self {
+        Self { ids: None, ..self }
     }
 
     /// The same with so many signatures instead of [`MAX_SIGNATURES`].
     pub(crate) fn at_most(self, max: usize) -> Self {
         Self { max, ..self }
+    }
+
+    /// The same with so many octets of `SignedInfo` and so on instead of [`tree::MAX_BYTES`].
+    pub(crate) fn of_size(self, part_bytes: usize) -> Self {
+        Self { part_bytes, ..self }
     }
 
     /// All signatures, inner ones before those that hold them.
@@ -139,7 +152,8 @@ impl SignatureScan {
                 outer.fail(tag.position, "a signature inside SignedInfo or KeyInfo");
             }
             let path = self.path.as_ref().map(PathText::as_str);
-            self.open.push(Open::new(tag, path.unwrap_or_default(), at_place));
+            let path = path.unwrap_or_default();
+            self.open.push(Open::new(tag, path, at_place, self.part_bytes));
         } else if let Some(signature) = self.open.last_mut() {
             signature.start(tag, &self.scope);
         }
@@ -214,6 +228,8 @@ struct Open {
     stage: Stage,
     /// The child being collected.
     part: Option<Builder>,
+    /// Most octets of one.
+    part_bytes: usize,
     /// What the ancestors of `SignedInfo` declared.
     scope: Scope,
     signed_info: Option<Element>,
@@ -223,7 +239,7 @@ struct Open {
 }
 
 impl Open {
-    fn new(tag: &StartTag, path: &str, at_place: bool) -> Self {
+    fn new(tag: &StartTag, path: &str, at_place: bool, part_bytes: usize) -> Self {
         let mut open = Self {
             node: tag.node,
             depth: tag.depth,
@@ -232,6 +248,7 @@ impl Open {
             at_place,
             stage: Stage::Begun,
             part: None,
+            part_bytes,
             scope: Scope::default(),
             signed_info: None,
             value: None,
@@ -296,7 +313,7 @@ impl Open {
             self.scope = scope.clone();
         }
         if stage != Stage::Object {
-            match Builder::new(tag) {
+            match Builder::at_most(self.part_bytes, tag) {
                 Ok(builder) => self.part = Some(builder),
                 Err(TooBig) => self.too_big(tag.position),
             }

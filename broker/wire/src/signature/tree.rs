@@ -83,14 +83,20 @@ impl Element {
 pub(crate) struct Builder {
     open: Vec<Element>,
     bytes: usize,
+    max: usize,
 }
 
-/// A part outgrew [`MAX_BYTES`] or [`MAX_DEPTH`].
+/// A part outgrew its octets, as a rule [`MAX_BYTES`], or [`MAX_DEPTH`].
 pub(crate) struct TooBig;
 
 impl Builder {
     pub(crate) fn new(root: &StartTag) -> Result<Self, TooBig> {
-        let mut builder = Self { open: Vec::new(), bytes: 0 };
+        Self::at_most(MAX_BYTES, root)
+    }
+
+    /// The same for so many octets.
+    pub(crate) fn at_most(max: usize, root: &StartTag) -> Result<Self, TooBig> {
+        let mut builder = Self { open: Vec::new(), bytes: 0, max };
         builder.start(root)?;
         Ok(builder)
     }
@@ -135,6 +141,6 @@ impl Builder {
     fn grow(&mut self, bytes: usize) -> Result<(), TooBig> {
         // An empty element costs memory as well.
         self.bytes += bytes + 64;
-        if self.bytes > MAX_BYTES { Err(TooBig) } else { Ok(()) }
+        if self.bytes > self.max { Err(TooBig) } else { Ok(()) }
     }
 }

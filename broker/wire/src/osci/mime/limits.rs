@@ -10,7 +10,7 @@ pub const MAX_PARTS: usize = 256;
 /// one, all together.
 pub const MAX_OUTSIDE_BYTES: usize = 4 * 1024;
 /// Most octets of the first part, its transfer encoding undone.
-pub const MAX_ROOT_BYTES: u64 = 64 << 20;
+pub const MAX_ROOT_BYTES: u64 = 32 << 20;
 /// Most octets of another part, its transfer encoding undone.
 pub const MAX_PART_BYTES: u64 = 4 << 30;
 /// Longest Content-ID, in bytes, without its angle brackets.

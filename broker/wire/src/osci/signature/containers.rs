@@ -18,6 +18,7 @@ const MAX_NAME_BYTES: usize = 1_024;
 /// A container and what a signature in it may refer to.
 #[derive(Debug)]
 pub(super) struct Container {
+    pub(super) node: NodeNumber,
     pub(super) id: Option<String>,
     pub(super) contents: Vec<Content>,
     /// Where its signatures begin.
@@ -25,8 +26,9 @@ pub(super) struct Container {
 }
 
 /// One `Content` or `EncryptedData` in a container.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Content {
+    pub(super) node: NodeNumber,
     pub(super) id: Option<String>,
     /// The attachment that stands for it.
     pub(super) href: Option<String>,
@@ -61,9 +63,11 @@ impl ContainerScan {
         self.containers
     }
 
-    /// The container of which this is a signature.
-    pub(super) fn holder(&self, signature: NodeNumber) -> Option<usize> {
-        self.containers.iter().position(|container| container.signatures.contains(&signature))
+    /// The depth of the open container of which this is a signature.
+    pub(super) fn open_holder(&self, signature: NodeNumber) -> Option<u32> {
+        let open = self.open.last()?;
+        let container = self.containers.get(open.index)?;
+        container.signatures.contains(&signature).then_some(open.depth)
     }
 
     fn start(&mut self, tag: &StartTag) -> Result<(), SignatureFault> {
@@ -85,8 +89,8 @@ impl ContainerScan {
         }
         let index = self.containers.len();
         self.open.push(Open { index, depth: tag.depth, in_content: false });
-        let (id, contents, signatures) = (name(tag, "Id"), Vec::new(), Vec::new());
-        self.containers.push(Container { id, contents, signatures });
+        let (node, id, contents, signatures) = (tag.node, name(tag, "Id"), Vec::new(), Vec::new());
+        self.containers.push(Container { node, id, contents, signatures });
         Ok(())
     }
 
@@ -110,7 +114,8 @@ impl ContainerScan {
             // Encrypted content may be signed as it is; whatever else stands here may as well.
             let other = tag.is(XENC, "EncryptedData") || !open.in_content;
             let href = if open.in_content { name(tag, "href") } else { None };
-            let content = Content { id: name(tag, "Id"), href, base64: Vec::new(), other };
+            let (node, id) = (tag.node, name(tag, "Id"));
+            let content = Content { node, id, href, base64: Vec::new(), other };
             container.contents.push(content);
         } else if tag.depth == open.depth + 2 && open.in_content {
             let Some(content) = container.contents.last_mut() else { return Ok(()) };

@@ -8,6 +8,7 @@ use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_domain::message::SignatureFacts;
 use amtsbote_schemas::xml::{Limits, NodeNumber};
 
+use super::super::verbatim::Verbatim;
 use super::MAX_CONTENT_REFERENCES;
 use super::containers::{Container, Content};
 use super::message::narrowed;
@@ -18,7 +19,7 @@ use crate::signature::{
 };
 
 /// The content signatures of a message, whose references into it were digested while it was read.
-pub struct UnverifiedContainers {
+pub(super) struct UnverifiedContainers {
     pub(super) containers: Vec<Container>,
     pub(super) followed: Vec<Found>,
     /// The identifiers that the KeyInfo of each names.
@@ -32,7 +33,9 @@ pub struct UnverifiedContainers {
 /// One content container.
 #[derive(Debug)]
 pub struct ContainerReport {
-    /// Its identifier.
+    /// Its number in document order: that of [`super::super::Verbatim::node`] of the container.
+    pub node: NodeNumber,
+    /// Its identifier; it may have none.
     pub id: Option<String>,
     /// How many contents it has, encrypted ones included.
     pub contents: usize,
@@ -53,6 +56,8 @@ pub struct AuthorSignature {
 #[derive(Clone, Debug)]
 pub struct AuthorSeal {
     verification: Verification,
+    /// The contents that are signed, by their nodes.
+    contents: Vec<NodeNumber>,
     whole: bool,
 }
 
@@ -81,6 +86,12 @@ impl AuthorSeal {
     /// Everything in the container is signed, the attachments that stand for contents included.
     pub fn is_whole(&self) -> bool {
         self.whole
+    }
+
+    /// Whether this content of the container is signed, be it `Content`, with the attachment that
+    /// stands for it, or `EncryptedData`.
+    pub fn covers_content(&self, content: &Verbatim) -> bool {
+        self.contents.contains(&content.node)
     }
 
     /// Whether this attachment is signed, named as `cid:...`.
@@ -113,20 +124,12 @@ impl UnverifiedContainers {
         self.followed.iter().flat_map(parts_of)
     }
 
-    /// Whether there is any signature.
-    pub fn is_empty(&self) -> bool {
-        self.containers.iter().all(|container| container.signatures.is_empty())
-    }
-
     /// Judges all of them by algorithms that policy allows.
-    pub fn verify(
-        self,
-        parts: &PartDigests,
-        allowed: &Allowed,
-        limits: &Limits,
-    ) -> Vec<ContainerReport> {
+    pub(super) fn verify(self, parts: &PartDigests, allowed: &Allowed) -> Vec<ContainerReport> {
         let Self { containers, followed, named, refused, references, document } = self;
-        let allowed = narrowed(allowed);
+        let allowed = Allowed { max_references: MAX_CONTENT_REFERENCES, ..narrowed(allowed) };
+        // Parts are digested already: nothing is read here.
+        let limits = Limits::default();
         let mut judged: Vec<(NodeNumber, AuthorSignature)> = Vec::new();
         // Before the signatures are consumed: what each names, and whether that is in its container.
         let said: Vec<_> = followed
@@ -138,11 +141,13 @@ impl UnverifiedContainers {
                 (found.node, names, scope)
             })
             .collect();
-        let outcomes = verify_followed(followed, references, parts, &allowed, limits, document);
+        let outcomes = verify_followed(followed, references, parts, &allowed, &limits, document);
         for ((node, names, scope), outcome) in said.into_iter().zip(outcomes) {
             // A value that does not hold says more than a reference that leads elsewhere.
-            let outcome = outcome
-                .and_then(|verification| scope.map(|whole| AuthorSeal { verification, whole }));
+            let outcome = outcome.and_then(|verification| {
+                let (contents, whole) = scope?;
+                Ok(AuthorSeal { verification, contents, whole })
+            });
             judged.push((node, AuthorSignature { names, outcome }));
         }
         let refused = refused.into_iter().map(|(node, fault)| {
@@ -152,6 +157,7 @@ impl UnverifiedContainers {
         let mut reports: Vec<_> = containers
             .iter()
             .map(|container| ContainerReport {
+                node: container.node,
                 id: container.id.clone(),
                 contents: container.contents.len(),
                 signatures: Vec::new(),
@@ -213,8 +219,11 @@ fn missing<T>(found: &Found) -> Result<T, SignatureFault> {
 }
 
 /// Whether a signature names contents of its own container, each in the way that says what it is,
-/// and nothing else; and whether that is all of them.
-fn in_container(found: &Found, container: &Container) -> Result<bool, SignatureFault> {
+/// and nothing else; which of them that is, and whether it is all.
+fn in_container(
+    found: &Found,
+    container: &Container,
+) -> Result<(Vec<NodeNumber>, bool), SignatureFault> {
     let mut named: HashSet<(&str, PartForm)> = HashSet::new();
     let mut parts: HashSet<&str> = HashSet::new();
     for said in found.says()? {
@@ -247,7 +256,10 @@ fn in_container(found: &Found, container: &Container) -> Result<bool, SignatureF
             None => own || content.base64.iter().all(inside),
         }
     };
-    Ok(container.contents.iter().all(whole))
+    let signed = container.contents.iter().filter(|content| whole(content));
+    let signed: Vec<_> = signed.map(|content| content.node).collect();
+    let all = signed.len() == container.contents.len();
+    Ok((signed, all))
 }
 
 impl Content {

@@ -9,10 +9,11 @@ use super::{DSIG, OSCI, OURS, SOAP, Side};
 use crate::signature::SignatureFault;
 use crate::signature::tree::{Builder, Element};
 
-/// Most certificates in the header of a message.
-pub const MAX_CERTIFICATES: usize = 64;
-/// Most octets of all of them together, in DER.
-const MAX_CERTIFICATE_BYTES: usize = 1024 * 1024;
+/// Most certificates in the header of a message: those of one block ([`super::super::Limits`]), and
+/// the two of the intermediary.
+pub const MAX_CERTIFICATES: usize = 256 + 2;
+/// Most octets of all of them together, in DER: as many of 16 KiB.
+const MAX_CERTIFICATE_BYTES: usize = MAX_CERTIFICATES * (16 << 10);
 
 /// A certificate in the header. It gives no trust; it is one that the message speaks of.
 #[derive(Clone, PartialEq, Eq)]

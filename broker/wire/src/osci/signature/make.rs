@@ -7,7 +7,6 @@ use std::io::BufRead;
 use amtsbote_schemas::xml::{DriveError, Event, EventSink, Limits, drive};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use openssl::error::ErrorStack;
 use openssl::hash::hash;
 use openssl::sha::sha256;
 
@@ -31,6 +30,9 @@ const DECLARED: [(&str, &str); 5] = [
     ("xenc", XENC),
     ("xsi", "http://www.w3.org/2001/XMLSchema-instance"),
 ];
+
+/// How a comment begins.
+const COMMENT: &[u8] = b"<!--";
 
 /// Characters of one line of Base64.
 const LINE: usize = 76;
@@ -92,8 +94,14 @@ impl<'a> SignedBlock<'a> {
         Ok(Self { id, digest: written.canonicalizer.finish().finish()? })
     }
 
-    /// A block whose canonical octets are at hand.
-    pub fn of(id: &'a str, canonical: &[u8], digest: DigestAlgorithm) -> Result<Self, ErrorStack> {
+    /// A block whose canonical octets are at hand, with comments or without: they are not signed, and
+    /// only a block that may hold some is read for it.
+    pub fn of(id: &'a str, canonical: &[u8], digest: DigestAlgorithm) -> Result<Self, SignError> {
+        // In canonical form nothing but a comment begins so, but for a processing instruction.
+        if canonical.windows(COMMENT.len()).any(|octets| octets == COMMENT) {
+            let limits = Limits { document_bytes: canonical.len() as u64, ..Limits::default() };
+            return Self::written(id, canonical, digest, &limits);
+        }
         Ok(Self { id, digest: hash(digest.message_digest(), canonical)?.to_vec() })
     }
 }
@@ -157,7 +165,7 @@ pub fn signature_block(making: &Making<'_>, signer: &dyn Signer) -> Result<Strin
         return refuse("there is nothing to sign");
     }
     if making.blocks.len() + making.parts.len() > MAX_REFERENCES {
-        return refuse("a message has at most 128 blocks and attachments together");
+        return refuse("a message has at most 320 blocks and attachments together");
     }
     let length = making.digest.message_digest().size();
     let blocks = making.blocks.iter().map(|block| block.digest.as_slice());

@@ -1,6 +1,6 @@
 //! The signature of who sends the message.
 
-use std::io::{self, BufRead};
+use std::collections::HashSet;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
@@ -8,35 +8,21 @@ use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_domain::message::SignatureFacts;
 use amtsbote_schemas::xml::{Limits, Position};
 
+use super::claimed::Means;
 use super::content::parts_of;
 use super::header::{HeaderCertificate, HeaderForm};
 use super::parts::PartDigests;
 use super::{BLOCKS, BODY, MAX_REFERENCES, Side, USUAL};
 use crate::c14n::Mode;
 use crate::signature::{
-    Against, Allowed, DigestAlgorithm, Found, Otherwise, PartForm, Profile, ReferencePass,
-    SaidTarget, SignatureFault, SignerCertificate, Unverified, Verification, Verified, for_signing,
-    verify_found, verify_speculated,
+    Against, Allowed, DigestAlgorithm, Found, PartForm, Profile, ReferencePass, SaidTarget,
+    SignatureFault, SignerCertificate, Unverified, Verification, Verified, for_signing,
+    verify_speculated,
 };
-
-/// By what a signature is judged.
-#[derive(Clone, Copy)]
-pub struct Means<'a> {
-    /// The certificates that policy trusts for this sender.
-    pub trusted: &'a [TrustedCertificate],
-    /// When they must be valid: the hour of arrival.
-    pub at: Timestamp,
-    /// The algorithms and keys that policy allows.
-    pub allowed: &'a Allowed,
-    /// The digests of all attachments that came, each once.
-    pub parts: &'a PartDigests,
-    /// How much of the message is read, should it be read again.
-    pub limits: &'a Limits,
-}
 
 /// The signature of a message, with what was digested while the message was read. It may be
 /// believed as to which certificates to look for, and in nothing else.
-pub struct UnverifiedMessage {
+pub(super) struct UnverifiedMessage {
     pub(super) side: Side,
     pub(super) found: Found,
     pub(super) references: ReferencePass,
@@ -48,14 +34,14 @@ pub struct UnverifiedMessage {
 
 impl UnverifiedMessage {
     /// The certificates of the header that the signature says are the signer's: as a rule one.
-    pub fn claimed(&self) -> &[HeaderCertificate] {
+    pub(super) fn claimed(&self) -> &[HeaderCertificate] {
         &self.named
     }
 
     /// The trusted certificate whose key made the signature, valid at `at`. Known before any
     /// attachment came, so that nothing more is read from who may not send; that the message is what
     /// was signed is known only to [`UnverifiedMessage::verify`].
-    pub fn signed_by(
+    pub(super) fn signed_by(
         &self,
         trusted: &[TrustedCertificate],
         at: Timestamp,
@@ -72,34 +58,30 @@ impl UnverifiedMessage {
     }
 
     /// Where the signature stands.
-    pub fn position(&self) -> Position {
+    pub(super) fn position(&self) -> Position {
         self.found.position
     }
 
-    /// Verifies it. `open` opens the same octets once more, which is needed only where the signer
-    /// digests by something else than SHA-256.
-    pub fn verify<R: BufRead>(
+    /// Verifies it; `parts` are all attachments that came, each once.
+    pub(super) fn verify(
         self,
-        open: &dyn Fn() -> io::Result<R>,
         means: &Means<'_>,
-    ) -> Result<VerifiedMessage, SignatureFault> {
+        parts: &PartDigests,
+    ) -> Result<Seal, SignatureFault> {
         let Self { side, found, references, form, named, document } = self;
         form.check()?;
         plain(&found)?;
         let allowed = narrowed(means.allowed);
         let profile = profile(side, &allowed);
-        let Means { trusted, at, parts, limits, .. } = *means;
-        let against = Against { trusted, at, parts, limits };
-        let verification = if references.fits(&found) {
-            verify_speculated(&found, references, document, &profile, &against)?
-        } else {
-            verify_found(&found, open, document, &profile, &against)?
-        };
+        let Means { trusted, at, .. } = *means;
+        // Parts are digested already: nothing is read here.
+        let against = Against { trusted, at, parts, limits: &Limits::default() };
+        let verification = verify_speculated(&found, references, document, &profile, &against)?;
         for_signing(verification.signer())?;
         every_part_once(&verification, parts, found.position)?;
         let signer = &verification.signer().der;
         let certificate = named.into_iter().find(|certificate| certificate.der == *signer);
-        Ok(VerifiedMessage { verification, certificate })
+        Ok(Seal { verification, certificate })
     }
 }
 
@@ -123,14 +105,14 @@ pub(super) fn profile(side: Side, allowed: &Allowed) -> Profile<'_> {
         must_cover_children: BLOCKS,
         only: true,
         fixed: Some(USUAL),
-        otherwise: Otherwise::SecondPass,
         ..Profile::new(side.place(), BODY, allowed)
     }
 }
 
 /// Blocks and body are referred to in their canonical form, attachments as they came; nothing is left
-/// out of either.
+/// out of either, and nothing is named twice.
 fn plain(found: &Found) -> Result<(), SignatureFault> {
+    let mut named = HashSet::new();
     for said in found.says()? {
         let fits = match said.target {
             SaidTarget::Document => false,
@@ -141,6 +123,15 @@ fn plain(found: &Found) -> Result<(), SignatureFault> {
             let rule =
                 "Transform: of a block the canonical form is signed, of an attachment itself";
             return Err(SignatureFault::AlgorithmNotAllowed { place: Some(said.place), rule });
+        }
+        let name = match said.target {
+            SaidTarget::Id(id) => (false, id),
+            SaidTarget::Part(uri) => (true, uri),
+            SaidTarget::Document => (false, ""),
+        };
+        if !named.insert(name) {
+            let rule = "a Reference names something twice";
+            return Err(SignatureFault::Coverage { place: Some(said.place), rule });
         }
     }
     Ok(())
@@ -170,15 +161,15 @@ fn every_part_once(
     }
 }
 
-/// A message whose signature holds over every block, the body and every attachment. Made by
-/// [`UnverifiedMessage::verify`] and nowhere else.
+/// The proof that the signature of a message holds over every block, the body and every attachment.
+/// Made by [`super::Claimed::verify`] and nowhere else.
 #[derive(Clone, Debug)]
-pub struct VerifiedMessage {
+pub struct Seal {
     verification: Verification,
     certificate: Option<HeaderCertificate>,
 }
 
-impl VerifiedMessage {
+impl Seal {
     /// DER of the certificate under which it holds: one that is trusted.
     pub fn signer(&self) -> &[u8] {
         &self.verification.signer().der

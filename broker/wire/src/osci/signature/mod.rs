@@ -1,9 +1,10 @@
 //! The signatures of an OSCI message: that of who sends it, and those of the Authors of its content.
 //!
-//! A message is read once, by [`MessageScan`] beside whatever else looks at it. What comes out are
-//! claims: an [`UnverifiedMessage`] for the block `ClientSignature` or `SupplierSignature`, and the
-//! [`UnverifiedContainers`] for the content. Attachments come after the message; their digests are
-//! made while they stream by ([`PartHasher`]) and handed in ([`PartDigests`]).
+//! A message is read once ([`Claimed::read`]), for its meaning and for its signatures by the same
+//! events. Attachments come after it; their digests are made while they stream by ([`PartHasher`])
+//! and handed in ([`Claimed::attachment`]). Until then there are claims, good for choosing a
+//! partner and a policy; [`Claimed::verify`] makes of them [`Verified`], or [`Unsigned`] where
+//! policy takes that. No step reads anything twice, and what no signature covers is told apart.
 //!
 //! The signature of a message covers every header block but its own, the body, and every
 //! attachment, each once and nothing else: what is found at its place is compared, never what an
@@ -15,6 +16,7 @@
 //! the message in `xsi:schemaLocation` among them), and comments. Who reads the message must hold the
 //! type against the blocks, and let no comment part a value.
 
+mod claimed;
 mod containers;
 mod content;
 mod feedback;
@@ -23,21 +25,23 @@ mod make;
 mod message;
 mod parts;
 mod scan;
+mod verified;
 
 use crate::c14n::Mode;
 use crate::signature::{DigestAlgorithm, Fixed, Name, Over};
 
+pub use claimed::{ClaimFault, Claimed, IfUnsigned, Means};
 pub use containers::{MAX_CONTAINERS, MAX_CONTENTS, MAX_SIGNATURES_EACH};
-pub use content::{Author, AuthorSeal, AuthorSignature, ContainerReport, UnverifiedContainers};
-pub use feedback::SignatureFeedback;
+pub use content::{Author, AuthorSeal, AuthorSignature, ContainerReport};
 pub use header::{HeaderCertificate, MAX_CERTIFICATES};
 pub use make::{
     CertificateUse, Making, NAMESPACE_DECLARATIONS, SignedBlock, SignedPart, certificate_id,
     signature_block,
 };
-pub use message::{Means, UnverifiedMessage, VerifiedMessage};
-pub use parts::{PartDigest, PartDigests, PartHasher};
-pub use scan::{MAX_PART_DIGESTS, MessageScan, Signatures, read};
+pub use message::Seal;
+pub use parts::{MAX_ATTACHMENTS, PartDigest, PartHasher};
+pub use scan::MAX_PART_DIGESTS;
+pub use verified::{Attachment, Checked, Received, Unsigned, Verified};
 
 /// The namespace of the SOAP 1.1 envelope.
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
@@ -64,12 +68,19 @@ const SIGNATURE: Name = Name::new(DSIG, "Signature");
 const BODY: &[&[Name]] = &[&[ENVELOPE, Name::new(SOAP, "Body")]];
 const BLOCKS: &[&[Name]] = &[&[ENVELOPE, HEADER]];
 
-/// Most references of the signature of one message: blocks, body and attachments.
-pub const MAX_REFERENCES: usize = 128;
-/// Most references of all content signatures of one message together.
-pub const MAX_CONTENT_REFERENCES: usize = 256;
-/// Most signatures in one message.
-const MAX_SIGNATURES: usize = 64;
+/// Most references of the signature of one message: blocks, body and attachments, as many as an
+/// unsigned message may have.
+pub const MAX_REFERENCES: usize = MAX_BLOCKS + 1 + MAX_ATTACHMENTS;
+/// Most header blocks that are signed.
+const MAX_BLOCKS: usize = 64;
+/// Most references of all content signatures of one message together: two for each attachment, and
+/// as many again.
+pub const MAX_CONTENT_REFERENCES: usize = 4 * (MAX_ATTACHMENTS + 1);
+/// Most octets of `SignedInfo` in memory, elements counted with 64 each: enough for an Author who
+/// signs as many attachments as there may be.
+pub const MAX_SIGNED_INFO_BYTES: usize = 512 << 10;
+/// Most signatures in one message: its own, and one for each container.
+const MAX_SIGNATURES: usize = 1 + MAX_CONTAINERS;
 
 /// How the reference library signs blocks and body: then one pass is enough.
 const USUAL: Fixed = Fixed {

@@ -4,7 +4,11 @@ use std::io::{self, BufRead};
 
 use openssl::error::ErrorStack;
 
+use super::super::mime::MAX_PARTS;
 use crate::signature::{DigestAlgorithm, Hasher, KnownPart, PartForm, Parts};
+
+/// What stands before a content id in a reference (RFC 2392).
+const SCHEME: &str = "cid:";
 
 /// Digests one attachment, by each of some algorithms.
 pub struct PartHasher {
@@ -13,8 +17,7 @@ pub struct PartHasher {
 }
 
 impl PartHasher {
-    /// For these algorithms: those that [`Signatures::part_digests`](super::Signatures::part_digests)
-    /// asks for.
+    /// For these algorithms; [`super::Claimed::hasher`] knows which.
     pub fn new(algorithms: &[DigestAlgorithm]) -> Self {
         let hashers = algorithms.iter().map(|algorithm| (*algorithm, Hasher::new(*algorithm)));
         Self { hashers: hashers.collect(), octets: 0 }
@@ -59,9 +62,12 @@ impl PartDigest {
     }
 }
 
+/// Most attachments of one message: those that a MIME message has beside its root part.
+pub const MAX_ATTACHMENTS: usize = MAX_PARTS - 1;
+
 /// The attachments of one message.
 #[derive(Clone, Debug, Default)]
-pub struct PartDigests {
+pub(super) struct PartDigests {
     parts: Vec<One>,
 }
 
@@ -76,13 +82,30 @@ impl PartDigests {
     /// Enters an attachment under its content id, without angle brackets. `encoded` says that it came
     /// in Base64, which was undone. False where the id occurs twice: such a message is none.
     #[must_use]
-    pub fn add(&mut self, content_id: &str, encoded: bool, digest: PartDigest) -> bool {
-        let uri = format!("cid:{content_id}");
+    pub(super) fn add(&mut self, content_id: &str, encoded: bool, digest: PartDigest) -> bool {
+        let uri = format!("{SCHEME}{content_id}");
         let new = self.parts.iter().all(|part| part.uri != uri);
         if new {
             self.parts.push(One { uri, encoded, digest });
         }
         new
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether one of this content id came.
+    pub(super) fn has(&self, content_id: &str) -> bool {
+        self.uris().any(|uri| uri.strip_prefix(SCHEME) == Some(content_id))
+    }
+
+    /// Content id, whether it came in Base64, and octets of each.
+    pub(super) fn into_all(self) -> impl Iterator<Item = (String, bool, u64)> {
+        self.parts.into_iter().map(|mut part| {
+            let content_id = part.uri.split_off(SCHEME.len());
+            (content_id, part.encoded, part.digest.octets)
+        })
     }
 
     /// The URIs by which a signature must name them.

@@ -1,26 +1,28 @@
 //! The one pass over a message.
 
-use std::io::BufRead;
-
 use amtsbote_domain::digest::Digest;
-use amtsbote_schemas::xml::{Event, EventSink, Limits, NodeNumber};
+use amtsbote_schemas::xml::{Event, EventSink, NodeNumber, StartTag};
 
 use super::containers::ContainerScan;
 use super::content::{UnverifiedContainers, bounded};
 use super::header::{HeaderCertificate, HeaderScan};
 use super::message::{UnverifiedMessage, profile};
-use super::{MAX_REFERENCES, MAX_SIGNATURES, Side, USUAL};
+use super::{HEADER, MAX_REFERENCES, MAX_SIGNATURES, MAX_SIGNED_INFO_BYTES, Side, USUAL};
 use crate::signature::{
-    Allowed, DigestAlgorithm, Found, ReferencePass, SignatureFault, SignatureScan, pass,
+    Allowed, DigestAlgorithm, Found, ReferencePass, SignatureFault, SignatureScan,
 };
 
 /// By how many algorithms an attachment is digested at most: that of the message, and those of two
 /// Authors.
 pub const MAX_PART_DIGESTS: usize = 3;
 
+/// So many blocks may stand before the signature if it digests by something else than SHA-256. The
+/// reference library puts it second; what stands before it is digested by all that policy allows.
+const MAX_AHEAD: usize = 8;
+
 /// Looks at everything that has to do with signatures while a message is read. It is a sink beside
 /// others: what reads the message for its meaning sees the same events.
-pub struct MessageScan {
+pub(super) struct MessageScan {
     side: Side,
     signatures: SignatureScan,
     /// For the signature of the message.
@@ -38,13 +40,16 @@ pub struct MessageScan {
 }
 
 impl MessageScan {
-    /// For a message that this side signs.
-    pub fn new(side: Side) -> Self {
+    /// For a message that this side signs, by one of these digests.
+    pub(super) fn new(side: Side, digests: &[DigestAlgorithm]) -> Self {
         let any = Allowed { max_references: MAX_REFERENCES, ..Allowed::default() };
         Self {
             side,
-            signatures: SignatureScan::new(side.place()).at_most(MAX_SIGNATURES),
-            references: ReferencePass::speculative(&profile(side, &any), USUAL),
+            signatures: SignatureScan::new(side.place())
+                .at_most(MAX_SIGNATURES)
+                .of_size(MAX_SIGNED_INFO_BYTES),
+            references: ReferencePass::speculative(&profile(side, &any), USUAL)
+                .trying(digests, MAX_AHEAD),
             content: ReferencePass::following(),
             header: HeaderScan::new(side),
             containers: ContainerScan::default(),
@@ -55,9 +60,14 @@ impl MessageScan {
         }
     }
 
+    /// The same beside a reader that refuses an identifier that occurs twice.
+    pub(super) fn beside_ids(self) -> Self {
+        Self { signatures: self.signatures.beside_ids(), ..self }
+    }
+
     /// What was found in a message whose octets have this SHA-256. An unsigned message is no
     /// fault; a block without a proper signature is one.
-    pub fn finish(self, document: Digest) -> Result<Signatures, SignatureFault> {
+    pub(super) fn finish(self, document: Digest) -> Result<Signatures, SignatureFault> {
         let (form, certificates) = self.header.finish();
         let (mut at_place, mut elsewhere) = self.signatures.parted();
         let known = |id: &str| {
@@ -96,24 +106,30 @@ impl MessageScan {
             references: self.content,
             document,
         };
-        Ok(Signatures { message, containers, certificates })
+        Ok(Signatures { message, containers })
     }
 
-    /// Follows the content signatures that have just ended.
-    fn follow(&mut self) {
+    /// Follows the content signatures that have just ended, and the message's own.
+    fn follow(&mut self, ended: &StartTag) {
         for found in self.signatures.ended(self.known) {
             self.known += 1;
-            if found.at_place || self.containers.holder(found.node).is_none() {
+            if found.at_place {
+                self.references.settle(Some(found));
                 continue;
             }
+            let Some(holder) = self.containers.open_holder(found.node) else { continue };
             match bounded(found, self.wanted) {
                 Ok(references) => {
                     self.wanted += references;
-                    self.content.follow(found);
+                    self.content.follow(found, holder);
                     self.followed.push(found.node);
                 }
                 Err(fault) => self.refused.push((found.node, fault)),
             }
+        }
+        // No other place for the message's own signature is left.
+        if ended.depth == 2 && ended.is(HEADER.namespace, HEADER.local) {
+            self.references.settle(None);
         }
     }
 }
@@ -140,8 +156,8 @@ impl EventSink for MessageScan {
         self.header.event(event)?;
         self.containers.event(event)?;
         self.content.event(event)?;
-        if matches!(event, Event::End(..)) {
-            self.follow();
+        if let Event::End(tag, _) = event {
+            self.follow(tag);
         }
         Ok(())
     }
@@ -149,19 +165,17 @@ impl EventSink for MessageScan {
 
 /// What a message says about its signatures; nothing of it is believed yet.
 #[derive(Debug)]
-pub struct Signatures {
+pub(super) struct Signatures {
     /// The signature of the message; none where it is not signed.
-    pub message: Option<UnverifiedMessage>,
+    pub(super) message: Option<UnverifiedMessage>,
     /// The content containers with the signatures of Authors.
-    pub containers: UnverifiedContainers,
-    /// The certificates in the header.
-    pub certificates: Vec<HeaderCertificate>,
+    pub(super) containers: UnverifiedContainers,
 }
 
 impl Signatures {
     /// The algorithms by which attachments must be digested while they come, each once: those that
     /// policy allows, at most [`MAX_PART_DIGESTS`]. A signature that wants more does not hold.
-    pub fn part_digests(&self, allowed: &Allowed) -> Vec<DigestAlgorithm> {
+    pub(super) fn part_digests(&self, allowed: &Allowed) -> Vec<DigestAlgorithm> {
         let of_message = self.message.iter().flat_map(UnverifiedMessage::part_digests);
         let mut algorithms = Vec::new();
         for algorithm in of_message.chain(self.containers.part_digests()) {
@@ -172,15 +186,4 @@ impl Signatures {
         }
         algorithms
     }
-}
-
-/// Reads a message for its signatures alone.
-pub fn read(
-    document: impl BufRead,
-    side: Side,
-    limits: &Limits,
-) -> Result<Signatures, SignatureFault> {
-    let mut scan = MessageScan::new(side);
-    let digest = pass(document, limits, &mut scan)?;
-    scan.finish(digest)
 }

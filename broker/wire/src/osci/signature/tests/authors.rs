@@ -4,7 +4,10 @@ use super::*;
 use crate::testing::{OTHER, RSA};
 
 /// A signature over these references, by `identity`, whose certificate the header holds.
-fn author_signature(references: &[(&str, Option<&str>, &[u8])], identity: &Identity) -> String {
+pub(super) fn author_signature(
+    references: &[(&str, Option<&str>, &[u8])],
+    identity: &Identity,
+) -> String {
     let c14n = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315";
     let signer = identity.signer();
     let references: String = references
@@ -36,24 +39,25 @@ fn author_signature(references: &[(&str, Option<&str>, &[u8])], identity: &Ident
     )
 }
 
-const C14N: Option<&str> = Some("http://www.w3.org/TR/2001/REC-xml-c14n-20010315");
+pub(super) const C14N: Option<&str> = Some("http://www.w3.org/TR/2001/REC-xml-c14n-20010315");
 const BASE64: Option<&str> = Some("http://www.w3.org/2000/09/xmldsig#base64");
-const CONTENT: &str = "<osci:Content><osci:Base64Content Id=\"content0\">QW10\ncw==\
+pub(super) const CONTENT: &str = "<osci:Content><osci:Base64Content Id=\"content0\">QW10\ncw==\
     </osci:Base64Content></osci:Content>";
-const ATTACHED: &str = "<osci:Content Id=\"content1\" href=\"cid:one.bin\"></osci:Content>";
+pub(super) const ATTACHED: &str =
+    "<osci:Content Id=\"content1\" href=\"cid:one.bin\"></osci:Content>";
 
-fn attached() -> String {
+pub(super) fn attached() -> String {
     ATTACHED.replacen(" Id", &format!("{NS} Id"), 1)
 }
 
 /// A message whose body holds one container with this in it; `EC` sends it, `OTHER` is an Author.
-fn message(container: &str) -> (Draft, String) {
+pub(super) fn message(container: &str) -> (Draft, String) {
     message_of(&format!(
         "<osci:ContentContainer{NS} Id=\"contentcontainer0\">{container}</osci:ContentContainer>"
     ))
 }
 
-fn message_of(package: &str) -> (Draft, String) {
+pub(super) fn message_of(package: &str) -> (Draft, String) {
     let mut draft = Draft::store_delivery(&EC);
     let certificates = draft.blocks.last_mut().expect("a block");
     let author = certificate_element("author0", "SignatureCertificateOtherAuthor", &OTHER);
@@ -68,10 +72,9 @@ fn message_of(package: &str) -> (Draft, String) {
 
 fn report((draft, message): &(Draft, String)) -> Vec<ContainerReport> {
     judge(message, draft, &EC).expect("the message itself holds");
-    let limits = Limits::default();
-    let signatures = read(message.as_bytes(), Side::Client, &limits).expect("read");
+    let signatures = read(message.as_bytes(), Side::Client).expect("read");
     let parts = digests(&draft.parts, &signatures.part_digests(&Allowed::default()));
-    signatures.containers.verify(&parts, &Allowed::default(), &limits)
+    signatures.containers.verify(&parts, &Allowed::default())
 }
 
 /// The outcome of the one signature in the one container.
@@ -83,17 +86,20 @@ fn outcome(container: &str) -> Result<AuthorSeal, SignatureFault> {
     report.signatures.remove(0).outcome
 }
 
-fn good() -> [(&'static str, Option<&'static str>, &'static [u8]); 2] {
+pub(super) fn good() -> [(&'static str, Option<&'static str>, &'static [u8]); 2] {
     [("#content0", BASE64, b"Amts"), ("cid:one.bin", None, b"\x00one\xff")]
 }
 
-fn all(attached: &str) -> Vec<(&'static str, Option<&'static str>, Vec<u8>)> {
+pub(super) fn all(attached: &str) -> Vec<(&'static str, Option<&'static str>, Vec<u8>)> {
     let own = good().map(|(uri, transform, octets)| (uri, transform, octets.to_vec()));
     let attached = ("#content1", C14N, attached.as_bytes().to_vec());
     own.into_iter().chain([attached]).collect()
 }
 
-fn signature(references: &[(&str, Option<&str>, Vec<u8>)], identity: &Identity) -> String {
+pub(super) fn signature(
+    references: &[(&str, Option<&str>, Vec<u8>)],
+    identity: &Identity,
+) -> String {
     let references: Vec<_> =
         references.iter().map(|(uri, how, octets)| (*uri, *how, octets.as_slice())).collect();
     author_signature(&references, identity)
@@ -126,7 +132,7 @@ fn what_is_changed_or_exchanged_no_longer_holds() {
     let signature = signature(&all(&attached()), &OTHER);
     let refuse = |container: String| {
         let fault = outcome(&container).expect_err(&container);
-        SignatureFeedback::from(&fault)
+        Code::from(&fault)
     };
     for (content, attached) in [
         (CONTENT.replace("QW10", "QW1w"), ATTACHED.to_owned()),
@@ -137,13 +143,13 @@ fn what_is_changed_or_exchanged_no_longer_holds() {
         refuse(format!("{signature}{content}{attached}"));
     }
     // Contents must come after their signature, and in its own container.
-    assert_eq!(refuse(format!("{CONTENT}{ATTACHED}{signature}")), SignatureFeedback::Faulty);
-    assert_eq!(refuse(signature.clone()), SignatureFeedback::Faulty);
+    assert_eq!(refuse(format!("{CONTENT}{ATTACHED}{signature}")), Code::OrderSignatureWrong);
+    assert_eq!(refuse(signature.clone()), Code::OrderSignatureWrong);
     // By somebody else, in the name of the Author.
     let id =
         |identity: &Identity| certificate_id("author0", CertificateUse::Signature, &identity.der());
     let forged = authors::signature(&all(&attached()), &RSA).replace(&id(&RSA), &id(&OTHER));
-    assert_eq!(refuse(format!("{forged}{CONTENT}{ATTACHED}")), SignatureFeedback::Faulty);
+    assert_eq!(refuse(format!("{forged}{CONTENT}{ATTACHED}")), Code::OrderSignatureWrong);
     // By one whose certificate the message does not hold.
     let unknown = authors::signature(&all(&attached()), &RSA);
     let fault = outcome(&format!("{unknown}{CONTENT}{ATTACHED}")).expect_err("unknown");
@@ -164,7 +170,7 @@ fn only_contents_of_the_own_container_can_be_named() {
         references.push((uri, how, octets));
         let signature = author_signature(&references, &OTHER);
         let fault = outcome(&format!("{signature}{CONTENT}{ATTACHED}")).expect_err(uri);
-        assert_ne!(SignatureFeedback::from(&fault), SignatureFeedback::Internal, "{fault:?}");
+        assert_ne!(Code::from(&fault), Code::SignatureCheckFailed, "{fault:?}");
     }
     // A container behind it.
     let foreign = author_signature(&good(), &OTHER);
@@ -178,7 +184,7 @@ fn only_contents_of_the_own_container_can_be_named() {
     ));
     let reports = report(&both);
     assert_eq!(reports.len(), 2);
-    assert!(matches!(reports[0].signatures[0].outcome, Err(SignatureFault::Coverage { .. })));
+    assert!(matches!(reports[0].signatures[0].outcome, Err(SignatureFault::Invalid { .. })));
     assert!(reports[1].signatures.is_empty() && reports[1].contents == 2);
 }
 
@@ -229,7 +235,7 @@ fn too_much_is_refused() {
     let one = author_signature(&good(), &OTHER);
     let container = format!("{}{CONTENT}{ATTACHED}", one.repeat(MAX_SIGNATURES_EACH + 1));
     let (_, document) = message(&container);
-    let read = |document: &str| read(document.as_bytes(), Side::Client, &Limits::default());
+    let read = |document: &str| read(document.as_bytes(), Side::Client);
     assert!(matches!(read(&document), Err(SignatureFault::Limit { .. })));
     let containers = format!("<osci:ContentContainer Id=\"x\">{}</osci:ContentContainer>", "")
         .repeat(MAX_CONTAINERS + 1);
@@ -243,10 +249,11 @@ fn too_much_is_refused() {
     let (_, document) = message(&"<osci:Content></osci:Content>".repeat(MAX_CONTENTS + 1));
     assert!(matches!(read(&document), Err(SignatureFault::Limit { .. })));
     // Too many references of all Authors together: those that are too many are not followed.
-    let many: Vec<_> = (0..100).map(|n| format!("#content{n}")).collect();
+    let count = MAX_CONTENT_REFERENCES * 2 / 5;
+    let many: Vec<_> = (0..count).map(|n| format!("#content{n}")).collect();
     let references: Vec<_> = many.iter().map(|id| (id.as_str(), BASE64, &b"A"[..])).collect();
     let signature = author_signature(&references, &OTHER);
-    let contents: String = (0..100)
+    let contents: String = (0..count)
         .map(|n| format!("<osci:Content><osci:Base64Content Id=\"content{n}\">QQ==</osci:Base64Content></osci:Content>"))
         .collect();
     let reports = report(&message(&format!("{}{contents}", signature.repeat(3))));

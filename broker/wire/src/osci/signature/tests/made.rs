@@ -19,8 +19,13 @@ fn xmlsec_verifies(message: &str, draft: &Draft, identity: &Identity) -> Result<
     let certificate = put("certificate.pem", &identity.certificate.to_pem().expect("PEM"));
     let mut arguments = vec!["--verify".to_owned(), "--enabled-key-data".to_owned()];
     arguments.extend(["x509".to_owned(), "--pubkey-cert-pem".to_owned(), certificate]);
-    for name in ["ControlBlock", "DesiredLanguages", "storeDelivery", "NonIntermediaryCertificates"]
-    {
+    for name in [
+        "ControlBlock",
+        "DesiredLanguages",
+        "QualityOfTimestamp",
+        "storeDelivery",
+        "NonIntermediaryCertificates",
+    ] {
         arguments.extend(["--id-attr:Id".to_owned(), format!("{OSCI}:{name}")]);
     }
     arguments.extend(["--id-attr:Id".to_owned(), format!("{SOAP}:Body")]);

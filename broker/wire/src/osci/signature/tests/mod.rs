@@ -1,6 +1,7 @@
 //! Signatures of OSCI messages: our own, recorded ones, and what is done to both.
 
 mod authors;
+mod claimed;
 mod made;
 mod mutations;
 mod recorded;
@@ -14,8 +15,13 @@ use openssl::hash::MessageDigest;
 use openssl::x509::X509;
 use openssl::x509::extension::KeyUsage;
 
+use super::super::feedback::Code;
+use super::message::UnverifiedMessage;
+use super::parts::PartDigests;
+use super::scan::{MessageScan, Signatures};
 use super::*;
-use crate::signature::{Allowed, SignatureFault, Signer};
+use crate::osci;
+use crate::signature::{Allowed, SignatureFault, Signer, pass};
 use crate::testing::{EC, Identity, OTHER, now};
 
 const NS: &str = NAMESPACE_DECLARATIONS;
@@ -56,10 +62,19 @@ impl Draft {
             (id.to_owned(), element)
         };
         let certificates = format!(
-            "<osci:NonIntermediaryCertificates{NS} Id=\"nonintermediarycertificates\" {NONE}>{}\
+            "<osci:NonIntermediaryCertificates{NS} Id=\"nonintermediarycertificates\" {NONE}>{}{}\
              </osci:NonIntermediaryCertificates>",
+            certificate_element("addressee", "CipherCertificateAddressee", &OTHER),
             certificate_element("originator", "SignatureCertificateOriginator", identity)
         );
+        let quality = |service: &str| {
+            block(
+                &format!("qualityoftimestamp_{service}"),
+                "QualityOfTimestamp",
+                &format!(" Quality=\"plain\" Service=\"{service}\""),
+                "",
+            )
+        };
         Self {
             side: Side::Client,
             role: "originator",
@@ -71,6 +86,8 @@ impl Draft {
                     "<osci:Challenge>YWFhYWFhYWFhYQ==</osci:Challenge>",
                 ),
                 block("desiredlanguages", "DesiredLanguages", " LanguagesList=\"de\"", ""),
+                quality("creation"),
+                quality("reception"),
                 block(
                     "storedelivery",
                     "storeDelivery",
@@ -148,37 +165,75 @@ fn digests(parts: &[(String, Vec<u8>)], algorithms: &[DigestAlgorithm]) -> PartD
     digests
 }
 
-/// Reads and verifies as a receiver does.
+/// Reads a message for its signatures alone.
+fn read(document: &[u8], side: Side) -> Result<Signatures, SignatureFault> {
+    let mut scan = MessageScan::new(side, &Allowed::default().digests);
+    let digest = pass(document, &Limits::default(), &mut scan)?;
+    scan.finish(digest)
+}
+
+fn signed(document: &[u8]) -> UnverifiedMessage {
+    read(document, Side::Client).expect("read").message.expect("signed")
+}
+
+/// Reads and verifies as a receiver does who looks at nothing but the signature.
 fn judge_with(
     document: &[u8],
     side: Side,
     parts: &[(String, Vec<u8>)],
     trusted: &[TrustedCertificate],
     allowed: &Allowed,
-) -> Result<VerifiedMessage, SignatureFault> {
-    let limits = Limits::default();
-    let signatures = read(document, side, &limits)?;
+) -> Result<Seal, SignatureFault> {
+    let mut scan = MessageScan::new(side, &allowed.digests);
+    let digest = pass(document, &Limits::default(), &mut scan)?;
+    let signatures = scan.finish(digest)?;
     let parts = digests(parts, &signatures.part_digests(allowed));
-    let means = Means { trusted, at: now(), allowed, parts: &parts, limits: &limits };
     let none = SignatureFault::Missing { place: None, rule: "the message is not signed" };
-    signatures.message.ok_or(none)?.verify(&|| Ok(document), &means)
+    signatures.message.ok_or(none)?.verify(&means(trusted, allowed), &parts)
+}
+
+fn means<'a>(trusted: &'a [TrustedCertificate], allowed: &'a Allowed) -> Means<'a> {
+    Means { trusted, at: now(), allowed, unsigned: IfUnsigned::Refuse }
+}
+
+/// Reads and verifies as a receiver does, for meaning and signature.
+fn receive_with(
+    document: &[u8],
+    side: Side,
+    parts: &[(String, Vec<u8>)],
+    means: &Means<'_>,
+) -> Result<Checked, ClaimFault> {
+    let limits = osci::Limits::default();
+    let mut claimed = Claimed::read(document, side, &limits, means.allowed)?;
+    for (content_id, octets) in parts {
+        let mut hasher = claimed.hasher();
+        octets.chunks(5).for_each(|piece| hasher.update(piece));
+        claimed.attachment(content_id, false, hasher.finish().expect("digests"))?;
+    }
+    claimed.verify(means)
 }
 
 /// The same for a draft that was made by `identity`.
-fn judge(
-    document: &str,
-    draft: &Draft,
-    identity: &Identity,
-) -> Result<VerifiedMessage, SignatureFault> {
+fn receive(document: &str, draft: &Draft, identity: &Identity) -> Result<Verified, ClaimFault> {
+    let (trusted, allowed) = ([identity.trusted()], Allowed::default());
+    let means = means(&trusted, &allowed);
+    match receive_with(document.as_bytes(), draft.side, &draft.parts, &means)? {
+        Checked::Verified(verified) => Ok(*verified),
+        Checked::Unsigned(_) => panic!("unsigned, though it must be signed"),
+    }
+}
+
+/// The same for a draft that was made by `identity`.
+fn judge(document: &str, draft: &Draft, identity: &Identity) -> Result<Seal, SignatureFault> {
     let trusted = [identity.trusted()];
     judge_with(document.as_bytes(), draft.side, &draft.parts, &trusted, &Allowed::default())
 }
 
 #[track_caller]
-fn refused(result: Result<VerifiedMessage, SignatureFault>, feedback: SignatureFeedback) {
+fn refused(result: Result<Seal, SignatureFault>, feedback: Code) {
     match result {
         Ok(_) => panic!("it holds"),
-        Err(fault) => assert_eq!(SignatureFeedback::from(&fault), feedback, "{fault:?}"),
+        Err(fault) => assert_eq!(Code::from(&fault), feedback, "{fault:?}"),
     }
 }
 
@@ -191,24 +246,22 @@ fn what_holds_says_who_and_what() {
     let certificate = verified.certificate().expect("it stands in the header");
     assert_eq!(certificate.element, "SignatureCertificateOriginator");
     assert_eq!(certificate.id, certificate_id("originator", CertificateUse::Signature, &EC.der()));
-    assert_eq!(verified.verification().nodes().len(), 5);
+    assert_eq!(verified.verification().nodes().len(), 7);
     assert_eq!(verified.verification().parts().len(), 2);
     assert_eq!(verified.facts().algorithm, "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256");
-    let claims = read(message.as_bytes(), Side::Client, &Limits::default()).expect("read");
-    assert_eq!(claims.message.expect("signed").claimed()[0].der, EC.der());
+    assert_eq!(signed(message.as_bytes()).claimed()[0].der, EC.der());
     // Before any attachment came it is known whose key signed, and no more than that.
     let forged = message.replace("cmVjaHQ=", "ZmFsc2No");
-    let early = read(forged.as_bytes(), Side::Client, &Limits::default()).expect("read");
-    let early = early.message.expect("signed");
+    let early = signed(forged.as_bytes());
     let allowed = Allowed::default();
     let signer = early.signed_by(&[EC.trusted()], now(), &allowed).expect("the key of EC");
     assert_eq!(signer.der, EC.der());
     assert!(early.signed_by(&[OTHER.trusted()], now(), &allowed).is_err());
-    refused(judge(&forged, &draft, &EC), SignatureFeedback::Faulty);
+    refused(judge(&forged, &draft, &EC), Code::OrderSignatureWrong);
     // The same message, looked at as an answer, is not signed at all.
-    let answer = read(message.as_bytes(), Side::Supplier, &Limits::default()).expect("read");
+    let answer = read(message.as_bytes(), Side::Supplier).expect("read");
     assert!(answer.message.is_none());
-    let unsigned = read(draft.with("").as_bytes(), Side::Client, &Limits::default());
+    let unsigned = read(draft.with("").as_bytes(), Side::Client);
     assert!(unsigned.expect("read").message.is_none());
 }
 
@@ -220,11 +273,11 @@ fn who_is_not_trusted_has_not_signed() {
     let by = |trusted: &[TrustedCertificate]| {
         judge_with(message.as_bytes(), Side::Client, parts, trusted, &Allowed::default())
     };
-    refused(by(&[]), SignatureFeedback::Certificate);
-    refused(by(&[OTHER.trusted()]), SignatureFeedback::Certificate);
+    refused(by(&[]), Code::ClientSigningCertificateNotGenuine);
+    refused(by(&[OTHER.trusted()]), Code::ClientSigningCertificateNotGenuine);
     let mut late = EC.trusted();
     late.validity.until = Some(now());
-    refused(by(&[late]), SignatureFeedback::Certificate);
+    refused(by(&[late]), Code::ClientSigningCertificateNotGenuine);
     by(&[OTHER.trusted(), EC.trusted()]).expect("one of those trusted");
     // Signed by one who is trusted, in the name of another who is.
     let theirs = draft.with(&draft.signature(&OTHER.signer()).replace(
@@ -234,7 +287,7 @@ fn who_is_not_trusted_has_not_signed() {
     let both = [OTHER.trusted(), EC.trusted()];
     let allowed = Allowed::default();
     let confused = judge_with(theirs.as_bytes(), Side::Client, parts, &both, &allowed);
-    refused(confused, SignatureFeedback::Faulty);
+    refused(confused, Code::OrderSignatureWrong);
 }
 
 /// A copy of the certificate that says what its key is for.
@@ -259,7 +312,7 @@ fn a_certificate_for_something_else_signs_nothing() {
         let identity = with_usage(&EC, usage.critical());
         let draft = Draft::store_delivery(&identity);
         let message = draft.signed_by(&identity);
-        let claims = read(message.as_bytes(), Side::Client, &Limits::default()).expect("read");
+        let claims = read(message.as_bytes(), Side::Client).expect("read");
         let early = claims.message.expect("signed");
         let early = early.signed_by(&[identity.trusted()], now(), &Allowed::default());
         let judged = judge(&message, &draft, &identity);
@@ -269,6 +322,6 @@ fn a_certificate_for_something_else_signs_nothing() {
     judge_by(KeyUsage::new().digital_signature()).expect("for signatures");
     judge_by(KeyUsage::new().non_repudiation()).expect("for signatures");
     judge_by(KeyUsage::new().digital_signature().key_encipherment()).expect("for both");
-    refused(judge_by(KeyUsage::new().key_encipherment()), SignatureFeedback::Certificate);
-    refused(judge_by(KeyUsage::new().key_cert_sign()), SignatureFeedback::Certificate);
+    refused(judge_by(KeyUsage::new().key_encipherment()), Code::ClientSigningCertificateNotGenuine);
+    refused(judge_by(KeyUsage::new().key_cert_sign()), Code::ClientSigningCertificateNotGenuine);
 }

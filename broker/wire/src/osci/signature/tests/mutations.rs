@@ -118,7 +118,9 @@ proptest! {
     #[test]
     fn any_octets_are_answered(octets in prop::collection::vec(any::<u8>(), 0..300), client: bool) {
         let side = if client { Side::Client } else { Side::Supplier };
-        let _ = read(octets.as_slice(), side, &Limits::default());
+        let _ = read(octets.as_slice(), side);
+        let (limits, allowed) = (osci::Limits::default(), Allowed::default());
+        let _ = Claimed::read(octets.as_slice(), side, &limits, &allowed);
     }
 
     /// Pieces of a message in any order, changed and doubled, hold only where they say the same.

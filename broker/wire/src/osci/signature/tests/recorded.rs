@@ -10,6 +10,7 @@ use openssl::sha::sha256;
 use openssl::x509::X509;
 
 use super::*;
+use crate::osci::MessageType;
 use crate::signature::OpensslSigner;
 use crate::testing::material;
 
@@ -104,7 +105,7 @@ fn verify(
     message: &Message,
     document: &[u8],
     trusted: &[TrustedCertificate],
-) -> Result<VerifiedMessage, SignatureFault> {
+) -> Result<Seal, SignatureFault> {
     judge_with(document, message.side(), &message.parts, trusted, &Allowed::default())
 }
 
@@ -115,44 +116,52 @@ fn every_recorded_signature_holds() {
         let Some((messages, trusted)) = recorded(folder, extension, certificates) else { return };
         for message in &messages {
             let name = &message.name;
-            let limits = Limits::default();
-            let signatures = read(&message.document[..], message.side(), &limits);
-            let signatures = signatures.unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
-            let parts = digests(&message.parts, &signatures.part_digests(&Allowed::default()));
+            let kind = osci::identify(&message.document[..], &osci::Limits::default());
+            if matches!(kind, Ok(MessageType::MessageFault | MessageType::MessageEncrypted)) {
+                continue;
+            }
             let allowed = Allowed::default();
-            let all = signatures.certificates;
-            match signatures.message {
+            let means = Means { unsigned: IfUnsigned::Permit, ..means(&trusted, &allowed) };
+            let checked = receive_with(&message.document, message.side(), &message.parts, &means);
+            let checked = checked.unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
+            match checked.seal() {
                 None => unsigned += 1,
-                Some(claims) => {
+                Some(seal) => {
                     transport += 1;
-                    let means = Means {
-                        trusted: &trusted,
-                        at: now(),
-                        allowed: &allowed,
-                        parts: &parts,
-                        limits: &limits,
-                    };
-                    // One pass is enough: there is nothing to open.
-                    let closed = || -> std::io::Result<&[u8]> { panic!("a second pass") };
-                    let verified = claims.verify(&closed, &means);
-                    let verified = verified.unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
-                    let certificate = verified.certificate().expect("it stands in the header");
+                    let certificate = seal.certificate().expect("it stands in the header");
                     let role = certificate.id.split('_').next().expect("a role");
-                    let id = certificate_id(role, CertificateUse::Signature, verified.signer());
+                    let id = certificate_id(role, CertificateUse::Signature, seal.signer());
                     assert_eq!(certificate.id, id, "{name}");
-                    assert_eq!(verified.verification().parts().len(), message.parts.len());
+                    assert_eq!(seal.verification().parts().len(), message.parts.len());
                 }
             }
-            for report in signatures.containers.verify(&parts, &allowed, &limits) {
-                for signature in report.signatures {
+            let (received, _) = checked.into_parts();
+            assert!(received.custom.is_empty() && received.uncovered.is_empty(), "{name}");
+            assert_eq!(received.attachments.len(), message.parts.len(), "{name}");
+            assert_eq!(received.root, Digest(sha256(&message.document)), "{name}");
+            let package = received.package.as_ref();
+            for container in package.iter().flat_map(|package| &package.containers) {
+                let report = received.container(container).expect("by its node");
+                let contents = container.contents.iter().map(|content| &content.element);
+                let contents: Vec<_> = contents.chain(&container.encrypted).collect();
+                assert_eq!(report.contents, contents.len(), "{name}");
+                assert_eq!(report.signatures.len(), container.signatures.len(), "{name}");
+                for signature in &report.signatures {
                     authors += 1;
-                    let seal = signature.outcome;
+                    let seal = signature.outcome.as_ref();
                     let seal = seal.unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
                     assert!(seal.is_whole(), "{name}");
+                    assert!(contents.iter().all(|content| seal.covers_content(content)), "{name}");
                     assert_eq!(seal.author(&trusted, now()), Author::Trusted, "{name}");
                     assert_eq!(seal.author(&[], now()), Author::Unknown, "{name}");
-                    let named = all.iter().find(|one| signature.names.contains(&one.id));
-                    assert_eq!(named.expect("named").der, seal.certificate(), "{name}");
+                    let certificates = received.message.certificates().expect("some");
+                    let authors = certificates.signature_other_authors.iter();
+                    let mut all = authors.chain(&certificates.signature_originator);
+                    let names = |id: &Option<String>| {
+                        id.as_ref().is_some_and(|id| signature.names.contains(id))
+                    };
+                    let named = all.find(|certificate| names(&certificate.id)).expect("named");
+                    assert_eq!(named.der, seal.certificate(), "{name}");
                 }
             }
         }
@@ -219,7 +228,7 @@ fn attachments(message: &Message, trusted: &[TrustedCertificate]) -> usize {
     let mut copies = 1;
     let mut more = message.parts.clone();
     more.push(("more.txt".to_owned(), b"more".to_vec()));
-    refused(judge(&more), SignatureFeedback::NotAllSigned);
+    refused(judge(&more), Code::OrderNotFullySigned);
     for n in 0..message.parts.len() {
         let mut changed = message.parts.clone();
         changed[n].1[0] ^= 1;
