@@ -1,5 +1,6 @@
 //! Any bytes in any pieces, and any edit of a message: the reader of OSCI answers the same however it
-//! is cut, writes again what it read, and opens nothing but what was sealed.
+//! is cut, writes again what it read, takes up no dialogue but one that could have rested, and opens
+//! nothing but what was sealed.
 #![no_main]
 
 use std::io::Write as _;
@@ -9,11 +10,13 @@ use amtsbote_fuzz::apply;
 use amtsbote_wire::encryption::{
     Decryptor, EncryptionFault, Keys, NoRandomness, OpensslDecryptor, Recipient,
 };
+use amtsbote_wire::osci::dialogue::Dialogue;
 use amtsbote_wire::osci::encrypted::{EncryptedFault, IvOctets, Sealing, open_message, policy};
 use amtsbote_wire::osci::fault::SoapMessageFault;
 use amtsbote_wire::osci::mime::{
     Boundary, Event, Leading, Limits, MimeFault, PartHead, Reader, Writer,
 };
+use amtsbote_wire::osci::{self, ContentRule, Enclosed, PackageItem};
 use libfuzzer_sys::fuzz_target;
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
@@ -84,6 +87,25 @@ fn written(parts: &Parts, boundary: Boundary) -> Vec<u8> {
     writer.finish().expect("ends")
 }
 
+/// What is read of an envelope and can be written says the same when it is read again.
+fn message(root: &[u8]) {
+    let limits = osci::Limits::default();
+    let kind = osci::identify(root, &limits);
+    let Ok(part) = osci::read(root, &limits) else { return };
+    assert_eq!(kind, Ok(part.message.message_type()), "two readers see two messages");
+    let package = part.package.unwrap_or_default();
+    let clear = package.containers.iter().map(|container| &container.element);
+    let items = package.encrypted.iter().chain(clear).filter_map(|element| {
+        let canonical = element.canonical_of(root).expect("what was read can be taken out");
+        PackageItem::new(&canonical).ok()
+    });
+    let takes = part.message.message_type().content() != ContentRule::Never;
+    let package = takes.then(|| items.collect());
+    let Ok(draft) = part.message.write(&Enclosed { package, custom: Vec::new() }) else { return };
+    let again = osci::read(&draft.finish(None)[..], &limits).expect("what is written is read");
+    assert_eq!(again.message, part.message, "written and read");
+}
+
 fuzz_target!(|octets: &[u8]| {
     let Some((&choice, rest)) = octets.split_first() else { return };
     let sealed = &*SEALED;
@@ -103,7 +125,11 @@ fuzz_target!(|octets: &[u8]| {
         assert_eq!(&read, parts, "written and read");
         if let Some((_, root)) = parts.first() {
             let _fault = SoapMessageFault::read(root);
+            message(root);
         }
+    }
+    if let Ok(dialogue) = Dialogue::restore(&body) {
+        assert_eq!(dialogue.snapshot(), Ok(body.clone()), "two forms of one dialogue");
     }
     let decryptors: [&dyn Decryptor; 1] = [&sealed.key];
     let (limits, keys) = (Limits::default(), Keys::of(&decryptors));

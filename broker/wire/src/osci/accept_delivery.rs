@@ -1,7 +1,9 @@
 //! AcceptDelivery: the intermediary passes a delivery on to a passive recipient.
 
 use super::blocks::Blocks;
-use super::feedback_entry::{self, FeedbackEntry};
+use super::control_block;
+use super::feedback::Entry;
+use super::feedback_entry;
 use super::head::{OrderHead, RecipientHead};
 use super::process_card::{CardRule, ProcessCardBundle};
 use super::refusal::Refusal;
@@ -41,7 +43,7 @@ pub struct ResponseToAcceptDelivery {
     /// What every answer of a recipient carries.
     pub head: RecipientHead,
     /// What the recipient says.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
 }
 
 impl ResponseToAcceptDelivery {
@@ -54,7 +56,7 @@ impl ResponseToAcceptDelivery {
     }
 
     pub(super) fn header(&self, out: &mut Writing) {
-        self.head.control.write(out);
+        control_block::write(&self.head.control, out);
         out.block("osci:responseToAcceptDelivery", &out.kind.block_id(), &[], |xml| {
             feedback_entry::write(xml, "osci:Feedback", &self.feedback);
         });

@@ -3,14 +3,16 @@
 use amtsbote_schemas::xml::Position;
 
 use super::certificates::{IntermediaryCertificates, NonIntermediaryCertificates};
-use super::control_block::ControlBlock;
+use super::control_block;
 use super::desired_languages::DesiredLanguages;
+use super::dialogue::Control;
 use super::element::{Children, Element};
 use super::feature_description::FeatureDescription;
+use super::feedback::Code;
 use super::limits::Limits;
 use super::message_type::MessageType;
 use super::quality_of_timestamp::QualityOfTimestamp;
-use super::refusal::{NO_CIPHER_CERTIFICATE, Refusal};
+use super::refusal::Refusal;
 
 /// Blocks that a message is put together from; each is taken once.
 pub(super) struct Blocks<'l> {
@@ -35,10 +37,10 @@ pub(super) struct Found {
 }
 
 impl Blocks<'_> {
-    pub(super) fn control(&mut self) -> Result<ControlBlock, Refusal> {
+    pub(super) fn control(&mut self) -> Result<Control, Refusal> {
         let element = self.found.control.take();
         let element = element.ok_or_else(|| self.missing("ControlBlock"))?;
-        ControlBlock::read(element, self.kind, self.limits)
+        control_block::read(element, self.kind, self.limits)
     }
 
     pub(super) fn languages(&mut self) -> Result<DesiredLanguages, Refusal> {
@@ -72,7 +74,8 @@ impl Blocks<'_> {
             // The answers of the dialogue are encrypted for it.
             let element = "NonIntermediaryCertificates";
             let rule = "CipherCertificateOriginator is missing";
-            return Err(Refusal::Form { place, element, rule, code: NO_CIPHER_CERTIFICATE });
+            let code = Code::ClientCipherCertificateMissing;
+            return Err(Refusal::Form { place, element, rule, code });
         }
         let addressee = found.as_ref().and_then(|found| found.cipher_addressee.as_ref());
         let stored =

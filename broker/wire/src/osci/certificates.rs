@@ -109,6 +109,7 @@ impl NonIntermediaryCertificates {
                         or lacks one that it demands";
             out.refuse_form("NonIntermediaryCertificates", rule);
         }
+        self.all().filter_map(|(_, own)| own.id.as_deref()).for_each(|id| out.claim(id));
         let name = "osci:NonIntermediaryCertificates";
         out.certificates(name, "nonintermediarycertificates", |xml| {
             for (name, certificate) in self.all() {
@@ -188,6 +189,8 @@ impl IntermediaryCertificates {
             let rule = "CipherCertificateIntermediary only towards a passive recipient";
             out.refuse_form("IntermediaryCertificates", rule);
         }
+        let own = self.cipher.iter().chain(&self.signature);
+        own.filter_map(|own| own.id.as_deref()).for_each(|id| out.claim(id));
         out.certificates("osci:IntermediaryCertificates", "intermediarycertificates", |xml| {
             if let Some(certificate) = &self.cipher {
                 certificate.write(xml, "osci:CipherCertificateIntermediary");

@@ -95,6 +95,18 @@ impl ChunkInformation {
         xml.empty("osci2017:ChunkInformation", &attributes);
     }
 
+    /// Whether who received this chunk has all `total` of them, by what it said it has
+    /// ([`ChunkInformation::received_chunks`]). What it has twice counts once.
+    pub fn completes(&self, total: u64) -> bool {
+        let said = self.received_chunks.as_deref().unwrap_or_default();
+        let parts = said.split([' ', ',', '\t', '\r', '\n']).filter_map(whole_number);
+        let mut has: Vec<u64> = parts.chain([self.chunk_number]).collect();
+        has.retain(|number| (1..=total).contains(number));
+        has.sort_unstable();
+        has.dedup();
+        total > 0 && has.len() as u64 == total
+    }
+
     fn fits(&self, rule: ChunkRule) -> bool {
         self.chunk_size.is_some() == rule.chunk_size
             && self.received_chunks.is_some() == rule.received_chunks

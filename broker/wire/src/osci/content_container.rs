@@ -6,13 +6,14 @@ use amtsbote_schemas::xml::{DriveError, Event, EventSink, Limits, drive};
 
 use super::names::{OSCI, XENC};
 use super::writing::{FIRST_CHILD, Unwritable, Xml, declarations};
-use crate::c14n::{Apex, Canonicalizer, Method, Mode};
+use crate::c14n::{Apex, Canonicalizer, Method, Mode, identifiers};
 
 /// A container or an encrypted container as it leaves: in canonical form, comments included, within
 /// our envelope, so without the declarations that the envelope makes anyway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageItem {
     encrypted: bool,
+    ids: Vec<String>,
     canonical: String,
 }
 
@@ -28,7 +29,7 @@ impl PackageItem {
             return Err(Unwritable::Element { element: "ContentPackage", rule });
         }
         // In place: it may be large.
-        let Within { start, mut canonical, .. } = within;
+        let Within { start, mut canonical, ids, .. } = within;
         let rule = "one element, and nothing around it";
         let not_one = Unwritable::Element { element: "ContentPackage", rule };
         if !canonical.starts_with(&start) || !canonical.ends_with(BODY_END) {
@@ -36,7 +37,12 @@ impl PackageItem {
         }
         canonical.truncate(canonical.len() - BODY_END.len());
         canonical.drain(..start.len());
-        Ok(Self { encrypted, canonical })
+        Ok(Self { encrypted, ids, canonical })
+    }
+
+    /// Every identifier in it.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(String::as_str)
     }
 
     /// Whether it is an `EncryptedData`.
@@ -54,6 +60,7 @@ impl PackageItem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomHeader {
     id: Option<String>,
+    ids: Vec<String>,
     canonical: String,
 }
 
@@ -64,10 +71,15 @@ impl CustomHeader {
         let rule = "one element outside of the namespace of SOAP";
         match within.only {
             Some((namespace, _)) if namespace != super::names::SOAP => {
-                Ok(Self { id: within.id, canonical: within.canonical })
+                Ok(Self { id: within.id, ids: within.ids, canonical: within.canonical })
             }
             _ => Err(Unwritable::Element { element: "Header", rule }),
         }
+    }
+
+    /// Every identifier in it, its own among them.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(String::as_str)
     }
 
     /// Its identifier; without one it cannot be signed.
@@ -89,6 +101,7 @@ struct Within {
     /// Namespace and name of the only child.
     only: Option<(String, String)>,
     id: Option<String>,
+    ids: Vec<String>,
     canonical: String,
 }
 
@@ -104,6 +117,7 @@ impl Within {
             canonicalizer: Canonicalizer::new(method, apex, out),
             only: None,
             id: None,
+            ids: Vec::new(),
             elements: 0,
             depth: 0,
         };
@@ -113,13 +127,13 @@ impl Within {
             DriveError::Xml(error) => Unwritable::Xml(error),
             DriveError::Sink(fault) => fault,
         })?;
-        let Only { mut canonicalizer, only, id, elements, .. } = sink;
+        let Only { mut canonicalizer, only, id, ids, elements, .. } = sink;
         canonicalizer.flush();
         drop(canonicalizer);
         let only = only.filter(|_| elements == 1);
         // The canonical form of what the reader read is UTF-8.
         let canonical = String::from_utf8(canonical).map_err(|_| NOT_ONE)?;
-        Ok(Self { start, only, id, canonical })
+        Ok(Self { start, only, id, ids, canonical })
     }
 
     fn is(&self, namespace: &str, local: &str) -> bool {
@@ -135,6 +149,7 @@ struct Only<W> {
     canonicalizer: Canonicalizer<W>,
     only: Option<(String, String)>,
     id: Option<String>,
+    ids: Vec<String>,
     elements: usize,
     /// Of the open element.
     depth: u32,
@@ -147,6 +162,7 @@ impl<W: crate::c14n::Output> EventSink for Only<W> {
         match event {
             Event::Start(tag) => {
                 self.depth = tag.depth;
+                self.ids.extend(identifiers(tag).map(str::to_owned));
                 if tag.depth == 2 {
                     self.elements += 1;
                     self.only = Some((tag.namespace.clone(), tag.local.clone()));

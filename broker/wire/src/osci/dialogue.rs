@@ -12,28 +12,34 @@
 //! repeated order is refused like any other that comes out of turn (9400), and a refusal changes
 //! nothing but the count of refusals.
 //!
+//! Who the client is says its signature, or its cipher certificate; the dialogue says how that was shown
+//! ([`Shown`]), and lets nobody into a mailbox who has shown nothing.
+//!
 //! Not here: which orders a client may give, and what they do.
 
+mod alone;
 mod client;
 mod control;
 mod desk;
 mod order;
 mod outcome;
 mod sign_in;
+mod snapshot;
 mod supplier;
 
+pub use alone::{implicit, misplaced, passive};
 pub use client::{AnswerFault, ClientDialogue, Misuse};
 pub use control::{Challenge, Control, ConversationId, Demand, Demands, Fresh};
 pub use desk::{Desk, Room};
-pub use order::{Order, Placed, Where, place};
+pub use order::{Placed, Where, place};
 pub use outcome::{
-    Effect, Ending, HandedOut, MAX_HANDED_OUT_BYTES, NotHandedOut, Refusal, RefusalCode, Stands,
-    Step, Taken,
+    Effect, Ending, HandedOut, MAX_HANDED_OUT_BYTES, NotHandedOut, NotTaken, Stands, Step, Taken,
 };
-pub use sign_in::{BadSnapshot, Certificate, MAX_CERTIFICATE_BYTES, SignIn};
-pub use supplier::{
-    Dialogue, MAX_HANDED_OUT, MAX_SNAPSHOT_BYTES, Rules, implicit, misplaced, passive,
+pub use sign_in::{
+    BadSnapshot, Caller, Certificate, MAX_CERTIFICATE_BYTES, Mailbox, Shown, SignIn, Travel,
 };
+pub use snapshot::MAX_SNAPSHOT_BYTES;
+pub use supplier::{Dialogue, MAX_HANDED_OUT, Rules};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use amtsbote_schemas::xml::{Position, StartTag};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::feedback::Code;
 use super::names::{DS, OSCI};
 use super::refusal::Refusal;
 
@@ -168,7 +169,7 @@ impl Children {
     }
 
     /// The same with another feedback code.
-    pub(super) fn refusal_with(&self, rule: &'static str, code: u16) -> Refusal {
+    pub(super) fn refusal_with(&self, rule: &'static str, code: Code) -> Refusal {
         let place = self.next.as_ref().map_or(self.place, Element::place);
         Refusal::Form { place, element: self.element, rule, code }
     }

@@ -44,9 +44,5 @@ pub const SCHEMA_LOCATION: &str = "http://schemas.xmlsoap.org/soap/envelope/ \
 /// Most octets of the envelope that are read: certificates and keys stand in it, no content.
 pub const MAX_ENVELOPE_BYTES: usize = 256 * 1024;
 
-/// SOAP 1.1.
-const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
-
 #[cfg(test)]
 mod tests;

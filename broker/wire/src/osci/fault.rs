@@ -8,15 +8,12 @@ use amtsbote_schemas::xml::{DriveError, Event, EventSink, Limits, XmlError, driv
 
 use super::feedback::{Code, Number, Side};
 use super::mime::{Boundary, Leading, PartHead, WriteFault, Writer, XML_DECLARATION};
+use super::names::{OSCI, SOAP};
 
 /// Most bytes of the envelope of a fault that is read.
 pub const MAX_BYTES: u64 = 64 * 1024;
 /// Most bytes of the text that are kept; what is longer is cut.
 pub const MAX_TEXT_BYTES: usize = 1024;
-
-/// SOAP 1.1.
-const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-const OSCI: &str = "http://www.osci.de/2002/04/osci";
 
 /// A SOAP fault.
 #[derive(Clone, Debug, PartialEq, Eq)]

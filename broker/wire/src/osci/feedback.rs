@@ -10,6 +10,8 @@ use std::str::FromStr;
 
 use amtsbote_domain::text::{Language, Text};
 
+use super::values;
+
 /// What became of the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
@@ -388,14 +390,15 @@ impl fmt::Display for Number {
     }
 }
 
-/// One `osci:Entry`. The same code may stand in several, one for each language.
+/// One `osci:Entry` (`FeedbackEntryType`). The same code may stand in several, one for each language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// `xml:lang`; empty where it is absent.
-    pub lang: String,
-    /// `osci:Code`.
-    pub code: Number,
-    /// `osci:Text`. Of others it is what they say, and nothing is decided by it.
+    /// `xml:lang`.
+    pub language: Option<values::Language>,
+    /// `osci:Code`; none where another intermediary wrote no four digits. Not written without.
+    pub code: Option<Number>,
+    /// `osci:Text`. Of others it is what they say, cut where it is too long, and nothing is decided by
+    /// it.
     pub text: String,
 }
 
@@ -407,8 +410,8 @@ impl Entry {
             Language::En => "en",
         };
         Self {
-            lang: lang.to_owned(),
-            code: code.number(),
+            language: values::Language::parse(lang),
+            code: Some(code.number()),
             text: code.text().get(language).to_owned(),
         }
     }
@@ -441,10 +444,12 @@ pub fn languages<'t>(list: impl IntoIterator<Item = &'t str>) -> Vec<Language> {
     if found.is_empty() { vec![Language::De] } else { found }
 }
 
-/// What became of an order, all codes of the answer looked at: the worst there is. None where there
-/// is no code, or one of a class that the standard does not know: then nobody can say.
-pub fn outcome(codes: impl IntoIterator<Item = Number>) -> Option<Class> {
-    let classes: Option<Vec<_>> = codes.into_iter().map(Number::class).collect();
+/// What became of an order, all entries of the answer looked at: the worst there is. None where there
+/// is no entry, or one whose code is none or of a class that the standard does not know: then nobody
+/// can say.
+pub fn outcome(entries: &[Entry]) -> Option<Class> {
+    let class = |entry: &Entry| entry.code.and_then(Number::class);
+    let classes: Option<Vec<_>> = entries.iter().map(class).collect();
     classes?.into_iter().max()
 }
 

@@ -3,7 +3,8 @@
 
 use super::blocks::Blocks;
 use super::certificates::NonIntermediaryCertificates;
-use super::feedback_entry::{self, FeedbackEntry};
+use super::feedback::Entry;
+use super::feedback_entry;
 use super::head::{OrderHead, ResponseHead};
 use super::process_card::{CardRule, ProcessCardBundle};
 use super::refusal::Refusal;
@@ -43,7 +44,7 @@ pub struct ResponseToFetchDelivery {
     /// What every answer carries.
     pub head: ResponseHead,
     /// What the intermediary says.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
     /// Which delivery was asked for.
     pub selection: Option<DeliverySelection>,
     /// The process card, if there is a delivery.

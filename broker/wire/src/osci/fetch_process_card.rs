@@ -1,7 +1,8 @@
 //! FetchProcessCard: a client asks what became of deliveries, by it or to it.
 
 use super::blocks::Blocks;
-use super::feedback_entry::{self, FeedbackEntry};
+use super::feedback::Entry;
+use super::feedback_entry;
 use super::head::{OrderHead, ResponseHead};
 use super::process_card::{CardRule, ProcessCardBundle};
 use super::refusal::Refusal;
@@ -40,7 +41,7 @@ pub struct ResponseToFetchProcessCard {
     /// What every answer carries.
     pub head: ResponseHead,
     /// What the intermediary says.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
     /// Which process cards were asked for.
     ///
     /// The schema looks strictly at what stands in this `fetchProcessCard` and knows only two things

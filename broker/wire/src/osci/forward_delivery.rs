@@ -2,11 +2,12 @@
 
 use super::blocks::Blocks;
 use super::content_receiver;
-use super::feedback_entry::{self, FeedbackEntry};
+use super::feedback::{Code, Entry};
+use super::feedback_entry;
 use super::head::{OrderHead, ResponseHead};
 use super::process_card::{CardRule, ProcessCardBundle};
 use super::quality_of_timestamp::QualityOfTimestamp;
-use super::refusal::{NO_MESSAGE_ID, Refusal};
+use super::refusal::Refusal;
 use super::values::{MessageId, subject};
 use super::writing::Writing;
 
@@ -33,7 +34,7 @@ impl ForwardDelivery {
         let mut order = blocks.order()?;
         let receiver = content_receiver::read(&mut order, blocks.limits)?;
         let id = order.optional("MessageId");
-        let missing = || order.refusal_with("MessageId is missing", NO_MESSAGE_ID);
+        let missing = || order.refusal_with("MessageId is missing", Code::MessageIdMissing);
         let message_id = MessageId::read(&id.ok_or_else(missing)?)?;
         let subject = subject(order.optional("Subject"), blocks.limits)?;
         order.end()?;
@@ -60,7 +61,7 @@ pub struct ResponseToForwardDelivery {
     /// What every answer carries.
     pub head: ResponseHead,
     /// What the intermediary says.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
     /// The process card, if the delivery was accepted.
     pub process_card: Option<ProcessCardBundle>,
 }

@@ -2,7 +2,8 @@
 //! once.
 
 use super::blocks::Blocks;
-use super::feedback_entry::{self, FeedbackEntry};
+use super::feedback::Entry;
+use super::feedback_entry;
 use super::head::{OrderHead, ResponseHead};
 use super::refusal::Refusal;
 use super::values::MessageId;
@@ -38,7 +39,7 @@ pub struct ResponseToGetMessageId {
     /// What every answer carries.
     pub head: ResponseHead,
     /// What the intermediary says.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
     /// The id, if there is one.
     pub message_id: Option<MessageId>,
 }

@@ -2,15 +2,16 @@
 
 use super::blocks::Blocks;
 use super::certificates::{IntermediaryCertificates, NonIntermediaryCertificates};
-use super::control_block::ControlBlock;
+use super::control_block;
 use super::desired_languages::DesiredLanguages;
+use super::dialogue::Control;
 use super::feature_description::FeatureDescription;
 use super::refusal::Refusal;
 use super::writing::Writing;
 
 /// What is at the head of any message.
 pub(super) trait Head {
-    fn control(&self) -> &ControlBlock;
+    fn control(&self) -> &Control;
     fn intermediary(&self) -> Option<&IntermediaryCertificates>;
     fn certificates(&self) -> Option<&NonIntermediaryCertificates>;
     fn features(&self) -> Option<&FeatureDescription>;
@@ -19,7 +20,7 @@ pub(super) trait Head {
 macro_rules! heads {
     ($($name:ty, $intermediary:expr, $certificates:expr;)*) => {$(
         impl Head for $name {
-            fn control(&self) -> &ControlBlock {
+            fn control(&self) -> &Control {
                 &self.control
             }
 
@@ -50,7 +51,7 @@ heads! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderHead {
     /// Where it stands in the dialogue.
-    pub control: ControlBlock,
+    pub control: Control,
     /// In which languages feedback is wanted.
     pub languages: DesiredLanguages,
     /// Certificates of the intermediary; only in orders to passive recipients.
@@ -76,7 +77,7 @@ impl OrderHead {
 
     /// The blocks before that of the order.
     pub(super) fn begin(&self, out: &mut Writing) {
-        self.control.write(out);
+        control_block::write(&self.control, out);
         self.languages.write(out);
     }
 
@@ -101,7 +102,7 @@ impl OrderHead {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// Where it stands in the dialogue.
-    pub control: ControlBlock,
+    pub control: Control,
     /// Certificates of the intermediary.
     pub intermediary: Option<IntermediaryCertificates>,
     /// What the intermediary can do.
@@ -119,7 +120,7 @@ impl ResponseHead {
 
     /// The block before that of the answer.
     pub(super) fn begin(&self, out: &mut Writing) {
-        self.control.write(out);
+        control_block::write(&self.control, out);
     }
 
     /// The blocks behind that of the answer; with `certificates` where there is content.
@@ -144,7 +145,7 @@ impl ResponseHead {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecipientHead {
     /// The response to the challenge of the intermediary.
-    pub control: ControlBlock,
+    pub control: Control,
     /// Certificates of the recipient, and of those whose content it sends.
     pub certificates: Option<NonIntermediaryCertificates>,
     /// What the recipient can do; the reference library does not say.

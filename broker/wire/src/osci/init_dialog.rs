@@ -1,7 +1,8 @@
 //! InitDialog: a client opens an explicit dialogue. The answer names it, and asks the first challenge.
 
 use super::blocks::Blocks;
-use super::feedback_entry::{self, FeedbackEntry};
+use super::feedback::Entry;
+use super::feedback_entry;
 use super::head::{OrderHead, ResponseHead};
 use super::refusal::Refusal;
 use super::writing::{Writing, Xml};
@@ -36,7 +37,7 @@ pub struct ResponseToInitDialog {
     /// What every answer carries.
     pub head: ResponseHead,
     /// What the intermediary says.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
 }
 
 impl ResponseToInitDialog {

@@ -2,7 +2,7 @@
 
 use super::element::{Children, Element};
 use super::limits::Limits;
-use super::process_card::{Timestamp, date_time};
+use super::process_card::{Stamped, date_time};
 use super::refusal::Refusal;
 use super::values::{DateTime, words};
 use super::writing::Xml;
@@ -72,7 +72,7 @@ pub struct OnlineResult {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
     /// When.
-    pub timestamp: Timestamp,
+    pub timestamp: Stamped,
     /// Its subject (RFC 2253).
     pub subject_name: String,
     /// Its issuer (RFC 2253).
@@ -93,7 +93,7 @@ impl Inspection {
     pub(super) fn read(element: Element, limits: &Limits) -> Result<Self, Refusal> {
         let mut children = element.into_children("Inspection")?;
         let timestamp = children.required("Timestamp", "Timestamp is missing")?;
-        let timestamp = Timestamp::read(timestamp, "Timestamp", limits)?;
+        let timestamp = Stamped::read(timestamp, "Timestamp", limits)?;
         let subject = children.required("X509SubjectName", "X509SubjectName is missing")?;
         let subject_name = subject.string("X509SubjectName", limits.value_bytes)?;
         let issuer = children.required("X509IssuerName", "X509IssuerName is missing")?;

@@ -3,7 +3,8 @@
 use super::blocks::Blocks;
 use super::certificates::NonIntermediaryCertificates;
 use super::content_receiver;
-use super::feedback_entry::{self, FeedbackEntry};
+use super::feedback::Entry;
+use super::feedback_entry;
 use super::head::{OrderHead, ResponseHead};
 use super::process_card::{CardRule, ProcessCardBundle};
 use super::quality_of_timestamp::QualityOfTimestamp;
@@ -68,7 +69,7 @@ pub struct ResponseToMediateDelivery {
     /// What every answer carries.
     pub head: ResponseHead,
     /// What the intermediary says.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
     /// The process card of the delivery.
     pub request_card: Option<ProcessCardBundle>,
     /// The process card of the recipient's answer; only beside the other one.

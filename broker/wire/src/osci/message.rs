@@ -4,10 +4,10 @@ use super::accept_delivery::{AcceptDelivery, ResponseToAcceptDelivery};
 use super::blocks::Blocks;
 use super::certificates::{IntermediaryCertificates, NonIntermediaryCertificates};
 use super::content_container::{CustomHeader, PackageItem};
-use super::control_block::ControlBlock;
+use super::dialogue::Control;
 use super::exit_dialog::{ExitDialog, ResponseToExitDialog};
 use super::feature_description::FeatureDescription;
-use super::feedback_entry::FeedbackEntry;
+use super::feedback::Entry;
 use super::fetch_delivery::{FetchDelivery, ResponseToFetchDelivery};
 use super::fetch_process_card::{FetchProcessCard, ResponseToFetchProcessCard};
 use super::forward_delivery::{ForwardDelivery, ResponseToForwardDelivery};
@@ -112,7 +112,7 @@ messages! {
 
 impl Message {
     /// Where it stands in its dialogue.
-    pub fn control(&self) -> &ControlBlock {
+    pub fn control(&self) -> &Control {
         self.head().control()
     }
 
@@ -137,7 +137,7 @@ impl Message {
     }
 
     /// What an answer says; nothing in orders.
-    pub fn feedback(&self) -> &[FeedbackEntry] {
+    pub fn feedback(&self) -> &[Entry] {
         match self {
             Self::ResponseToGetMessageId(answer) => &answer.feedback,
             Self::ResponseToInitDialog(answer) => &answer.feedback,
@@ -185,6 +185,7 @@ impl Message {
         let mut out = Writing::new(kind);
         self.header(&mut out);
         for header in &enclosed.custom {
+            header.ids().for_each(|id| out.claim(id));
             out.foreign(header.id(), header.as_str());
         }
         match (kind.content(), &enclosed.package) {
@@ -195,6 +196,9 @@ impl Message {
                 out.refuse_form("ContentPackage", "this message carries one");
             }
             _ => {}
+        }
+        for item in enclosed.package.iter().flatten() {
+            item.ids().for_each(|id| out.claim(id));
         }
         let items = enclosed.package.iter().flatten();
         let body_bytes = items.map(|item| item.as_str().len()).sum();

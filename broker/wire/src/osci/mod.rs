@@ -55,6 +55,7 @@ mod process_delivery;
 mod quality_of_timestamp;
 mod reading;
 mod refusal;
+mod reserved;
 mod root_part;
 mod selection;
 mod store_delivery;
@@ -69,11 +70,10 @@ pub use content_container::{CustomHeader, OwnContent, PackageItem, container};
 pub use content_package::{
     Base64Content, Content, ContentContainer, ContentFault, ContentKind, ContentPackage,
 };
-pub use control_block::ControlBlock;
 pub use desired_languages::DesiredLanguages;
+pub use dialogue::{Control, ConversationId};
 pub use exit_dialog::{ExitDialog, ResponseToExitDialog};
 pub use feature_description::{Feature, FeatureDescription};
-pub use feedback_entry::FeedbackEntry;
 pub use fetch_delivery::{FetchDelivery, ResponseToFetchDelivery};
 pub use fetch_process_card::{FetchProcessCard, ResponseToFetchProcessCard};
 pub use forward_delivery::{ForwardDelivery, ResponseToForwardDelivery};
@@ -89,7 +89,7 @@ pub use message::{Enclosed, Message};
 pub use message_type::{ContentRule, MessageType, OrderPlace};
 pub use partial_fetch_delivery::{PartialFetchDelivery, ResponseToPartialFetchDelivery};
 pub use partial_store_delivery::{PartialStoreDelivery, ResponseToPartialStoreDelivery};
-pub use process_card::{ProcessCardBundle, Timestamp};
+pub use process_card::{ProcessCardBundle, Stamped};
 pub use process_delivery::{ProcessDelivery, ResponseToProcessDelivery};
 pub use quality_of_timestamp::{Quality, QualityOfTimestamp, Service};
 pub use refusal::Refusal;
@@ -98,7 +98,7 @@ pub use selection::{
     DeliverySelection, ProcessCardCriteria, ProcessCardSelection, SelectionDate, SelectionRole,
 };
 pub use store_delivery::{ResponseToStoreDelivery, StoreDelivery};
-pub use values::{ConversationId, DateTime, Language, MessageId};
+pub use values::{DateTime, Language, MessageId};
 pub use verbatim::Verbatim;
 pub use writing::{Draft, Unwritable};
 

@@ -10,6 +10,10 @@ pub(super) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 pub(super) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 /// XML Encryption.
 pub(super) const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
+/// XML Encryption 1.1.
+pub(super) const XENC11: &str = "http://www.w3.org/2009/xmlenc11#";
+/// What Korrigenda 8 brought: `IvLength`.
+pub(super) const OSCI128: &str = "http://xoev.de/transport/osci12/8";
 /// XML Schema for instances.
 pub(super) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 

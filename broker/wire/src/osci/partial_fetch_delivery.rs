@@ -4,7 +4,8 @@
 use super::blocks::Blocks;
 use super::certificates::NonIntermediaryCertificates;
 use super::chunk_information::{ChunkInformation, ChunkRule};
-use super::feedback_entry::{self, FeedbackEntry};
+use super::feedback::Entry;
+use super::feedback_entry;
 use super::head::{OrderHead, ResponseHead};
 use super::refusal::Refusal;
 use super::selection::DeliverySelection;
@@ -64,7 +65,7 @@ pub struct ResponseToPartialFetchDelivery {
     /// What every answer carries; features must be there.
     pub head: ResponseHead,
     /// What the intermediary says.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
     /// Which delivery was asked for. The schema demands that something be repeated here, so without
     /// a rule the answer is not valid against it.
     pub selection: Option<DeliverySelection>,

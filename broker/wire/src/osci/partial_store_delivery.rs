@@ -3,12 +3,13 @@
 
 use super::blocks::Blocks;
 use super::chunk_information::{ChunkInformation, ChunkRule};
-use super::feedback_entry::{self, FeedbackEntry};
+use super::feedback::{Code, Entry};
+use super::feedback_entry;
 use super::head::{OrderHead, ResponseHead};
 use super::names::OSCI2017;
 use super::process_card::{CardRule, ProcessCardBundle};
 use super::quality_of_timestamp::QualityOfTimestamp;
-use super::refusal::{NO_MESSAGE_ID, Refusal};
+use super::refusal::Refusal;
 use super::values::{MessageId, subject};
 use super::writing::Writing;
 
@@ -46,7 +47,7 @@ impl PartialStoreDelivery {
         let quality = blocks.quality(1)?;
         let mut order = blocks.order()?;
         let id = order.optional("MessageId");
-        let missing = || order.refusal_with("MessageId is missing", NO_MESSAGE_ID);
+        let missing = || order.refusal_with("MessageId is missing", Code::MessageIdMissing);
         let message_id = MessageId::read(&id.ok_or_else(missing)?)?;
         let subject = subject(order.optional("Subject"), blocks.limits)?;
         let chunk = match order.optional_ns(OSCI2017, "InfoOnly") {
@@ -88,9 +89,9 @@ pub struct ResponseToPartialStoreDelivery {
     /// What every answer carries; features must be there.
     pub head: ResponseHead,
     /// InsideFeedback: about the whole message, once it was put together and executed.
-    pub inside_feedback: Vec<FeedbackEntry>,
+    pub inside_feedback: Vec<Entry>,
     /// What the intermediary says about the chunk.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
     /// The process card: its creation, and nothing later.
     ///
     /// The schema calls it `osci:procard`; the reference library writes and reads

@@ -9,7 +9,7 @@ use super::writing::Xml;
 
 /// A time that somebody vouches for (`TimestampType`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Timestamp {
+pub enum Stamped {
     /// What the clock of the intermediary said.
     Plain(DateTime),
     /// A token of a time-stamping authority.
@@ -21,7 +21,7 @@ pub enum Timestamp {
     },
 }
 
-impl Timestamp {
+impl Stamped {
     pub(super) fn read(
         element: Element,
         name: &'static str,
@@ -70,11 +70,11 @@ pub struct ProcessCardBundle {
     /// RecentModification: when the card was written to last.
     pub recent_modification: DateTime,
     /// Creation: the order was received.
-    pub creation: Option<Timestamp>,
+    pub creation: Option<Stamped>,
     /// Forwarding: the message to the recipient was fully built.
-    pub forwarding: Option<Timestamp>,
+    pub forwarding: Option<Stamped>,
     /// Reception: the recipient has it.
-    pub reception: Option<Timestamp>,
+    pub reception: Option<Stamped>,
     /// The subject of the delivery.
     pub subject: Option<String>,
     /// InspectionReport.
@@ -121,7 +121,7 @@ impl ProcessCardBundle {
             modified.ok_or_else(|| card.refusal("ProcessCard", "RecentModification: a time"))?;
         let mut card = card.into_children("ProcessCard")?;
         let time = |card: &mut Children, name| {
-            card.optional(name).map(|found| Timestamp::read(found, name, limits)).transpose()
+            card.optional(name).map(|found| Stamped::read(found, name, limits)).transpose()
         };
         let creation = time(&mut card, "Creation")?;
         let forwarding = time(&mut card, "Forwarding")?;

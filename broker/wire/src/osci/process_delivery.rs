@@ -2,7 +2,9 @@
 //! answer.
 
 use super::blocks::Blocks;
-use super::feedback_entry::{self, FeedbackEntry};
+use super::control_block;
+use super::feedback::Entry;
+use super::feedback_entry;
 use super::head::{OrderHead, RecipientHead};
 use super::process_card::{CardRule, ProcessCardBundle};
 use super::quality_of_timestamp::QualityOfTimestamp;
@@ -55,7 +57,7 @@ pub struct ResponseToProcessDelivery {
     /// How the times of the answer are to be stamped.
     pub quality: QualityOfTimestamp,
     /// What the recipient says.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
     /// The id of the answer, as given in the order.
     pub message_id: Option<MessageId>,
     /// What the answer is about; only with a message id.
@@ -79,7 +81,7 @@ impl ResponseToProcessDelivery {
     }
 
     pub(super) fn header(&self, out: &mut Writing) {
-        self.head.control.write(out);
+        control_block::write(&self.head.control, out);
         self.quality.write(out);
         out.block("osci:responseToProcessDelivery", &out.kind.block_id(), &[], |xml| {
             feedback_entry::write(xml, "osci:Feedback", &self.feedback);

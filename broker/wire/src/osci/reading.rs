@@ -8,7 +8,9 @@ use amtsbote_schemas::xml::{Event, EventSink, Position, Reader, StartTag};
 
 use super::element::{Element, is_space};
 use super::limits::Limits;
+use super::names::OSCI;
 use super::refusal::Refusal;
+use super::reserved::is_reserved;
 use super::verbatim::{Context, Verbatim};
 use crate::c14n::identifiers;
 
@@ -58,7 +60,12 @@ struct Ids {
     most: usize,
     /// Octets that all that is kept may still cost.
     left: usize,
+    /// The open header block is `IntermediaryCertificates`.
+    intermediary: bool,
 }
+
+/// Header blocks, and what stands in the body.
+const BLOCK_DEPTH: u32 = 3;
 
 /// What comes next inside an element whose text counts.
 enum Piece {
@@ -75,7 +82,12 @@ impl<'l, R: BufRead, B: Beside> Reading<'l, R, B> {
             limits,
             context: Context::default(),
             shared: None,
-            ids: Ids { seen: HashSet::new(), most: limits.ids, left: limits.kept_bytes },
+            ids: Ids {
+                seen: HashSet::new(),
+                most: limits.ids,
+                left: limits.kept_bytes,
+                intermediary: false,
+            },
         }
     }
 
@@ -229,6 +241,12 @@ impl<'l, R: BufRead, B: Beside> Reading<'l, R, B> {
         verbatim
     }
 
+    /// The element just opened is a block of others: its identifier may not be one of ours. Within
+    /// blocks none may; the blocks themselves are known by their names.
+    pub(super) fn foreign(&self, tag: &StartTag) -> Result<(), Refusal> {
+        identifiers(tag).try_for_each(|id| not_ours(id, false, tag.position))
+    }
+
     /// Passes over the rest of the open element at this depth.
     pub(super) fn skip(&mut self, depth: u32) -> Result<(), Refusal> {
         loop {
@@ -288,10 +306,24 @@ fn event<'r, R: BufRead>(
     if beside.see(&event) { Ok(event) } else { Err(Refusal::Beside) }
 }
 
+fn not_ours(id: &str, in_intermediary: bool, place: Position) -> Result<(), Refusal> {
+    if is_reserved(id, in_intermediary) {
+        let rule = "an identifier that blocks of OSCI-Transport have";
+        return Err(Refusal::order(place, "Id", rule));
+    }
+    Ok(())
+}
+
 impl Ids {
     fn register(&mut self, tag: &StartTag) -> Result<(), Refusal> {
         let place = tag.position;
+        if tag.depth == BLOCK_DEPTH {
+            self.intermediary = tag.is(OSCI, "IntermediaryCertificates");
+        }
         for id in identifiers(tag) {
+            if tag.depth > BLOCK_DEPTH {
+                not_ours(id, self.intermediary, place)?;
+            }
             if self.seen.len() == self.most {
                 return Err(Refusal::Limit { place, limit: "identifiers of a message" });
             }

@@ -1,22 +1,10 @@
 //! Why a message was not read, and which feedback code of the standard says so.
 
-use amtsbote_domain::fault::{Code, Fault};
+use amtsbote_domain::fault::{self, Fault};
 use amtsbote_schemas::xml::{Position, XmlError};
 
+use super::feedback::Code;
 use crate::signature::{xml_code, xml_fault};
-
-/// "Empfangene Nachricht stellt keine gültige OSCI-Nachricht dar".
-pub(super) const NO_MESSAGE: u16 = 9100;
-/// "Auftragsdaten stellen keinen gültigen Auftrag dar".
-pub(super) const NO_ORDER: u16 = 9300;
-/// "ConversationId oder SequenceNumber oder Response nicht korrekt".
-pub(super) const DIALOGUE: u16 = 9400;
-/// "Chiffrierzertifikat des Clients ist nicht in den Auftragsdaten enthalten".
-pub(super) const NO_CIPHER_CERTIFICATE: u16 = 9500;
-/// "Annahme der Zustellung ohne MessageId verweigert".
-pub(super) const NO_MESSAGE_ID: u16 = 9800;
-/// "Interner Fehler beim Supplier".
-const INTERNAL: u16 = 9000;
 
 /// Why a message was not read. Never holds a value from it (P7).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +22,7 @@ pub enum Refusal {
         /// What was demanded.
         rule: &'static str,
         /// The feedback code that fits.
-        code: u16,
+        code: Code,
     },
     /// More than [`super::Limits`] allows.
     #[error("{place}: more than allowed: {limit}")]
@@ -50,15 +38,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The feedback code that fits (OSCI-Transport 1.2, 6): four digits, 9xxx. Those below 9600 are
-    /// told as a SOAP fault, the others as feedback.
-    pub fn feedback_code(&self) -> u16 {
+    /// The feedback code that fits (OSCI-Transport 1.2, 6), of the class 9xxx; by its level it is told
+    /// as a SOAP fault or in the answer.
+    pub fn feedback(&self) -> Code {
         match self {
-            Self::Xml(error) if error.is_input() => INTERNAL,
-            Self::Xml(_) => NO_MESSAGE,
+            Self::Xml(error) if error.is_input() => Code::SupplierError,
+            Self::Xml(_) => Code::NotAnOsciMessage,
             Self::Form { code, .. } => *code,
-            Self::Limit { .. } => NO_ORDER,
-            Self::Beside => INTERNAL,
+            Self::Limit { .. } => Code::NotAnOrder,
+            Self::Beside => Code::SupplierError,
         }
     }
 
@@ -73,12 +61,12 @@ impl Refusal {
 
     /// No valid order, and why.
     pub(super) fn order(place: Position, element: &'static str, rule: &'static str) -> Self {
-        Self::Form { place, element, rule, code: NO_ORDER }
+        Self::Form { place, element, rule, code: Code::NotAnOrder }
     }
 
     /// No message of OSCI at all, and why.
     pub(super) fn message(place: Position, element: &'static str, rule: &'static str) -> Self {
-        Self::Form { place, element, rule, code: NO_MESSAGE }
+        Self::Form { place, element, rule, code: Code::NotAnOsciMessage }
     }
 }
 
@@ -86,9 +74,9 @@ impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         let code = match &refusal {
             Refusal::Xml(error) => xml_code(error),
-            Refusal::Form { .. } => Code::MalformedRequest,
-            Refusal::Limit { .. } => Code::XmlLimit,
-            Refusal::Beside => Code::Internal,
+            Refusal::Form { .. } => fault::Code::MalformedRequest,
+            Refusal::Limit { .. } => fault::Code::XmlLimit,
+            Refusal::Beside => fault::Code::Internal,
         };
         match refusal {
             Refusal::Xml(error) => xml_fault(&error),

@@ -269,6 +269,7 @@ impl Scan {
         if self.custom.len() == reading.limits.custom_headers {
             return Err(Refusal::Limit { place, limit: "header blocks of others" });
         }
+        reading.foreign(tag)?;
         let mut block = self.begin(tag);
         self.custom.push(reading.verbatim(tag)?);
         block.octets.end = reading.offset();

@@ -1,11 +1,12 @@
 //! StoreDelivery: a delivery into the mailbox of the Addressee.
 
 use super::blocks::Blocks;
-use super::feedback_entry::{self, FeedbackEntry};
+use super::feedback::{Code, Entry};
+use super::feedback_entry;
 use super::head::{OrderHead, ResponseHead};
 use super::process_card::{CardRule, ProcessCardBundle};
 use super::quality_of_timestamp::QualityOfTimestamp;
-use super::refusal::{NO_MESSAGE_ID, Refusal};
+use super::refusal::Refusal;
 use super::values::{MessageId, subject};
 use super::writing::Writing;
 
@@ -28,7 +29,7 @@ impl StoreDelivery {
         let quality = blocks.quality(2)?;
         let mut order = blocks.order()?;
         let id = order.optional("MessageId");
-        let missing = || order.refusal_with("MessageId is missing", NO_MESSAGE_ID);
+        let missing = || order.refusal_with("MessageId is missing", Code::MessageIdMissing);
         let message_id = MessageId::read(&id.ok_or_else(missing)?)?;
         let subject = subject(order.optional("Subject"), blocks.limits)?;
         order.end()?;
@@ -57,7 +58,7 @@ pub struct ResponseToStoreDelivery {
     /// What every answer carries.
     pub head: ResponseHead,
     /// What the intermediary says.
-    pub feedback: Vec<FeedbackEntry>,
+    pub feedback: Vec<Entry>,
     /// The process card, if the delivery was accepted: its creation, and nothing later.
     pub process_card: Option<ProcessCardBundle>,
 }

@@ -39,27 +39,6 @@ impl MessageId {
     }
 }
 
-/// The number of a dialogue (`Number`): decimal digits, and nothing is ever computed with it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ConversationId(String);
-
-impl ConversationId {
-    /// Most digits.
-    pub const MAX_DIGITS: usize = 64;
-
-    /// 1 to [`ConversationId::MAX_DIGITS`] decimal digits.
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let fits = (1..=Self::MAX_DIGITS).contains(&text.len());
-        (digits && fits).then(|| Self(text.to_owned()))
-    }
-
-    /// The digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// A decimal number without sign.
 pub(super) fn whole_number(text: &str) -> Option<u64> {
     let text = text.trim_matches(super::element::is_space);

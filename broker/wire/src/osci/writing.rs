@@ -1,5 +1,7 @@
 //! From values to octets, in canonical form: the octets of a block are those that are digested.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::ops::Range;
 
 use amtsbote_schemas::xml::{NodeNumber, XmlError};
@@ -8,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::message_type::MessageType;
 use super::names::{ACTOR_NEXT, ACTOR_NONE, DECLARED, OSCI2017};
+use super::signature::Side;
 
 /// Why a message was not written. Says which value or rule, never the value (P7).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -210,12 +213,19 @@ enum Actor {
 pub(super) struct Writing {
     pub(super) kind: MessageType,
     blocks: Vec<(String, String)>,
+    /// Every identifier in it.
+    ids: HashSet<String>,
     fault: Option<Unwritable>,
 }
 
 impl Writing {
     pub(super) fn new(kind: MessageType) -> Self {
-        Self { kind, blocks: Vec::new(), fault: None }
+        let mut writing = Self { kind, blocks: Vec::new(), ids: HashSet::new(), fault: None };
+        // Both are put in later.
+        let side = if kind.is_response() { Side::Supplier } else { Side::Client };
+        writing.claim("body");
+        writing.claim(side.id());
+        writing
     }
 
     /// A header block for the next one who gets it, with what `content` writes. `attributes` are
@@ -259,6 +269,7 @@ impl Writing {
         attributes: Attributes<'_>,
         content: impl FnOnce(&mut Xml),
     ) {
+        self.claim(id);
         let mut all = vec![("Id", id)];
         all.extend_from_slice(attributes);
         all.sort_unstable();
@@ -283,6 +294,14 @@ impl Writing {
     /// A header block of somebody else, canonical already.
     pub(super) fn foreign(&mut self, id: Option<&str>, canonical: &str) {
         self.blocks.push((id.unwrap_or_default().to_owned(), canonical.to_owned()));
+    }
+
+    /// An element with this identifier is in the message. Two with the same one could not be told apart
+    /// by a signature.
+    pub(super) fn claim(&mut self, id: &str) {
+        if !self.ids.insert(id.to_owned()) {
+            self.refuse_form("Id", "no two elements have the same identifier");
+        }
     }
 
     /// Something cannot be written.
@@ -340,11 +359,20 @@ impl Writing {
 const BODY_FRAME: usize = 16 << 10;
 
 /// A message as it will leave, but for its signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Draft {
     text: String,
     blocks: Vec<(String, Range<usize>)>,
     signature_at: usize,
+}
+
+impl fmt::Debug for Draft {
+    /// Which blocks there are; not what they say (P7).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids = self.blocks.iter().map(|(id, _)| id);
+        f.write_str("Draft ")?;
+        f.debug_list().entries(ids).finish()
+    }
 }
 
 impl Draft {

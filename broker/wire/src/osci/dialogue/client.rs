@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::control::{Challenge, Control, ConversationId};
-use super::order::{Order, Where};
+use super::order::Where;
 use super::outcome::Stands;
+use crate::osci::message_type::MessageType;
 
 /// One line of orders to one supplier: implicit dialogues one after the other, or an explicit one.
 /// After each order comes its answer, or word that none came.
@@ -27,28 +28,10 @@ struct Open {
 /// An order whose answer is still to come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Pending {
-    order: OrderName,
+    /// By its name in the standard where it rests.
+    #[serde(with = "by_name")]
+    order: MessageType,
     challenge: Challenge,
-}
-
-/// An order by its name in a snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-struct OrderName(Order);
-
-impl TryFrom<String> for OrderName {
-    type Error = &'static str;
-
-    fn try_from(name: String) -> Result<Self, &'static str> {
-        let known = Order::ALL.iter().find(|order| format!("{order:?}") == name);
-        known.map(|order| Self(*order)).ok_or("an order of OSCI-Transport")
-    }
-}
-
-impl From<OrderName> for String {
-    fn from(order: OrderName) -> Self {
-        format!("{:?}", order.0)
-    }
 }
 
 /// An order that cannot be given now. The error is ours.
@@ -63,6 +46,9 @@ pub enum Misuse {
     /// One is open, and the order opens one, or belongs to none.
     #[error("an explicit dialogue is open, in which the order has no place")]
     DialogueOpen,
+    /// It is no order.
+    #[error("this message is no order")]
+    NoOrder,
     /// The challenge is too short.
     #[error("a challenge of ours has at least 16 octets")]
     WeakChallenge,
@@ -97,15 +83,16 @@ impl ClientDialogue {
     }
 
     /// The control block for an order; `challenge` is drawn anew.
-    pub fn order(&mut self, order: Order, challenge: Challenge) -> Result<Control, Misuse> {
+    pub fn order(&mut self, order: MessageType, challenge: Challenge) -> Result<Control, Misuse> {
         if self.pending.is_some() {
             return Err(Misuse::AnswerPending);
         }
         if challenge.as_str().len() < Challenge::MIN_OWN_BYTES {
             return Err(Misuse::WeakChallenge);
         }
+        let place = order.in_dialogue().ok_or(Misuse::NoOrder)?;
         let own = Some(challenge.clone());
-        let control = match (order.place(), &self.open) {
+        let control = match (place, &self.open) {
             (Where::Opens | Where::Alone, None) => Control { challenge: own, ..Control::default() },
             (Where::Anywhere, None) => {
                 Control { challenge: own, sequence: Some(0), ..Control::default() }
@@ -119,7 +106,7 @@ impl ClientDialogue {
             },
             (Where::Opens | Where::Alone, Some(_)) => return Err(Misuse::DialogueOpen),
         };
-        self.pending = Some(Pending { order: OrderName(order), challenge });
+        self.pending = Some(Pending { order, challenge });
         Ok(control)
     }
 
@@ -128,14 +115,14 @@ impl ClientDialogue {
     pub fn answer(&mut self, control: &Control) -> Result<Stands, AnswerFault> {
         let Some(pending) = self.pending.take() else { return Err(AnswerFault::NoOrder) };
         let open = self.open.take();
-        let order = pending.order.0;
-        if !order.demands().hold(control) {
+        let order = pending.order;
+        if !order.response().is_some_and(|answer| answer.control().hold(control)) {
             return Err(AnswerFault::Form);
         }
         if !control.response.as_ref().is_some_and(|own| own.is(&pending.challenge)) {
             return Err(AnswerFault::Response);
         }
-        let sequence = match (&open, order.place()) {
+        let sequence = match (&open, order.in_dialogue()) {
             (Some(open), _) => {
                 let named = control.conversation.as_ref();
                 // ForwardDelivery may come back without the number of the dialogue.
@@ -144,18 +131,18 @@ impl ClientDialogue {
                 }
                 Some(open.sequence)
             }
-            (None, Where::Anywhere) => Some(0),
+            (None, Some(Where::Anywhere)) => Some(0),
             (None, _) => None,
         };
         if control.sequence != sequence {
             return Err(AnswerFault::Conversation);
         }
         self.open = match (order, open) {
-            (Order::InitDialog, _) => {
+            (MessageType::InitDialog, _) => {
                 let both = control.conversation.clone().zip(control.challenge.clone());
                 both.map(|(conversation, challenge)| Open { conversation, challenge, sequence: 0 })
             }
-            (Order::ExitDialog, _) | (_, None) => None,
+            (MessageType::ExitDialog, _) | (_, None) => None,
             // Without a challenge to answer there is no next order.
             (_, Some(open)) => control.challenge.clone().map(|challenge| Open {
                 challenge,
@@ -170,5 +157,22 @@ impl ClientDialogue {
     /// was executed is not known here, and an explicit dialogue is over.
     pub fn lost(&mut self) {
         *self = Self::default();
+    }
+}
+
+/// An order by its name in the standard.
+mod by_name {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::osci::message_type::MessageType;
+
+    pub(super) fn serialize<S: Serializer>(order: &MessageType, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(order.name())
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(d: D) -> Result<MessageType, D::Error> {
+        let name = String::deserialize(d)?;
+        let order = MessageType::from_name(&name).filter(|kind| kind.in_dialogue().is_some());
+        order.ok_or_else(|| serde::de::Error::custom("an order of OSCI-Transport"))
     }
 }

@@ -4,20 +4,18 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a control block carries.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a message says about its dialogue (`ControlBlockTemplate`). Which of it must be there depends
+/// on the message ([`MessageType::control`](crate::osci::MessageType::control)); whether it is right is
+/// for the dialogue to judge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Control {
-    /// The other side's last challenge.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `Response`: the other side's last challenge.
     pub response: Option<Challenge>,
-    /// What the other side must answer with next time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `Challenge`: what the other side must answer with next time.
     pub challenge: Option<Challenge>,
-    /// The dialogue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `ConversationId`: the dialogue.
     pub conversation: Option<ConversationId>,
-    /// Which order of the dialogue this is, from 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `SequenceNumber`: which order of the dialogue this is, from 0.
     pub sequence: Option<u64>,
 }
 
@@ -127,7 +125,7 @@ impl Fresh {
     }
 }
 
-/// Whether something stands in an answer.
+/// Whether something stands in a control block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demand {
     /// It must be there.
@@ -138,7 +136,7 @@ pub enum Demand {
     Free,
 }
 
-/// What an answer must carry.
+/// What the control block of a message must carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demands {
     /// Of `Response`.
@@ -154,16 +152,41 @@ pub struct Demands {
 impl Demands {
     /// Whether a control block is as demanded.
     pub fn hold(self, control: &Control) -> bool {
+        self.broken(control).is_none()
+    }
+
+    /// The first rule that a control block breaks.
+    pub(in crate::osci) fn broken(self, control: &Control) -> Option<&'static str> {
         let each = [
-            (self.response, control.response.is_some()),
-            (self.challenge, control.challenge.is_some()),
-            (self.conversation, control.conversation.is_some()),
-            (self.sequence, control.sequence.is_some()),
+            (
+                self.response,
+                control.response.is_some(),
+                "Response is missing",
+                "Response may not stand in this message",
+            ),
+            (
+                self.challenge,
+                control.challenge.is_some(),
+                "Challenge is missing",
+                "Challenge may not stand in this message",
+            ),
+            (
+                self.conversation,
+                control.conversation.is_some(),
+                "ConversationId is missing",
+                "ConversationId may not stand in this message",
+            ),
+            (
+                self.sequence,
+                control.sequence.is_some(),
+                "SequenceNumber is missing",
+                "SequenceNumber may not stand in this message",
+            ),
         ];
-        each.into_iter().all(|(demand, there)| match demand {
-            Demand::Must => there,
-            Demand::MustNot => !there,
-            Demand::Free => true,
+        each.into_iter().find_map(|(demand, there, missing, strange)| match demand {
+            Demand::Must if !there => Some(missing),
+            Demand::MustNot if there => Some(strange),
+            _ => None,
         })
     }
 }

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use amtsbote_domain::Timestamp;
 
+use super::alone::{implicit, misplaced};
 use super::control::{Control, ConversationId, Fresh};
-use super::order::{Order, Placed, place};
-use super::outcome::{Effect, Ending, Refusal, RefusalCode, Taken};
-use super::sign_in::{BadSnapshot, SignIn};
-use super::supplier::{Dialogue, Rules, implicit, misplaced};
+use super::order::{Placed, place};
+use super::outcome::{Effect, Ending, NotTaken, Taken};
+use super::sign_in::{BadSnapshot, Caller};
+use super::supplier::{Dialogue, Rules};
+use crate::osci::feedback::Code;
+use crate::osci::message_type::MessageType;
 
 /// The open dialogues of a supplier, in memory. A store that keeps them by itself asks
 /// [`Room::of`] and moves each on its own.
@@ -52,21 +55,21 @@ impl Desk {
     /// order has ended its dialogue at most.
     pub fn order(
         &mut self,
-        order: Order,
+        order: MessageType,
         control: &Control,
-        client: SignIn,
+        caller: Caller,
         fresh: Fresh,
         now: Timestamp,
-    ) -> (Vec<Effect>, Result<Taken, Refusal>) {
+    ) -> (Vec<Effect>, Result<Taken, NotTaken>) {
         match place(order, control) {
-            Err(code) => (Vec::new(), Err(misplaced(code, control, &fresh))),
-            Ok(Placed::Implicit) => (Vec::new(), Ok(implicit(control, client, &fresh))),
-            Ok(Placed::Opens) => self.open(control, client, fresh, now),
+            Err(code) => (Vec::new(), Err(misplaced(order, code, control, &caller, &fresh))),
+            Ok(Placed::Implicit) => (Vec::new(), implicit(control, caller, &fresh)),
+            Ok(Placed::Opens) => self.open(control, caller, fresh, now),
             Ok(Placed::Explicit(conversation)) => {
                 let Some(dialogue) = self.remove(&conversation) else {
-                    return (Vec::new(), Err(RefusalCode::OutOfTurn.into()));
+                    return (Vec::new(), Err(Code::DialogueMismatch.into()));
                 };
-                let step = dialogue.order(order, control, client, &fresh, now, &self.rules);
+                let step = dialogue.order(order, control, caller, &fresh, now, &self.rules);
                 if let Some(after) = step.after {
                     self.insert(after);
                 }
@@ -78,33 +81,36 @@ impl Desk {
     fn open(
         &mut self,
         control: &Control,
-        client: SignIn,
+        caller: Caller,
         fresh: Fresh,
         now: Timestamp,
-    ) -> (Vec<Effect>, Result<Taken, Refusal>) {
+    ) -> (Vec<Effect>, Result<Taken, NotTaken>) {
         let mut effects = self.expire(now);
-        let (dialogue, taken) = Dialogue::open(control, client, fresh, now);
+        let (dialogue, taken) = match Dialogue::open(control, caller, fresh, now) {
+            Ok(opened) => opened,
+            Err(refusal) => return (effects, Err(refusal)),
+        };
         let conversation = dialogue.conversation().clone();
         if self.dialogues.contains_key(&conversation) {
-            return (effects, Err(RefusalCode::NoRoom.into()));
+            return (effects, Err(Code::SupplierError.into()));
         }
         let own = self.dialogues.values();
         let own: Vec<_> = own.filter(|d| d.client().key() == dialogue.client().key()).collect();
         let room =
             Room::of(&self.rules, self.dialogues.len(), self.octets, own.len(), dialogue.octets());
         match room {
-            Room::None => return (effects, Err(RefusalCode::NoRoom.into())),
+            Room::None => return (effects, Err(Code::SupplierError.into())),
             Room::Free => {}
             Room::InsteadOfOldest => {
                 // Who only claims to be this client cannot push out what the client goes on with.
-                let oldest = own.iter().min_by_key(|d| (d.is_used(), d.last(), d.opened()));
+                let oldest = own.iter().min_by_key(|d| (d.is_proven(), d.last(), d.opened()));
                 if let Some(oldest) = oldest.map(|d| d.conversation().clone()) {
                     self.remove(&oldest);
                     effects.push(Effect::Ended(oldest, Ending::Replaced));
                 }
                 // Its certificates may be longer than those of the one that went.
                 if self.octets.saturating_add(dialogue.octets()) > self.rules.octets {
-                    return (effects, Err(RefusalCode::NoRoom.into()));
+                    return (effects, Err(Code::SupplierError.into()));
                 }
             }
         }

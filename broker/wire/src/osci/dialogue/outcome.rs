@@ -1,10 +1,9 @@
 //! What an order makes of a dialogue: the answer, a refusal, and what else has happened.
 
-use serde::{Deserialize, Serialize};
-
 use super::control::{Control, ConversationId};
-use super::sign_in::SignIn;
+use super::sign_in::{Certificate, Mailbox, Shown, SignIn};
 use super::supplier::Dialogue;
+use crate::osci::feedback::Code;
 
 /// Longest name of such a delivery in octets.
 pub const MAX_HANDED_OUT_BYTES: usize = 512;
@@ -17,7 +16,7 @@ pub struct Step {
     /// What must be recorded with it, in one transaction.
     pub effects: Vec<Effect>,
     /// The answer.
-    pub outcome: Result<Taken, Refusal>,
+    pub outcome: Result<Taken, NotTaken>,
 }
 
 /// What has happened besides the order itself.
@@ -49,10 +48,30 @@ pub enum Ending {
 pub struct Taken {
     /// What the control block of the answer carries.
     pub answer: Control,
+    /// For which certificate the answer must be encrypted; none where it must leave in clear. The
+    /// dialogue counts on it: who answers the challenge has shown that it can read it.
+    pub seal: Option<Certificate>,
     /// How the dialogue stands after it.
     pub stands: Stands,
-    /// The certificates that count for the order.
+    /// The certificates that count for the order: under which it is signed, and for which the client
+    /// wants its answers encrypted.
     pub client: SignIn,
+    /// How it was shown who the client is.
+    pub shown: Shown,
+}
+
+impl Taken {
+    /// The mailbox into which the order may look; none where nothing was shown.
+    pub fn mailbox(&self) -> Option<Mailbox<'_>> {
+        let cipher = self.client.cipher.as_ref()?;
+        match (self.shown, &self.client.signature) {
+            (shown, _) if shown.is_sealed() => Some(Mailbox::Of(cipher)),
+            (Shown::Signed { .. }, Some(signature)) => {
+                Some(Mailbox::IfSigners { cipher, signature })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How a dialogue stands after an order, for the feedback of one that succeeded.
@@ -65,59 +84,43 @@ pub enum Stands {
 }
 
 impl Stands {
-    /// The four digits.
-    pub fn code(self) -> &'static str {
+    /// What the feedback says.
+    pub fn code(self) -> Code {
         match self {
-            Self::Ended => "0800",
-            Self::Open => "0801",
+            Self::Ended => Code::DoneDialogueEnded,
+            Self::Open => Code::DoneDialogueOpen,
         }
     }
 }
 
-/// Why an order was not taken.
+/// Why an order was not taken, and what is answered.
+///
+/// | code | when |
+/// |---|---|
+/// | 9000, a fault | there is no room for another dialogue now, or its number is taken |
+/// | 9300, a fault | it is no order, or lacks what every order has, or goes to somebody else |
+/// | 9400, a fault | conversation id, sequence number or response is not right; also for a dialogue that has ended, a repeated order, a client who is not the one that signed in, and what comes in clear where it must be encrypted |
+/// | 9500, a fault | the answer would have to be encrypted, and there is no certificate for it |
+/// | 9600, feedback | it looks into a mailbox, and nobody has shown whose it is |
+/// | 9802, feedback | it is allowed in an explicit dialogue only |
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct NotTaken {
     /// The code.
-    pub code: RefusalCode,
+    pub code: Code,
     /// The control block of an answer with feedback; none where the answer is a SOAP fault.
     pub answer: Option<Control>,
+    /// For which certificate that answer must be encrypted; faults never are.
+    pub seal: Option<Certificate>,
 }
 
-impl From<RefusalCode> for Refusal {
-    fn from(code: RefusalCode) -> Self {
-        Self { code, answer: None }
-    }
-}
-
-/// The standard's code for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalCode {
-    /// 9000, a fault: no room for another dialogue now, or its number is taken.
-    NoRoom,
-    /// 9300, a fault: the order lacks what every order has, or goes to somebody else.
-    NoOrder,
-    /// 9400, a fault: conversation id, sequence number or response is not right. Also for a dialogue
-    /// that has ended, a repeated order, and a client who is not the one that signed in.
-    OutOfTurn,
-    /// 9802, in the feedback: the order is allowed in an explicit dialogue only.
-    NeedsDialogue,
-}
-
-impl RefusalCode {
-    /// The four digits.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::NoRoom => "9000",
-            Self::NoOrder => "9300",
-            Self::OutOfTurn => "9400",
-            Self::NeedsDialogue => "9802",
-        }
+impl From<Code> for NotTaken {
+    fn from(code: Code) -> Self {
+        Self { code, answer: None, seal: None }
     }
 }
 
 /// A delivery that was handed out and not yet received: by the hub's name for it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HandedOut(String);
 
 impl HandedOut {
@@ -132,25 +135,11 @@ impl HandedOut {
     }
 }
 
-impl TryFrom<String> for HandedOut {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        Self::new(&text).ok_or("the name of a delivery has 1 to 512 octets")
-    }
-}
-
-impl From<HandedOut> for String {
-    fn from(name: HandedOut) -> Self {
-        name.0
-    }
-}
-
 /// A delivery was not entered as handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotHandedOut {
-    /// The order taken last collects nothing.
-    #[error("the order taken last collects no delivery")]
+    /// The order taken last collects nothing of this kind.
+    #[error("the order taken last collects no delivery, or a chunk of one instead of all of it")]
     NotCollecting,
     /// There are too many.
     #[error("more than allowed: deliveries handed out in one answer")]

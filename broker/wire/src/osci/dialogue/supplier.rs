@@ -1,25 +1,23 @@
-//! One explicit dialogue as the supplier keeps it; implicit ones; and the recipient's part.
+//! One explicit dialogue as the supplier keeps it.
 
 use amtsbote_domain::Timestamp;
 use jiff::SignedDuration;
-use serde::{Deserialize, Serialize};
 
 use super::control::{Challenge, Control, ConversationId, Fresh};
-use super::order::{Order, Where};
+use super::order::{Placed, Where, place};
 use super::outcome::{
-    Effect, Ending, HandedOut, MAX_HANDED_OUT_BYTES, NotHandedOut, Refusal, RefusalCode, Stands,
-    Step, Taken,
+    Effect, Ending, HandedOut, MAX_HANDED_OUT_BYTES, NotHandedOut, NotTaken, Stands, Step, Taken,
 };
-use super::sign_in::{BadSnapshot, SignIn};
+use super::sign_in::{BadSnapshot, Caller, Certificate, Shown, SignIn, Travel};
+use super::snapshot::{Fields, Rest};
+use crate::osci::chunk_information::ChunkInformation;
+use crate::osci::feedback::Code;
+use crate::osci::message_type::MessageType;
 
 /// Most deliveries of one dialogue whose reception the next order records.
 pub const MAX_HANDED_OUT: usize = 16;
-/// Longest snapshot of a dialogue in octets.
-pub const MAX_SNAPSHOT_BYTES: usize = 128 * 1024;
 /// What a dialogue takes besides its certificates, at most, in octets.
 const OVERHEAD_BYTES: usize = MAX_HANDED_OUT * MAX_HANDED_OUT_BYTES + 1024;
-/// The form of the snapshots.
-const VERSION: u32 = 1;
 
 /// How long dialogues last, and how many there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +50,18 @@ impl Default for Rules {
     }
 }
 
-/// One explicit dialogue between two orders.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// One explicit dialogue between two orders: what any node needs to go on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialogue {
     conversation: ConversationId,
+    /// The cipher certificate of InitDialog, and the signature certificate that was shown first.
     client: SignIn,
+    /// InitDialog was signed, so everything must be.
+    must_sign: bool,
     /// What the next order must answer.
     challenge: Challenge,
+    /// It left encrypted for the cipher certificate.
+    sealed: bool,
     /// The number that it must have.
     sequence: u64,
     opened: Timestamp,
@@ -67,116 +69,151 @@ pub struct Dialogue {
     last: Timestamp,
     /// Orders refused.
     failures: u32,
-    /// The order taken last collects, so deliveries may be handed out.
-    collecting: bool,
+    /// What the order taken last collects, and so may be handed out.
+    collecting: Collecting,
     handed_out: Vec<HandedOut>,
+    /// An order behind InitDialog showed who it is.
+    proven: bool,
     revision: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Snapshot {
-    version: u32,
-    dialogue: Dialogue,
+/// What an order collects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Collecting {
+    Nothing,
+    Deliveries,
+    Chunk,
+}
+
+impl Collecting {
+    fn by(order: MessageType) -> Self {
+        match order {
+            MessageType::FetchDelivery => Self::Deliveries,
+            MessageType::PartialFetchDelivery => Self::Chunk,
+            _ => Self::Nothing,
+        }
+    }
 }
 
 impl Dialogue {
     /// Opens one: the answer to an InitDialog with this challenge.
     pub(super) fn open(
         control: &Control,
-        client: SignIn,
+        caller: Caller,
         fresh: Fresh,
         now: Timestamp,
-    ) -> (Self, Taken) {
+    ) -> Result<(Self, Taken), NotTaken> {
         let Fresh { conversation, challenge } = fresh;
-        let answer = Control {
-            response: control.challenge.clone(),
-            challenge: Some(challenge.clone()),
-            conversation: Some(conversation.clone()),
-            sequence: None,
-        };
-        let taken = Taken { answer, stands: Stands::Open, client: client.clone() };
+        // Its answers are encrypted for it, and its mailbox is known by it.
+        if caller.certificates.cipher.is_none() {
+            return Err(Code::ClientCipherCertificateMissing.into());
+        }
+        let (seal, client) = (caller.seal(), caller.certificates);
+        let is_signed = client.signature.is_some();
         let dialogue = Self {
-            conversation,
-            client,
-            challenge,
+            conversation: conversation.clone(),
+            client: client.clone(),
+            must_sign: is_signed,
+            challenge: challenge.clone(),
+            sealed: seal.is_some(),
             sequence: 0,
             opened: now,
             last: now,
             failures: 0,
-            collecting: false,
+            collecting: Collecting::Nothing,
             handed_out: Vec::new(),
+            proven: false,
             revision: 0,
         };
-        (dialogue, taken)
+        let answer = Control {
+            response: control.challenge.clone(),
+            challenge: Some(challenge),
+            conversation: Some(conversation),
+            sequence: None,
+        };
+        let shown = Shown::of(is_signed, false);
+        Ok((dialogue, Taken { answer, seal, stands: Stands::Open, client, shown }))
     }
 
     /// Takes an InitDialog, outside of a [`Desk`](super::Desk): whether there is room was asked
     /// before.
     pub fn begin(
         control: &Control,
-        client: SignIn,
+        caller: Caller,
         fresh: Fresh,
         now: Timestamp,
-    ) -> Result<(Self, Taken), RefusalCode> {
-        match super::place(Order::InitDialog, control)? {
-            super::Placed::Opens => Ok(Self::open(control, client, fresh, now)),
-            super::Placed::Implicit | super::Placed::Explicit(_) => Err(RefusalCode::OutOfTurn),
+    ) -> Result<(Self, Taken), NotTaken> {
+        match place(MessageType::InitDialog, control)? {
+            Placed::Opens => Self::open(control, caller, fresh, now),
+            Placed::Implicit | Placed::Explicit(_) => Err(Code::DialogueMismatch.into()),
         }
     }
 
-    /// Takes an order that names this dialogue. `client` are the certificates that the order
-    /// carried, its signature verified; `challenge` is drawn anew.
+    /// Takes an order that names this dialogue. `caller` is what the order came with, its signature
+    /// verified; `challenge` is drawn anew.
     pub fn order(
         self,
-        order: Order,
+        order: MessageType,
         control: &Control,
-        client: SignIn,
+        caller: Caller,
         fresh: &Fresh,
         now: Timestamp,
         rules: &Rules,
     ) -> Step {
         if self.is_over(now, rules) {
-            return self.end(Ending::TimedOut, Err(RefusalCode::OutOfTurn.into()));
+            return self.end(Ending::TimedOut, Err(Code::DialogueMismatch.into()));
         }
-        if !self.fits(order, control, &client) {
+        if !self.fits(order, control, &caller) {
             return self.refuse(rules);
         }
-        let received = self.handed_out.clone();
+        let is_encrypted = caller.travel == Travel::Encrypted;
+        let is_sealed = is_encrypted && self.sealed;
+        let client = self.client.for_order(caller.certificates);
+        let shown = Shown::of(client.signature.is_some(), is_sealed);
+        let seal = client.cipher.clone().filter(|_| is_encrypted);
         let mut effects = Vec::new();
-        if !received.is_empty() {
-            effects.push(Effect::Received(received));
+        // Whoever has shown nothing confirms nothing: what it was is fetched again.
+        if !shown.is_claimed() && !self.handed_out.is_empty() {
+            effects.push(Effect::Received(self.handed_out.clone()));
         }
-        let ends = order == Order::ExitDialog;
+        let ends = order == MessageType::ExitDialog;
         let answer = Control {
             response: control.challenge.clone(),
             challenge: (!ends).then(|| fresh.challenge.clone()),
             conversation: Some(self.conversation.clone()),
             sequence: Some(self.sequence),
         };
-        let client = self.client.for_order(client);
         if ends {
             effects.push(Effect::Ended(self.conversation, Ending::Exit));
-            let taken = Taken { answer, stands: Stands::Ended, client };
+            let taken = Taken { answer, seal, stands: Stands::Ended, client, shown };
             return Step { after: None, effects, outcome: Ok(taken) };
         }
+        let is_refused = order.looks_into_a_mailbox() && shown.is_claimed();
+        let signature = self.client.signature.or_else(|| client.signature.clone());
         let after = Self {
+            client: SignIn { signature, cipher: self.client.cipher },
             challenge: fresh.challenge.clone(),
+            sealed: seal.is_some(),
             sequence: self.sequence + 1,
             // A clock that was set back makes no dialogue older than it was.
             last: self.last.max(now),
-            collecting: order.collects(),
+            collecting: if is_refused { Collecting::Nothing } else { Collecting::by(order) },
             handed_out: Vec::new(),
+            proven: self.proven || !shown.is_claimed(),
             revision: self.revision + 1,
             ..self
         };
-        let taken = Taken { answer, stands: Stands::Open, client };
-        Step { after: Some(after), effects, outcome: Ok(taken) }
+        let outcome = if is_refused {
+            Err(NotTaken { code: Code::OrderUnsigned, answer: Some(answer), seal })
+        } else {
+            Ok(Taken { answer, seal, stands: Stands::Open, client, shown })
+        };
+        Step { after: Some(after), effects, outcome }
     }
 
     /// Whether this is the order whose turn it is, from the client that signed in.
-    fn fits(&self, order: Order, control: &Control, client: &SignIn) -> bool {
-        let inside = matches!(order.place(), Where::Anywhere | Where::Inside);
+    fn fits(&self, order: MessageType, control: &Control, caller: &Caller) -> bool {
+        let inside = matches!(order.in_dialogue(), Some(Where::Anywhere | Where::Inside));
         let responds = control.response.as_ref().is_some_and(|own| own.is(&self.challenge));
         inside
             && responds
@@ -185,28 +222,65 @@ impl Dialogue {
             && control.sequence == Some(self.sequence)
             // There is always a next one.
             && self.sequence < u64::MAX
-            && self.client.admits(client)
+            && self.admits(caller)
+    }
+
+    /// Whether an order with these certificates can come from who signed in. What was opened under a
+    /// signature goes on under the same one. A cipher certificate may be left out (a FetchDelivery in a
+    /// dialogue has none); another one would be somebody else's mailbox. What answers a challenge that
+    /// left encrypted comes encrypted: in clear anybody on the way could have changed it.
+    fn admits(&self, caller: &Caller) -> bool {
+        let SignIn { signature, cipher } = &caller.certificates;
+        let signs = match (&self.client.signature, signature) {
+            (Some(first), Some(this)) => first == this,
+            (_, None) => !self.must_sign,
+            (None, Some(_)) => true,
+        };
+        let same = cipher.is_none() || *cipher == self.client.cipher;
+        signs && same && (caller.travel == Travel::Encrypted || !self.sealed)
     }
 
     /// One more refused order. What was handed out stays unreceived.
     fn refuse(self, rules: &Rules) -> Step {
         let failures = self.failures + 1;
+        let outcome = Err(Code::DialogueMismatch.into());
         if failures >= rules.failures {
-            return self.end(Ending::Failures, Err(RefusalCode::OutOfTurn.into()));
+            return self.end(Ending::Failures, outcome);
         }
         let after = Self { failures, revision: self.revision + 1, ..self };
-        let outcome = Err(RefusalCode::OutOfTurn.into());
         Step { after: Some(after), effects: Vec::new(), outcome }
     }
 
-    fn end(self, why: Ending, outcome: Result<Taken, Refusal>) -> Step {
+    fn end(self, why: Ending, outcome: Result<Taken, NotTaken>) -> Step {
         Step { after: None, effects: vec![Effect::Ended(self.conversation, why)], outcome }
     }
 
-    /// Enters a delivery that the answer to the order just taken carries. The next order of the
+    /// Enters a delivery that the answer to the FetchDelivery just taken carries. The next order of the
     /// dialogue says that it was received; if none comes, it was not.
     pub fn hand_out(&mut self, delivery: HandedOut) -> Result<(), NotHandedOut> {
-        if !self.collecting {
+        self.enter(delivery, Collecting::Deliveries)
+    }
+
+    /// The same for a chunk, of so many: the answer to the PartialFetchDelivery just taken, in which
+    /// `order` stood, carries it. The delivery is entered, and `true` given, where the client says that
+    /// it has all the others; else it stays unreceived, however often the client comes again.
+    pub fn hand_out_chunk(
+        &mut self,
+        delivery: HandedOut,
+        order: &ChunkInformation,
+        total: u64,
+    ) -> Result<bool, NotHandedOut> {
+        if self.collecting != Collecting::Chunk {
+            return Err(NotHandedOut::NotCollecting);
+        }
+        if !order.completes(total) {
+            return Ok(false);
+        }
+        self.enter(delivery, Collecting::Chunk).map(|()| true)
+    }
+
+    fn enter(&mut self, delivery: HandedOut, what: Collecting) -> Result<(), NotHandedOut> {
+        if self.collecting != what {
             return Err(NotHandedOut::NotCollecting);
         }
         if self.handed_out.contains(&delivery) {
@@ -226,12 +300,18 @@ impl Dialogue {
             || now.duration_since(self.opened) >= rules.longest
     }
 
+    /// When its time is over, if no order comes.
+    pub fn ends(&self, rules: &Rules) -> Timestamp {
+        let after = |at: Timestamp, span| at.checked_add(span).unwrap_or(Timestamp::MAX);
+        after(self.last, rules.idle).min(after(self.opened, rules.longest))
+    }
+
     /// Its number.
     pub fn conversation(&self) -> &ConversationId {
         &self.conversation
     }
 
-    /// Who opened it.
+    /// Who opened it, with the first signature that came.
     pub fn client(&self) -> &SignIn {
         &self.client
     }
@@ -246,9 +326,10 @@ impl Dialogue {
         self.last
     }
 
-    /// Whether an order followed InitDialog: who goes on could read our answer.
-    pub fn is_used(&self) -> bool {
-        self.sequence > 0
+    /// Whether an order behind InitDialog showed who it is. InitDialog itself does not count: it can
+    /// be a repetition of an old one.
+    pub fn is_proven(&self) -> bool {
+        self.proven
     }
 
     /// Grows with every change: of two steps from the same one only the first may be stored.
@@ -261,57 +342,74 @@ impl Dialogue {
         self.client.octets() + OVERHEAD_BYTES
     }
 
-    /// In the form in which it rests. It holds a challenge: it is as secret as a password for the
-    /// time of the dialogue.
+    /// In the form in which it rests, at most [`MAX_SNAPSHOT_BYTES`](super::MAX_SNAPSHOT_BYTES). It
+    /// holds a challenge: it is as secret as a password for the time of the dialogue.
     pub fn snapshot(&self) -> Result<Vec<u8>, BadSnapshot> {
-        let snapshot = Snapshot { version: VERSION, dialogue: self.clone() };
-        let octets = serde_json::to_vec(&snapshot).map_err(|_| BadSnapshot)?;
-        if octets.len() > MAX_SNAPSHOT_BYTES { Err(BadSnapshot) } else { Ok(octets) }
+        let mut fields = Fields::new();
+        fields.octets(self.conversation.as_str().as_bytes());
+        fields.optional(self.client.signature.as_ref().map(Certificate::der));
+        fields.optional(self.client.cipher.as_ref().map(Certificate::der));
+        fields.flag(self.must_sign);
+        fields.octets(self.challenge.as_str().as_bytes());
+        fields.flag(self.sealed);
+        fields.number(self.sequence);
+        fields.time(self.opened);
+        fields.time(self.last);
+        fields.number(self.failures.into());
+        fields.small(match self.collecting {
+            Collecting::Nothing => 0,
+            Collecting::Deliveries => 1,
+            Collecting::Chunk => 2,
+        });
+        fields.flag(self.proven);
+        fields.number(self.revision);
+        fields.number(self.handed_out.len() as u64);
+        for delivery in &self.handed_out {
+            fields.octets(delivery.as_str().as_bytes());
+        }
+        fields.finish()
     }
 
     /// Takes up one that rested.
     pub fn restore(octets: &[u8]) -> Result<Self, BadSnapshot> {
-        if octets.len() > MAX_SNAPSHOT_BYTES {
+        let mut rest = Rest::of(octets)?;
+        let certificate = |der: &[u8]| Certificate::new(der.to_vec());
+        let own = |text: &str| {
+            Challenge::parse(text).filter(|own| own.as_str().len() >= Challenge::MIN_OWN_BYTES)
+        };
+        let mut dialogue = Self {
+            conversation: rest.text(ConversationId::parse)?,
+            client: SignIn {
+                signature: rest.optional(certificate)?,
+                cipher: rest.parsed(certificate).map(Some)?,
+            },
+            must_sign: rest.flag()?,
+            challenge: rest.text(own)?,
+            sealed: rest.flag()?,
+            sequence: rest.number()?,
+            opened: rest.time()?,
+            last: rest.time()?,
+            failures: rest.number()?.try_into().map_err(|_| BadSnapshot)?,
+            collecting: match rest.small()? {
+                0 => Collecting::Nothing,
+                1 => Collecting::Deliveries,
+                2 => Collecting::Chunk,
+                _ => return Err(BadSnapshot),
+            },
+            proven: rest.flag()?,
+            revision: rest.number()?,
+            handed_out: Vec::new(),
+        };
+        if dialogue.must_sign && dialogue.client.signature.is_none() {
             return Err(BadSnapshot);
         }
-        let snapshot: Snapshot = serde_json::from_slice(octets).map_err(|_| BadSnapshot)?;
-        let dialogue = snapshot.dialogue;
-        let own = dialogue.challenge.as_str().len() >= Challenge::MIN_OWN_BYTES;
-        let few = dialogue.handed_out.len() <= MAX_HANDED_OUT;
-        (snapshot.version == VERSION && own && few).then_some(dialogue).ok_or(BadSnapshot)
+        let count = rest.number()?;
+        if count > MAX_HANDED_OUT as u64 {
+            return Err(BadSnapshot);
+        }
+        for _ in 0..count {
+            dialogue.handed_out.push(rest.text(HandedOut::new)?);
+        }
+        rest.end().map(|()| dialogue)
     }
-}
-
-/// The answer to an order that is a dialogue of its own.
-pub fn implicit(control: &Control, client: SignIn, fresh: &Fresh) -> Taken {
-    Taken { answer: alone(control, fresh), stands: Stands::Ended, client }
-}
-
-/// The refusal of an order that does not stand where it must: with feedback where the order itself
-/// is refused (9802), else as a fault.
-pub fn misplaced(code: RefusalCode, control: &Control, fresh: &Fresh) -> Refusal {
-    let feedback = code == RefusalCode::NeedsDialogue;
-    Refusal { code, answer: feedback.then(|| alone(control, fresh)) }
-}
-
-/// The control block of an answer outside of any explicit dialogue: all four, as recorded.
-fn alone(control: &Control, fresh: &Fresh) -> Control {
-    Control {
-        response: control.challenge.clone(),
-        challenge: Some(fresh.challenge.clone()),
-        conversation: Some(fresh.conversation.clone()),
-        sequence: Some(control.sequence.unwrap_or(0)),
-    }
-}
-
-/// The control block with which a recipient answers an intermediary: its challenge, nothing else.
-pub fn passive(order: Order, control: &Control) -> Result<Control, RefusalCode> {
-    let Control { response, challenge, conversation, sequence } = control;
-    if order.place() != Where::Alone || challenge.is_none() {
-        return Err(RefusalCode::NoOrder);
-    }
-    if response.is_some() || conversation.is_some() || sequence.is_some() {
-        return Err(RefusalCode::OutOfTurn);
-    }
-    Ok(Control { response: challenge.clone(), ..Control::default() })
 }

@@ -7,7 +7,8 @@ use amtsbote_schemas::xml::{DriveError, Event as XmlEvent, EventSink, Limits, dr
 
 use super::super::feedback::Code;
 use super::super::mime::{self, Event, MimeFault, Reader};
-use super::{IvOctets, MAX_ENVELOPE_BYTES, SOAP, XENC};
+use super::super::names::{SOAP, XENC};
+use super::{IvOctets, MAX_ENVELOPE_BYTES};
 use crate::encryption::{
     AllowedEncryption, CipherSource, EncryptedData, EncryptionFault, IvRule, KeyAlgorithm, Keys,
     Opening, PartDecipher, PartOctets, Proof, Random, Released, Survey, survey,

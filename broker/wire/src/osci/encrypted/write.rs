@@ -8,13 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::mime::{
     Boundary, Leading, PartHead, WriteFault, Writer, XML_DECLARATION, message_length,
 };
-use super::{CIPHERTEXT_CONTENT_ID, SCHEMA_LOCATION, SOAP, XENC};
+use super::super::names::{DS, OSCI128, SOAP, XENC, XENC11, XSI};
+use super::{CIPHERTEXT_CONTENT_ID, SCHEMA_LOCATION};
 use crate::encryption::{
     EncryptError, KeyOctets, NoRandomness, Random, Recipient, Sealer, transport_key,
 };
 
-const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
-const XENC11: &str = "http://www.w3.org/2009/xmlenc11#";
 /// Characters in a line of Base64, as the reference library breaks it.
 const LINE: usize = 76;
 
@@ -133,16 +132,15 @@ impl<W: Write> Write for SealingWriter<W> {
 /// included.
 pub(super) fn envelope(certificate: &[u8], wrapped: &[u8], iv: IvOctets) -> String {
     let iv_length = match iv {
-        IvOctets::Twelve => {
-            "<osci128:IvLength xmlns:osci128=\"http://xoev.de/transport/osci12/8\" Value=\"12\">\
-             </osci128:IvLength>"
-        }
-        IvOctets::Sixteen => "",
+        IvOctets::Twelve => format!(
+            "<osci128:IvLength xmlns:osci128=\"{OSCI128}\" Value=\"12\"></osci128:IvLength>"
+        ),
+        IvOctets::Sixteen => String::new(),
     };
     let (certificate, wrapped) = (lines(certificate), lines(wrapped));
     format!(
-        "{XML_DECLARATION}<soap:Envelope xmlns:ds=\"{DSIG}\" xmlns:soap=\"{SOAP}\" \
-         xmlns:xenc=\"{XENC}\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
+        "{XML_DECLARATION}<soap:Envelope xmlns:ds=\"{DS}\" xmlns:soap=\"{SOAP}\" \
+         xmlns:xenc=\"{XENC}\" xmlns:xsi=\"{XSI}\" \
          xsi:schemaLocation=\"{SCHEMA_LOCATION}\"><soap:Body>\
          <xenc:EncryptedData MimeType=\"Multipart/Related\">\
          <xenc:EncryptionMethod Algorithm=\"{XENC11}aes256-gcm\">{iv_length}\
@@ -154,7 +152,7 @@ pub(super) fn envelope(certificate: &[u8], wrapped: &[u8], iv: IvOctets) -> Stri
          </ds:X509Data></ds:KeyInfo><xenc:CipherData><xenc:CipherValue>{wrapped}\
          </xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo>\
          <xenc:CipherData><xenc:CipherReference URI=\"cid:{CIPHERTEXT_CONTENT_ID}\">\
-         <xenc:Transforms><ds:Transform Algorithm=\"{DSIG}base64\"></ds:Transform>\
+         <xenc:Transforms><ds:Transform Algorithm=\"{DS}base64\"></ds:Transform>\
          </xenc:Transforms></xenc:CipherReference></xenc:CipherData></xenc:EncryptedData>\
          </soap:Body></soap:Envelope>\r\n"
     )

@@ -69,28 +69,31 @@ fn each_language_asked_for_has_its_row() {
     assert_eq!(spoken(""), [Language::De]);
     assert_eq!(spoken("deutsch"), [Language::De]);
     let rows = entries(&[Code::MoreDeliveries, Code::DoneDialogueOpen], &spoken("de en"));
-    let rows: Vec<_> = rows.iter().map(|e| (e.code.to_string(), e.lang.as_str())).collect();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|e| {
+            let language = e.language.as_ref().expect("a language");
+            (e.code.expect("a code").to_string(), language.as_str())
+        })
+        .collect();
     let row = |code: &str, lang| (code.to_owned(), lang);
     assert_eq!(rows, [row("3800", "de"), row("3800", "en"), row("0801", "de"), row("0801", "en")]);
 }
 
 #[test]
 fn all_rows_say_what_became_of_an_order() {
-    let entry = |code: &str| Entry {
-        lang: String::new(),
-        code: code.parse().expect("four digits"),
-        text: String::new(),
-    };
-    let of = |codes: &[&str]| outcome(codes.iter().map(|code| entry(code).code));
+    let entry = |code: &str| Entry { language: None, code: code.parse().ok(), text: String::new() };
+    let of = |codes: &[&str]| outcome(&codes.iter().map(|code| entry(code)).collect::<Vec<_>>());
     assert_eq!(of(&["0801"]), Some(Class::Done));
     assert_eq!(of(&["3800", "0801"]), Some(Class::Warning));
     assert_eq!(of(&["0801", "9999", "3800"]), Some(Class::NotExecuted));
     assert_eq!(of(&["0801", "5000"]), None);
     assert_eq!(of(&[]), None);
+    assert_eq!(of(&["0801", "801"]), None);
     for wrong in ["", "980", "98001", "98a0", "+980", "９８００"] {
         assert_eq!(wrong.parse::<Number>(), Err(NotACode), "{wrong}");
     }
-    assert_eq!(entry("9950").code.known(), None);
+    assert_eq!(entry("9950").code.and_then(Number::known), None);
     assert_eq!(Number::new(800), Some(Code::DoneDialogueEnded.number()));
     assert_eq!((Number::new(9999).map(Number::get), Number::new(10000)), (Some(9999), None));
 }

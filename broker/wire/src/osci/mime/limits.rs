@@ -13,6 +13,9 @@ pub const MAX_OUTSIDE_BYTES: usize = 4 * 1024;
 pub const MAX_ROOT_BYTES: u64 = 32 << 20;
 /// Most octets of another part, its transfer encoding undone.
 pub const MAX_PART_BYTES: u64 = 4 << 30;
+/// Octets that a part may travel with beyond four for each of [`Limits::part_bytes`], or
+/// [`Limits::root_bytes`]: an encoding takes three and line ends, and nobody needs more.
+pub const MAX_ENCODING_BYTES: u64 = 64 * 1024;
 /// Longest Content-ID, in bytes, without its angle brackets.
 pub const MAX_CONTENT_ID_BYTES: usize = 255;
 /// Most spaces in a row in a part that is quoted-printable: whether they count is known at the end

@@ -27,8 +27,8 @@ mod write;
 pub use fault::MimeFault;
 pub use headers::{MessageHeaders, PartHeaders, TransferEncoding, is_content_id};
 pub use limits::{
-    Limits, MAX_CONTENT_ID_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_OUTSIDE_BYTES, MAX_PART_BYTES,
-    MAX_PARTS, MAX_QUOTED_SPACES, MAX_ROOT_BYTES,
+    Limits, MAX_CONTENT_ID_BYTES, MAX_ENCODING_BYTES, MAX_HEADER_BYTES, MAX_HEADERS,
+    MAX_OUTSIDE_BYTES, MAX_PART_BYTES, MAX_PARTS, MAX_QUOTED_SPACES, MAX_ROOT_BYTES,
 };
 pub use reader::{Event, Reader};
 pub use write::{Boundary, Leading, PartHead, WriteFault, Writer, message_length};

@@ -5,7 +5,7 @@ use std::fmt;
 use super::ROOT_CONTENT_ID;
 use super::fault::MimeFault;
 use super::headers::{MessageHeaders, PartHeaders};
-use super::limits::Limits;
+use super::limits::{Limits, MAX_ENCODING_BYTES};
 use super::search::{LineEnd, Search, Step};
 use super::transfer::{Decoder, Wrong};
 
@@ -322,21 +322,35 @@ impl Reader {
 
     fn decode<'i>(&mut self, text: &[u8]) -> Result<Option<Found<'i>>, MimeFault> {
         self.decoded.clear();
+        let (what, limit) = self.limit();
+        // A part could mean nothing and travel for ever.
+        let longest = limit.saturating_mul(4).saturating_add(MAX_ENCODING_BYTES);
+        let room = longest.saturating_sub(self.part.travelled);
+        let fits = usize::try_from(room).map_or(text.len(), |room| text.len().min(room));
+        let (text, beyond) = text.split_at(fits);
         let decoded = self.part.decoder.text(text, &mut self.decoded);
         // Counted first: which of two errors is told must not depend on how the octets were cut.
         self.count(text.len(), self.decoded.len())?;
         decoded.map_err(|what| self.wrong(what))?;
+        if !beyond.is_empty() {
+            return Err(MimeFault::TooLarge { what, limit });
+        }
         Ok((!self.decoded.is_empty()).then_some(Found::Decoded))
+    }
+
+    /// How much the part that is open may mean.
+    fn limit(&self) -> (&'static str, u64) {
+        if self.content_ids.len() == 1 {
+            ("octets of the first part", self.limits.root_bytes)
+        } else {
+            ("octets of a part", self.limits.part_bytes)
+        }
     }
 
     fn count(&mut self, travelled: usize, meant: usize) -> Result<(), MimeFault> {
         self.part.travelled += travelled as u64;
         self.part.meant += meant as u64;
-        let (what, limit) = if self.content_ids.len() == 1 {
-            ("octets of the first part", self.limits.root_bytes)
-        } else {
-            ("octets of a part", self.limits.part_bytes)
-        };
+        let (what, limit) = self.limit();
         if self.part.meant <= limit { Ok(()) } else { Err(MimeFault::TooLarge { what, limit }) }
     }
 

@@ -10,14 +10,13 @@ use amtsbote_schemas::xml::NodeNumber;
 use openssl::error::ErrorStack;
 
 use super::super::content_package::ContentKind;
+use super::super::dialogue::ConversationId;
 use super::super::feedback::Code;
 use super::super::limits::Limits;
 use super::super::message_type::MessageType;
 use super::super::refusal::Refusal;
 use super::super::root_part::{BesideFault, RootPart, read_beside};
-use super::super::values::ConversationId;
 use super::Side;
-use super::feedback::code_of;
 use super::header::HeaderCertificate;
 use super::parts::{MAX_ATTACHMENTS, PartDigest, PartDigests, PartHasher};
 use super::scan::{MessageScan, Signatures};
@@ -146,7 +145,7 @@ impl Claimed {
 
     /// The dialogue to which it says it belongs.
     pub fn conversation_id(&self) -> Option<&ConversationId> {
-        self.part.message.control().conversation_id.as_ref()
+        self.part.message.control().conversation.as_ref()
     }
 
     /// The trusted certificate whose key made the signature, valid at `at`: known before any
@@ -297,7 +296,7 @@ impl ClaimFault {
     /// The feedback code that fits (OSCI-Transport 1.2, 6). [`Code::level`] says where it is told.
     pub fn feedback(&self) -> Code {
         match self {
-            Self::Message(refusal) => code_of(refusal),
+            Self::Message(refusal) => refusal.feedback(),
             Self::Signature(fault) => Code::from(fault),
             Self::Unsigned => Code::OrderUnsigned,
             Self::Attachments(_) => Code::NotAnOsciMessage,

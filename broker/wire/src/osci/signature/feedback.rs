@@ -1,7 +1,6 @@
 //! What a refusal about the message signature is called in the standard's own codes.
 
-use super::super::feedback::{Code, Number};
-use super::super::refusal::Refusal;
+use super::super::feedback::Code;
 use crate::signature::SignatureFault;
 
 impl From<&SignatureFault> for Code {
@@ -26,10 +25,4 @@ impl From<&SignatureFault> for Code {
             | SignatureFault::Library(_) => Self::SignatureCheckFailed,
         }
     }
-}
-
-/// The code of a refusal of the message itself.
-pub(super) fn code_of(refusal: &Refusal) -> Code {
-    let known = Number::new(refusal.feedback_code()).and_then(Number::known);
-    known.unwrap_or(Code::NotAnOrder)
 }

@@ -27,6 +27,7 @@ mod parts;
 mod scan;
 mod verified;
 
+use super::names::{DS as DSIG, OSCI, OSCI128, OSCI2017, SOAP, XENC};
 use crate::c14n::Mode;
 use crate::signature::{DigestAlgorithm, Fixed, Name, Over};
 
@@ -43,24 +44,9 @@ pub use parts::{MAX_ATTACHMENTS, PartDigest, PartHasher};
 pub use scan::MAX_PART_DIGESTS;
 pub use verified::{Attachment, Checked, Received, Unsigned, Verified};
 
-/// The namespace of the SOAP 1.1 envelope.
-const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-/// The namespace of OSCI-Transport 1.2.
-const OSCI: &str = "http://www.osci.de/2002/04/osci";
-/// The namespace of XML signatures.
-const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
-/// The namespace of XML encryption.
-const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
 /// The namespaces of which a header block means something to us: OSCI of 2002 and of the Korrigenda 7
 /// and 8, and those that its messages are made of.
-const OURS: [&str; 6] = [
-    OSCI,
-    "http://xoev.de/transport/osci12/7",
-    "http://xoev.de/transport/osci12/8",
-    SOAP,
-    DSIG,
-    XENC,
-];
+const OURS: [&str; 6] = [OSCI, OSCI2017, OSCI128, SOAP, DSIG, XENC];
 
 const ENVELOPE: Name = Name::new(SOAP, "Envelope");
 const HEADER: Name = Name::new(SOAP, "Header");

@@ -1,9 +1,11 @@
 //! Content: taken out as it was put in, kept where it stands, refused where it is ambiguous.
 
 use super::canonical;
+use crate::osci::feedback::Code;
 use crate::osci::{
-    ContentFault, ContentKind, ContentPackage, CustomHeader, Enclosed, Limits, OwnContent,
-    PackageItem, Refusal, RootPart, container,
+    Certificate, ContentFault, ContentKind, ContentPackage, CustomHeader, Enclosed, Limits,
+    Message, MessageType, NonIntermediaryCertificates, OrderPlace, OwnContent, PackageItem,
+    Refusal, ResponseToFetchDelivery, RootPart, container,
 };
 
 const NS: &str = "xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\" \
@@ -84,9 +86,9 @@ fn what_is_no_content_is_refused() {
         "<osci:Content Id=\"x\" href=\"cid:a\"/><osci:Content Id=\"x\" href=\"cid:b\"/>",
         "<osci:Strange/>",
     ] {
-        assert_eq!(refused(&in_container(inner)).feedback_code(), 9300, "{inner}");
+        assert_eq!(refused(&in_container(inner)).feedback(), Code::NotAnOrder, "{inner}");
     }
-    assert_eq!(refused("<osci:Strange/>").feedback_code(), 9300);
+    assert_eq!(refused("<osci:Strange/>").feedback(), Code::NotAnOrder);
 }
 
 #[test]
@@ -122,18 +124,17 @@ fn inline_xml_and_encrypted_containers_stay_as_they_are() {
 #[test]
 fn contents_are_counted_once() {
     let base64 = |n: usize| {
-        format!("<osci:Content><osci:Base64Content Id=\"b{n}\">QQ==</osci:Base64Content></osci:Content>")
+        format!(
+            "<osci:Content><osci:Base64Content Id=\"b{n}\">QQ==</osci:Base64Content></osci:Content>"
+        )
     };
     let limits = Limits { contents: 4, ..Limits::default() };
     let read = |inner: String| {
         let octets = answer(&in_container(&inner));
         crate::osci::read(octets.as_bytes(), &limits).map(|part| part.package.is_some())
     };
-    let inner = format!(
-        "<ds:Signature/>{}<osci:Content Id=\"d\" href=\"cid:a\"/>{}",
-        base64(1),
-        base64(2)
-    );
+    let inner =
+        format!("<ds:Signature/>{}<osci:Content Id=\"d\" href=\"cid:a\"/>{}", base64(1), base64(2));
     assert_eq!(read(inner.clone()), Ok(true));
     let refusal = read(format!("{inner}{}", base64(3))).expect_err("one too many");
     assert!(matches!(refusal, Refusal::Limit { limit: "contents of a package", .. }));
@@ -235,4 +236,121 @@ fn what_an_author_signs_is_what_stands_there() {
     assert_eq!(contents[1].signed().expect("signed"), ("c1", canonical(&written, "c1")));
     let package = read(&written).package.expect("a package");
     assert_eq!(package.containers[0].signatures.len(), 1);
+}
+
+/// What arrives is put beside blocks of ours when it leaves, under identifiers that they always have.
+#[test]
+fn what_could_be_taken_for_a_block_of_ours_is_refused() {
+    let certificates = |name: &str, child: &str, id: &str| {
+        format!(
+            "<osci:{name} Id='n'><osci:{child} Id='{id}'><ds:X509Data><ds:X509Certificate>QUFB\
+             </ds:X509Certificate></ds:X509Data></osci:{child}></osci:{name}>"
+        )
+    };
+    let others = ("NonIntermediaryCertificates", "CipherCertificateOriginator");
+    let ours = ("IntermediaryCertificates", "CipherCertificateIntermediary");
+    let header =
+        |block: &str| answer("").replacen("</soap:Header>", &format!("{block}</soap:Header>"), 1);
+    let places = |id: &str| {
+        let content = format!("<osci:Content Id='{id}' href='cid:a'/>");
+        [
+            answer(&format!("<osci:ContentContainer Id='{id}'/>")),
+            answer(&in_container(&content)),
+            answer(&in_container(&format!(
+                "<osci:Content><a><b xml:id='{id}'/></a></osci:Content>"
+            ))),
+            answer(&format!("<xenc:EncryptedData Id='{id}'/>")),
+            answer(&format!("<xenc:EncryptedData><a Id='{id}'/></xenc:EncryptedData>")),
+            header(&format!("<a xmlns='urn:a' Id='{id}'/>")),
+            header(&format!("<a xmlns='urn:a'><b Id='{id}'/></a>")),
+            header(&certificates(others.0, others.1, id)),
+        ]
+    };
+    let read = |text: &str| crate::osci::read(text.as_bytes(), &Limits::default());
+    // Ours are those that we write, whatever the message.
+    let mut reserved: Vec<String> = MessageType::ALL
+        .iter()
+        .filter(|kind| kind.place() == OrderPlace::Header)
+        .map(|kind| kind.block_id())
+        .collect();
+    reserved.extend(
+        [
+            "controlblock",
+            "clientsignature",
+            "suppliersignature",
+            "desiredlanguages",
+            "qualityoftimestamp_creation",
+            "qualityoftimestamp_reception",
+            "nonintermediarycertificates",
+            "intermediarycertificates",
+            "intermed_cipher_00",
+            "featuredescription",
+            "body",
+        ]
+        .map(str::to_owned),
+    );
+    for id in reserved {
+        for text in places(&id) {
+            let refusal = read(&text).expect_err("refused");
+            assert_eq!(refusal.feedback(), Code::NotAnOrder, "{id}: {text}");
+        }
+    }
+    // Others stay free, and so do these at their own place.
+    for id in ["k0", "ControlBlock", "body2", "intermed", "storedelivery_1", "getmessageid"] {
+        for text in places(id) {
+            assert!(read(&text).is_ok(), "{id}: {text}");
+        }
+    }
+    let own =
+        answer("").replace("Id=\"c\"", "Id=\"controlblock\"").replace("Id=\"b\"", "Id=\"body\"");
+    assert!(read(&own).is_ok());
+    assert!(read(&header(&certificates(ours.0, ours.1, "intermed_cipher_00"))).is_ok());
+    assert!(read(&header(&certificates(ours.0, ours.1, "controlblock"))).is_err());
+}
+
+#[test]
+fn every_identifier_is_written_once() {
+    let message = read(answer("").as_bytes()).message;
+    let item = |id: &str| container(id, &[], &[]).expect("written");
+    let inside = |id: &str| {
+        let content = OwnContent::Attachment { id: id.to_owned(), cid: "a".to_owned() };
+        container("k", &[], &[content]).expect("written")
+    };
+    let custom = |id: &str| {
+        let block = format!("<a xmlns='urn:a'><b Id='{id}'/></a>");
+        CustomHeader::new(block.as_bytes()).expect("a block")
+    };
+    let write = |package: Vec<PackageItem>, custom: Vec<CustomHeader>| {
+        message.write(&Enclosed { package: Some(package), custom })
+    };
+    assert!(write(vec![item("a"), inside("b")], vec![custom("c")]).is_ok());
+    for (package, custom) in [
+        (vec![item("a"), item("a")], vec![]),
+        (vec![item("a"), inside("a")], vec![]),
+        (vec![inside("k")], vec![]),
+        (vec![item("a")], vec![custom("a")]),
+        (vec![], vec![custom("a"), custom("a")]),
+        (vec![item("controlblock")], vec![]),
+        (vec![item("body")], vec![]),
+        (vec![inside("responsetofetchdelivery")], vec![]),
+        // The signature is put in later.
+        (vec![inside("suppliersignature")], vec![]),
+        (vec![], vec![custom("body")]),
+    ] {
+        write(package, custom).expect_err("refused");
+    }
+    let certificate = |id: &str| Some(Certificate { id: Some(id.to_owned()), der: vec![1] });
+    let Message::ResponseToFetchDelivery(answer) = message else { panic!("another message") };
+    let with = |a: &str, b: &str| {
+        let certificates = NonIntermediaryCertificates {
+            cipher_originator: certificate(a),
+            cipher_addressee: certificate(b),
+            ..Default::default()
+        };
+        let answer =
+            ResponseToFetchDelivery { certificates: Some(certificates), ..*answer.clone() };
+        Message::from(answer).write(&Enclosed::default())
+    };
+    assert!(with("a", "b").is_ok());
+    assert!(with("a", "a").is_err() && with("a", "controlblock").is_err());
 }

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 
+use crate::osci::dialogue::Challenge;
 use crate::osci::*;
 
 /// Any text that XML can hold, among it what must be written otherwise.
@@ -131,7 +132,7 @@ fn features() -> impl Strategy<Value = FeatureDescription> {
 }
 
 /// 1 must, 0 must not, - may: Response, Challenge, ConversationId, SequenceNumber.
-fn control(rule: &'static str) -> impl Strategy<Value = ControlBlock> {
+fn control(rule: &'static str) -> impl Strategy<Value = Control> {
     let conversation = "[0-9]{1,19}".prop_map(|text| ConversationId::parse(&text).expect("digits"));
     let all = (text(), text(), conversation, any::<u64>(), any::<[bool; 4]>());
     all.prop_map(move |(response, challenge, conversation, number, flags)| {
@@ -140,17 +141,18 @@ fn control(rule: &'static str) -> impl Strategy<Value = ControlBlock> {
             b'0' => false,
             _ => flags[n],
         };
-        ControlBlock {
-            response: there(0).then_some(response),
-            challenge: there(1).then_some(challenge),
-            conversation_id: there(2).then_some(conversation),
-            sequence_number: there(3).then_some(number),
+        let parse = |text: String| Challenge::parse(&text).expect("short");
+        Control {
+            response: there(0).then_some(response).map(parse),
+            challenge: there(1).then_some(challenge).map(parse),
+            conversation: there(2).then_some(conversation),
+            sequence: there(3).then_some(number),
         }
     })
 }
 
 /// As the schemas have it, written down a second time.
-fn control_of(kind: MessageType) -> impl Strategy<Value = ControlBlock> {
+fn control_of(kind: MessageType) -> impl Strategy<Value = Control> {
     use MessageType as T;
     control(match kind {
         T::GetMessageId | T::StoreDelivery | T::ForwardDelivery | T::PartialStoreDelivery => "-1-1",
@@ -160,7 +162,7 @@ fn control_of(kind: MessageType) -> impl Strategy<Value = ControlBlock> {
         | T::ResponseToPartialStoreDelivery => "1-11",
         T::ResponseToInitDialog => "1110",
         T::ResponseToExitDialog => "1011",
-        T::ResponseToForwardDelivery => "1---",
+        T::ResponseToForwardDelivery => "1--1",
         T::ResponseToAcceptDelivery | T::ResponseToProcessDelivery => "1000",
         _ => "1111",
     })
@@ -211,16 +213,21 @@ fn recipient_head(kind: MessageType) -> impl Strategy<Value = RecipientHead> {
     })
 }
 
-fn feedback() -> impl Strategy<Value = Vec<FeedbackEntry>> {
+fn said() -> impl Strategy<Value = Vec<feedback::Entry>> {
     let entry = (0..=9999_u16, of(language()), text());
-    vec(entry.prop_map(|(code, language, text)| FeedbackEntry { code, language, text }), 1..4)
+    let entry = entry.prop_map(|(code, language, text)| feedback::Entry {
+        code: feedback::Number::new(code),
+        language,
+        text,
+    });
+    vec(entry, 1..4)
 }
 
-fn timestamp() -> impl Strategy<Value = Timestamp> {
+fn timestamp() -> impl Strategy<Value = Stamped> {
     prop_oneof![
-        date_time().prop_map(Timestamp::Plain),
+        date_time().prop_map(Stamped::Plain),
         (of("urn:[a-z]{1,8}"), octets())
-            .prop_map(|(algorithm, token)| Timestamp::Cryptographic { algorithm, token }),
+            .prop_map(|(algorithm, token)| Stamped::Cryptographic { algorithm, token }),
     ]
 }
 
@@ -339,15 +346,15 @@ pub(super) fn message(kind: MessageType) -> BoxedStrategy<Message> {
         T::GetMessageId => order_head(kind).prop_map(|head| GetMessageId { head }.into()).boxed(),
         T::InitDialog => order_head(kind).prop_map(|head| InitDialog { head }.into()).boxed(),
         T::ExitDialog => order_head(kind).prop_map(|head| ExitDialog { head }.into()).boxed(),
-        T::ResponseToGetMessageId => (response_head(kind), feedback(), of(message_id()))
+        T::ResponseToGetMessageId => (response_head(kind), said(), of(message_id()))
             .prop_map(|(head, feedback, message_id)| {
                 ResponseToGetMessageId { head, feedback, message_id }.into()
             })
             .boxed(),
-        T::ResponseToInitDialog => (response_head(kind), feedback())
+        T::ResponseToInitDialog => (response_head(kind), said())
             .prop_map(|(head, feedback)| ResponseToInitDialog { head, feedback }.into())
             .boxed(),
-        T::ResponseToExitDialog => (response_head(kind), feedback())
+        T::ResponseToExitDialog => (response_head(kind), said())
             .prop_map(|(head, feedback)| ResponseToExitDialog { head, feedback }.into())
             .boxed(),
         T::StoreDelivery => (order_head(kind), quality(2, 2), message_id(), of(text()))
@@ -355,7 +362,7 @@ pub(super) fn message(kind: MessageType) -> BoxedStrategy<Message> {
                 StoreDelivery { head, quality, message_id, subject }.into()
             })
             .boxed(),
-        T::ResponseToStoreDelivery => (response_head(kind), feedback(), of(card("00")))
+        T::ResponseToStoreDelivery => (response_head(kind), said(), of(card("00")))
             .prop_map(|(head, feedback, process_card)| {
                 ResponseToStoreDelivery { head, feedback, process_card }.into()
             })
@@ -365,7 +372,7 @@ pub(super) fn message(kind: MessageType) -> BoxedStrategy<Message> {
             .boxed(),
         T::ResponseToFetchDelivery => (
             response_head(kind),
-            feedback(),
+            said(),
             of(selection()),
             of(card("10")),
             of(non_intermediary(kind)),
@@ -379,7 +386,7 @@ pub(super) fn message(kind: MessageType) -> BoxedStrategy<Message> {
             .prop_map(|(head, criteria)| FetchProcessCard { head, criteria }.into())
             .boxed(),
         T::ResponseToFetchProcessCard => {
-            (response_head(kind), feedback(), criteria(), vec(card("--"), 0..3))
+            (response_head(kind), said(), criteria(), vec(card("--"), 0..3))
                 .prop_map(|(head, feedback, criteria, process_cards)| {
                     ResponseToFetchProcessCard { head, feedback, criteria, process_cards }.into()
                 })
@@ -392,7 +399,7 @@ pub(super) fn message(kind: MessageType) -> BoxedStrategy<Message> {
                 })
                 .boxed()
         }
-        T::ResponseToForwardDelivery => (response_head(kind), feedback(), of(card("--")))
+        T::ResponseToForwardDelivery => (response_head(kind), said(), of(card("--")))
             .prop_map(|(head, feedback, process_card)| {
                 ResponseToForwardDelivery { head, feedback, process_card }.into()
             })
@@ -400,7 +407,7 @@ pub(super) fn message(kind: MessageType) -> BoxedStrategy<Message> {
         T::AcceptDelivery => (order_head(kind), card("10"))
             .prop_map(|(head, process_card)| AcceptDelivery { head, process_card }.into())
             .boxed(),
-        T::ResponseToAcceptDelivery => (recipient_head(kind), feedback())
+        T::ResponseToAcceptDelivery => (recipient_head(kind), said())
             .prop_map(|(head, feedback)| ResponseToAcceptDelivery { head, feedback }.into())
             .boxed(),
         T::MediateDelivery => (order_head(kind), quality(0, 2), receiver(), id_and_subject())
@@ -410,7 +417,7 @@ pub(super) fn message(kind: MessageType) -> BoxedStrategy<Message> {
             .boxed(),
         T::ResponseToMediateDelivery => (
             response_head(kind),
-            feedback(),
+            said(),
             of((card("11"), of(card("10")))),
             of(non_intermediary(kind)),
         )
@@ -429,7 +436,7 @@ pub(super) fn message(kind: MessageType) -> BoxedStrategy<Message> {
             })
             .boxed(),
         T::ResponseToProcessDelivery => {
-            (recipient_head(kind), quality(0, 2), feedback(), id_and_subject())
+            (recipient_head(kind), quality(0, 2), said(), id_and_subject())
                 .prop_map(|(head, quality, feedback, (message_id, subject))| {
                     ResponseToProcessDelivery { head, quality, feedback, message_id, subject }
                         .into()
@@ -449,8 +456,8 @@ pub(super) fn message(kind: MessageType) -> BoxedStrategy<Message> {
             .boxed(),
         T::ResponseToPartialStoreDelivery => (
             response_head(kind),
-            of(feedback()),
-            feedback(),
+            of(said()),
+            said(),
             of(card("00")),
             chunk([false, true, true, false]),
         )
@@ -475,7 +482,7 @@ pub(super) fn message(kind: MessageType) -> BoxedStrategy<Message> {
         }
         T::ResponseToPartialFetchDelivery => (
             response_head(kind),
-            feedback(),
+            said(),
             of(selection()),
             chunk([false, false, true, true]),
             message_id(),

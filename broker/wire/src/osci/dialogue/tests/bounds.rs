@@ -1,10 +1,13 @@
 //! Nothing grows without a limit; what rests comes back as it was.
 
+use proptest::prelude::*;
+
 use super::*;
 
-fn open(desk: &mut Desk, n: u64, who: SignIn, seconds: i64) -> (Vec<Effect>, Option<&'static str>) {
-    let (effects, outcome) = desk.order(Order::InitDialog, &init(n), who, fresh(n), at(seconds));
-    (effects, outcome.err().map(|refusal| refusal.code.code()))
+fn open(desk: &mut Desk, n: u64, who: Caller, seconds: i64) -> (Vec<Effect>, Option<&'static str>) {
+    let (effects, outcome) =
+        desk.order(MessageType::InitDialog, &init(n), who, fresh(n), at(seconds));
+    (effects, outcome.err().map(|refusal| refusal.code.as_str()))
 }
 
 #[test]
@@ -16,7 +19,7 @@ fn a_client_with_too_many_dialogues_loses_its_oldest() {
     // The first one is used, so that the second, younger one goes: nobody ever went on with it, and
     // somebody else may have opened it in the name of this client.
     let control = explicit(&conversation(0), &challenge(0), 0);
-    let (_, taken) = desk.order(Order::FetchDelivery, &control, inside(0), fresh(9), at(0));
+    let (_, taken) = desk.order(MessageType::FetchDelivery, &control, inside(0), fresh(9), at(0));
     taken.expect("taken");
     let (effects, refused) = open(&mut desk, 2, client(0), 3);
     assert_eq!(refused, None);
@@ -42,7 +45,7 @@ fn the_hub_has_so_much_room_and_no_more() {
     assert_eq!(desk.len(), 1);
     let large = |n: u64| {
         let der = vec![n as u8 + 1; MAX_CERTIFICATE_BYTES];
-        SignIn { signature: Certificate::new(der), cipher: None }
+        clear(SignIn { signature: None, cipher: Certificate::new(der) })
     };
     let rules = Rules { octets: 60_000, ..Rules::default() };
     let mut desk = Desk::new(rules);
@@ -68,7 +71,7 @@ fn a_dialogue_has_an_end_in_time() {
         now += 599;
         let control = explicit(&conversation(0), &challenge(orders), orders);
         let fresh = fresh(orders + 1);
-        let order = Order::FetchProcessCard;
+        let order = MessageType::FetchProcessCard;
         let step = dialogue.order(order, &control, inside(0), &fresh, at(now), &rules);
         match step.after {
             Some(after) => dialogue = after,
@@ -80,10 +83,22 @@ fn a_dialogue_has_an_end_in_time() {
         orders += 1;
     }
     assert!((86_400 - 599..=86_400 + 599).contains(&now), "{now}");
+    // The session in the store ends at the same time.
+    let (used, rules) = (opened(1), Rules::default());
+    assert_eq!(used.ends(&rules), at(600));
+    assert!(used.is_over(at(600), &rules) && !used.is_over(at(599), &rules));
+    let short = Rules { longest: SignedDuration::from_secs(100), ..rules };
+    assert_eq!(used.ends(&short), at(100));
     // A clock that is set back ends nothing, and makes nothing younger.
     let control = explicit(&conversation(0), &challenge(1), 1);
-    let step =
-        opened(1).order(Order::FetchDelivery, &control, inside(0), &fresh(5), at(-50), &rules);
+    let step = opened(1).order(
+        MessageType::FetchDelivery,
+        &control,
+        inside(0),
+        &fresh(5),
+        at(-50),
+        &rules,
+    );
     assert_eq!(step.after.expect("open").last(), at(0));
 }
 
@@ -94,7 +109,7 @@ fn what_rests_comes_back_as_it_was() {
         open(&mut desk, n, client(n), n as i64);
     }
     let control = explicit(&conversation(0), &challenge(0), 0);
-    let (_, taken) = desk.order(Order::FetchDelivery, &control, inside(0), fresh(9), at(9));
+    let (_, taken) = desk.order(MessageType::FetchDelivery, &control, inside(0), fresh(9), at(9));
     taken.expect("taken");
     let name = HandedOut::new("delivery").expect("a name");
     desk.dialogue(&conversation(0)).expect("open").hand_out(name).expect("entered");
@@ -104,7 +119,8 @@ fn what_rests_comes_back_as_it_was() {
     assert_eq!((again.len(), again.octets()), (desk.len(), desk.octets()));
     assert_eq!(again.snapshots(), desk.snapshots());
     let next = explicit(&conversation(0), &challenge(9), 1);
-    let go = |desk: &mut Desk| desk.order(Order::ExitDialog, &next, inside(0), fresh(10), at(10));
+    let go =
+        |desk: &mut Desk| desk.order(MessageType::ExitDialog, &next, inside(0), fresh(10), at(10));
     assert_eq!(go(&mut again), go(&mut desk));
     // Under tighter rules what does not fit is let go.
     let tight = Rules { open: 2, ..Rules::default() };
@@ -115,7 +131,7 @@ fn what_rests_comes_back_as_it_was() {
 #[test]
 fn the_longest_dialogue_fits_into_its_snapshot() {
     let large = || Certificate::new(vec![0xff; MAX_CERTIFICATE_BYTES]);
-    let who = SignIn { signature: large(), cipher: large() };
+    let who = clear(SignIn { signature: large(), cipher: large() });
     let long = Challenge::parse(&"\"".repeat(Challenge::MAX_BYTES)).expect("not too long");
     let number = ConversationId::parse(&"9".repeat(ConversationId::MAX_DIGITS)).expect("digits");
     let fresh = Fresh::new(number.clone(), long.clone()).expect("long enough");
@@ -123,7 +139,7 @@ fn the_longest_dialogue_fits_into_its_snapshot() {
     let (dialogue, _) = begun.expect("opened");
     let control = explicit(&number, &long, 0);
     let rules = Rules::default();
-    let step = dialogue.order(Order::FetchDelivery, &control, who, &fresh, at(0), &rules);
+    let step = dialogue.order(MessageType::FetchDelivery, &control, who, &fresh, at(0), &rules);
     let mut dialogue = step.after.expect("open");
     for n in 0..MAX_HANDED_OUT {
         let name = format!("{n:02}{}", "\u{1}".repeat(MAX_HANDED_OUT_BYTES - 2));
@@ -133,29 +149,83 @@ fn the_longest_dialogue_fits_into_its_snapshot() {
     assert_eq!(Dialogue::restore(&octets).expect("the same"), dialogue);
 }
 
+/// A dialogue with two deliveries handed out.
+fn collecting() -> Dialogue {
+    let (order, rules) = (MessageType::FetchDelivery, Rules::default());
+    let control = explicit(&conversation(0), &challenge(1), 1);
+    let step = opened(1).order(order, &control, inside(0), &fresh(2), at(1), &rules);
+    let mut dialogue = step.after.expect("open");
+    for name in ["eins", "zwei"] {
+        dialogue.hand_out(HandedOut::new(name).expect("a name")).expect("entered");
+    }
+    dialogue
+}
+
 #[test]
 fn what_is_no_snapshot_is_refused() {
-    let good = opened(1).snapshot().expect("octets");
-    let text = String::from_utf8(good.clone()).expect("JSON");
-    assert_eq!(Dialogue::restore(&good), Ok(opened(1)));
+    let good = collecting().snapshot().expect("octets");
+    assert_eq!(Dialogue::restore(&good), Ok(collecting()));
+    // What a store keeps for each: the certificates, and little else.
+    let certificates = collecting().client().octets();
+    assert!(good.len() < certificates + 200, "{} octets", good.len());
+    let edit = |from: &[u8], to: &[u8]| {
+        let start = good.windows(from.len()).position(|w| w == from).expect("it is there");
+        [&good[..start], to, &good[start + from.len()..]].concat()
+    };
     for (from, to) in [
-        ("\"version\":1", "\"version\":2"),
-        ("\"sequence\":1", "\"sequence\":-1"),
-        ("\"sequence\":1", "\"sequence\":1,\"more\":0"),
-        ("challenge-00000001", ""),
-        ("\"conversation\":\"4711", "\"conversation\":\"x"),
-        ("\"handed_out\":[]", "\"handed_out\":[\"\"]"),
+        // Another form; JSON.
+        (&good[..1], &[2][..]),
+        (&good[..1], b"{"),
+        // Not digits, too short for a challenge of ours, no name, no certificate.
+        (b"\x00\x00\x00\x0547110", b"\x00\x00\x00\x054711x"),
+        (b"\x00\x00\x00\x12challenge-00000002", b"\x00\x00\x00\x0fchallenge-00000"),
+        (b"\x00\x00\x00\x04zwei", b"\x00\x00\x00\x00"),
+        (b"\x00\x00\x00\x04zwei", b"\x00\x00\x00\x04zw\xffi"),
+        (b"\x00\x00\x00\x04zwei", b"\xff\xff\xff\xffzwei"),
+        (b"\x00\x00\x00\x08cipher 0", b"\x00\x00\x00\x00"),
+        // It must be signed, and nobody has; a flag that is none.
+        (b"\x00\x00\x00\x0bsignature 0", b"\x00\x00\x00\x00"),
+        (b"cipher 0\x01", b"cipher 0\x02"),
+        // One delivery more than there are; more than there may be.
+        (b"\x02\x00\x00\x00\x04eins", b"\x03\x00\x00\x00\x04eins"),
+        (b"\x02\x00\x00\x00\x04eins", b"\xff\x00\x00\x00\x04eins"),
     ] {
-        let changed = text.replacen(from, to, 1);
-        assert_ne!(changed, text, "{from}");
-        assert_eq!(Dialogue::restore(changed.as_bytes()), Err(BadSnapshot), "{to}");
+        let octets = edit(from, to);
+        assert_ne!(octets, good);
+        assert_eq!(Dialogue::restore(&octets), Err(BadSnapshot), "{:?}", to.escape_ascii());
     }
-    let many = vec!["\"a\""; MAX_HANDED_OUT + 1].join(",");
-    let many = text.replacen("\"handed_out\":[]", &format!("\"handed_out\":[{many}]"), 1);
-    assert_eq!(Dialogue::restore(many.as_bytes()), Err(BadSnapshot));
-    let long = format!("{text}{}", " ".repeat(MAX_SNAPSHOT_BYTES));
-    assert_eq!(Dialogue::restore(long.as_bytes()), Err(BadSnapshot));
-    assert_eq!(Dialogue::restore(b""), Err(BadSnapshot));
+    assert_eq!(Dialogue::restore(&[&good[..], &[0]].concat()), Err(BadSnapshot));
+    let long = [good.clone(), vec![0; MAX_SNAPSHOT_BYTES]].concat();
+    assert_eq!(Dialogue::restore(&long), Err(BadSnapshot));
+    for end in 0..good.len() {
+        assert_eq!(Dialogue::restore(&good[..end]), Err(BadSnapshot), "{end}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_octets_are_no_dialogue(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert_eq!(Dialogue::restore(&octets), Err(BadSnapshot));
+    }
+
+    /// What is read from a snapshot with other octets is what stands there, and nothing else.
+    #[test]
+    fn other_octets_are_another_dialogue_or_none(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut octets = collecting().snapshot().expect("octets");
+        for (place, octet) in changes {
+            let place = place.index(octets.len());
+            octets[place] = octet;
+        }
+        if let Ok(dialogue) = Dialogue::restore(&octets) {
+            prop_assert_eq!(dialogue.snapshot(), Ok(octets));
+            let (rules, order) = (Rules::default(), MessageType::ExitDialog);
+            let _ = (dialogue.ends(&rules), dialogue.is_over(at(0), &rules));
+            let control = explicit(&conversation(0), &challenge(2), 2);
+            let _ = dialogue.order(order, &control, inside(0), &fresh(3), at(2), &rules);
+        }
+    }
 }
 
 #[test]

@@ -11,18 +11,18 @@ fn a_client_leads_a_dialogue_with_a_desk() {
     let mut desk = Desk::new(Rules::default());
     let mut line = ClientDialogue::new();
     let orders = [
-        (Order::GetMessageId, Stands::Ended),
-        (Order::StoreDelivery, Stands::Ended),
-        (Order::InitDialog, Stands::Open),
-        (Order::FetchDelivery, Stands::Open),
-        (Order::GetMessageId, Stands::Open),
-        (Order::ForwardDelivery, Stands::Open),
-        (Order::MediateDelivery, Stands::Open),
-        (Order::PartialFetchDelivery, Stands::Open),
-        (Order::FetchProcessCard, Stands::Open),
-        (Order::ExitDialog, Stands::Ended),
-        (Order::PartialStoreDelivery, Stands::Ended),
-        (Order::InitDialog, Stands::Open),
+        (MessageType::GetMessageId, Stands::Ended),
+        (MessageType::StoreDelivery, Stands::Ended),
+        (MessageType::InitDialog, Stands::Open),
+        (MessageType::FetchDelivery, Stands::Open),
+        (MessageType::GetMessageId, Stands::Open),
+        (MessageType::ForwardDelivery, Stands::Open),
+        (MessageType::MediateDelivery, Stands::Open),
+        (MessageType::PartialFetchDelivery, Stands::Open),
+        (MessageType::FetchProcessCard, Stands::Open),
+        (MessageType::ExitDialog, Stands::Ended),
+        (MessageType::PartialStoreDelivery, Stands::Ended),
+        (MessageType::InitDialog, Stands::Open),
     ];
     for (n, (order, stands)) in orders.into_iter().enumerate() {
         let n = n as u64;
@@ -40,10 +40,10 @@ fn a_client_leads_a_dialogue_with_a_desk() {
 
 #[test]
 fn orders_that_cannot_be_given_now() {
-    for &order in Order::ALL {
+    for order in orders() {
         let mut line = ClientDialogue::new();
         let given = line.order(order, own(0));
-        match order.place() {
+        match stands(order) {
             Where::Inside => assert_eq!(given, Err(Misuse::NeedsDialogue), "{order:?}"),
             _ => {
                 given.expect("allowed");
@@ -54,18 +54,21 @@ fn orders_that_cannot_be_given_now() {
         }
         let mut line = opened_line();
         let given = line.order(order, own(1));
-        match order.place() {
+        match stands(order) {
             Where::Opens | Where::Alone => assert_eq!(given, Err(Misuse::DialogueOpen)),
             _ => assert_eq!(given.expect("allowed").sequence, Some(0)),
         }
     }
     let weak = Challenge::parse("weak").expect("a challenge");
-    assert_eq!(ClientDialogue::new().order(Order::InitDialog, weak), Err(Misuse::WeakChallenge));
+    assert_eq!(
+        ClientDialogue::new().order(MessageType::InitDialog, weak),
+        Err(Misuse::WeakChallenge)
+    );
 }
 
 fn opened_line() -> ClientDialogue {
     let mut line = ClientDialogue::new();
-    line.order(Order::InitDialog, own(0)).expect("allowed");
+    line.order(MessageType::InitDialog, own(0)).expect("allowed");
     let answer = Control {
         response: Some(own(0)),
         challenge: Some(challenge(0)),
@@ -79,15 +82,15 @@ fn opened_line() -> ClientDialogue {
 /// Each of the four fields left out, put in, or changed, for every order.
 #[test]
 fn an_answer_must_be_the_one_to_the_order() {
-    for &order in Order::ALL {
-        let place = order.place();
+    for order in orders() {
+        let place = stands(order);
         let sent = |line: &mut ClientDialogue| line.order(order, own(5)).expect("allowed");
         let begin = || if place == Where::Inside { opened_line() } else { ClientDialogue::new() };
         let mut line = begin();
         let control = sent(&mut line);
         let good = Control {
             response: Some(own(5)),
-            challenge: (order.demands().challenge != Demand::MustNot).then(|| challenge(7)),
+            challenge: (demands(order).challenge != Demand::MustNot).then(|| challenge(7)),
             conversation: (place != Where::Alone).then(|| conversation(0)),
             sequence: control.sequence,
         };
@@ -106,7 +109,7 @@ fn an_answer_must_be_the_one_to_the_order() {
             assert!(!line.is_open());
             assert_eq!(line.answer(&good), Err(AnswerFault::NoOrder), "{order:?}");
         }
-        let demands = order.demands();
+        let demands = demands(order);
         let toggled = [
             (
                 demands.challenge,

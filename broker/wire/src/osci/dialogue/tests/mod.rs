@@ -3,6 +3,7 @@
 mod bounds;
 mod client;
 mod recorded;
+mod shown;
 mod table;
 mod walk;
 
@@ -10,6 +11,8 @@ use amtsbote_domain::Timestamp;
 use jiff::SignedDuration;
 
 use super::*;
+use crate::osci::MessageType;
+use crate::osci::feedback::Code;
 
 fn at(seconds: i64) -> Timestamp {
     let begin: Timestamp = "2026-11-23T12:00:00Z".parse().expect("a time");
@@ -39,16 +42,46 @@ fn certificate(name: &str) -> Certificate {
 }
 
 /// A client by its certificates.
-fn client(n: u64) -> SignIn {
+fn who(n: u64) -> SignIn {
     SignIn {
         signature: Some(certificate(&format!("signature {n}"))),
         cipher: Some(certificate(&format!("cipher {n}"))),
     }
 }
 
-/// The same client within a dialogue: its cipher certificate is not sent again.
-fn inside(n: u64) -> SignIn {
-    SignIn { cipher: None, ..client(n) }
+/// It signs and sends in clear.
+fn clear(certificates: SignIn) -> Caller {
+    Caller { certificates, travel: Travel::Clear }
+}
+
+/// It encrypts.
+fn encrypted(certificates: SignIn) -> Caller {
+    Caller { certificates, travel: Travel::Encrypted }
+}
+
+/// An order that a client signs, in clear.
+fn client(n: u64) -> Caller {
+    clear(who(n))
+}
+
+/// The same within a dialogue: its cipher certificate is not sent again.
+fn inside(n: u64) -> Caller {
+    clear(SignIn { cipher: None, ..who(n) })
+}
+
+/// Every order.
+fn orders() -> impl Iterator<Item = MessageType> {
+    MessageType::ALL.iter().copied().filter(|kind| kind.in_dialogue().is_some())
+}
+
+/// Where an order may come.
+fn stands(order: MessageType) -> Where {
+    order.in_dialogue().expect("an order")
+}
+
+/// What the answer to an order carries.
+fn demands(order: MessageType) -> Demands {
+    order.response().expect("an order").control()
 }
 
 fn init(n: u64) -> Control {
@@ -70,7 +103,7 @@ fn opened(orders: u64) -> Dialogue {
     let (mut dialogue, _) = begun.expect("opened");
     for n in 0..orders {
         let control = explicit(&conversation(0), &challenge(n), n);
-        let (order, rules) = (Order::FetchProcessCard, Rules::default());
+        let (order, rules) = (MessageType::FetchProcessCard, Rules::default());
         let step = dialogue.order(order, &control, inside(0), &fresh(n + 1), at(0), &rules);
         step.outcome.expect("taken");
         dialogue = step.after.expect("open");

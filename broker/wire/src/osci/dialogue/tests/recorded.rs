@@ -10,7 +10,7 @@ use crate::testing::material;
 /// An order, its control block, and that of the answer; none where it was a fault.
 struct Exchange {
     name: String,
-    order: Order,
+    order: MessageType,
     control: Control,
     answer: Option<Control>,
     /// The feedback of the answer.
@@ -50,11 +50,11 @@ fn recorded(folder: &str) -> Option<Vec<Exchange>> {
     let mut exchanges = Vec::new();
     for (name, text) in texts.iter().filter(|(name, _)| name.contains(".req.")) {
         let kind = between(text, "/soap/envelope/ soap", ".xsd").expect("a type");
-        let order = Order::ALL.iter().find(|order| format!("{order:?}") == kind);
+        let order = MessageType::from_name(kind);
         let answer = texts.get(&name.replace(".req.", ".rsp."));
         exchanges.push(Exchange {
             name: name.clone(),
-            order: *order.expect("a known type"),
+            order: order.expect("a known type"),
             control: control(text).expect("a control block"),
             answer: answer.and_then(|text| control(text)),
             code: answer.and_then(|t| between(t, "<osci:Code>", "<")).map(str::to_owned),
@@ -67,13 +67,19 @@ const FOLDERS: [&str; 2] = ["golden/sig", "golden/opened"];
 
 #[test]
 fn our_intermediary_answers_as_the_recorded_one() {
-    for folder in FOLDERS {
+    // As one that signs, and as one that encrypts and does not.
+    let unsigned = |all: SignIn| SignIn { signature: None, ..all };
+    let signs = |cipher: bool| if cipher { client(0) } else { inside(0) };
+    let encrypts = |cipher: bool| encrypted(unsigned(signs(cipher).certificates));
+    let callers: [&dyn Fn(bool) -> Caller; 2] = [&signs, &encrypts];
+    for (folder, caller) in FOLDERS.iter().flat_map(|folder| callers.map(|caller| (folder, caller)))
+    {
         let Some(exchanges) = recorded(folder) else { return };
         let mut desk = Desk::new(Rules::default());
         let mut dialogues = 0;
         for exchange in &exchanges {
             let Exchange { name, order, control, answer, code } = exchange;
-            if order.place() == Where::Alone {
+            if stands(*order) == Where::Alone {
                 let own = passive(*order, control).expect("answered");
                 assert_eq!(Some(&own), answer.as_ref(), "{name}");
                 continue;
@@ -83,22 +89,28 @@ fn our_intermediary_answers_as_the_recorded_one() {
             let (number, drawn) = drawn.unwrap_or_default();
             let number = number.unwrap_or_else(|| conversation(0));
             let fresh = Fresh::new(number, drawn.unwrap_or_else(|| challenge(0)));
-            let who = if *order == Order::InitDialog { client(0) } else { inside(0) };
+            // Within a dialogue the certificate for the answers is left out.
+            let is_inside = stands(*order) == Where::Inside || control.conversation.is_some();
+            let who = caller(!is_inside);
             let (effects, outcome) =
                 desk.order(*order, control, who, fresh.expect("long enough"), at(0));
             let Some(answer) = answer else {
                 // A FetchDelivery with a response that answers nothing.
                 let refusal = outcome.expect_err(name);
-                assert_eq!((refusal.code.code(), refusal.answer), ("9400", None), "{name}");
+                assert_eq!((refusal.code.as_str(), refusal.answer), ("9400", None), "{name}");
                 assert!(code.is_none() || code.as_deref() == Some("9400"), "{name}");
                 continue;
             };
             let taken = outcome.unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+            let travel = caller(true).travel;
+            assert_eq!(taken.seal.is_some(), travel == Travel::Encrypted, "{name}");
+            assert_eq!(taken.shown.is_sealed(), taken.seal.is_some() && is_inside, "{name}");
+            assert_eq!(taken.mailbox().is_some(), !taken.shown.is_claimed(), "{name}");
             assert_eq!(taken.answer, *answer, "{name}");
-            assert!(order.demands().hold(answer), "{name}");
+            assert!(demands(*order).hold(answer), "{name}");
             // Not where the order itself was refused.
             if let Some(code) = code.as_deref().filter(|code| code.starts_with("08")) {
-                assert_eq!(taken.stands.code(), code, "{name}");
+                assert_eq!(taken.stands.code().as_str(), code, "{name}");
             }
             let opened = effects.iter().filter(|effect| matches!(effect, Effect::Opened(_)));
             dialogues += opened.count();
@@ -115,7 +127,7 @@ fn our_client_speaks_as_the_recorded_one() {
         for Exchange { name, order, control, answer, .. } in &exchanges {
             let own = control.challenge.clone().expect("a challenge");
             let mut alone = ClientDialogue::new();
-            let line = if order.place() == Where::Alone { &mut alone } else { &mut line };
+            let line = if stands(*order) == Where::Alone { &mut alone } else { &mut line };
             let said = line.order(*order, own).expect("allowed");
             let mut recorded = control.clone();
             if recorded.conversation.is_none() {

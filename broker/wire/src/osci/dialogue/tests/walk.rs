@@ -50,6 +50,11 @@ enum Wrong {
     Client,
 }
 
+/// The n-th order.
+fn nth(n: usize) -> MessageType {
+    orders().nth(n).expect("twelve")
+}
+
 fn act() -> impl Strategy<Value = Act> {
     let wrong = prop_oneof![
         4 => Just(Wrong::Nothing),
@@ -133,16 +138,16 @@ impl Walk {
         match act {
             Act::Init { client: who } => self.init(who),
             Act::Implicit { order } => {
-                let order = Order::ALL[order];
+                let order = nth(order);
                 let control =
                     Control { challenge: Some(theirs(1)), sequence: Some(0), ..Control::default() };
                 let fresh = self.draw();
                 let (effects, outcome) =
                     self.desk.order(order, &control, client(0), fresh, at(self.now));
                 assert!(effects.is_empty());
-                assert_eq!(outcome.is_ok(), order.place() == Where::Anywhere);
+                assert_eq!(outcome.is_ok(), stands(order) == Where::Anywhere);
             }
-            Act::Order { dialogue, order, wrong } => self.order(dialogue, Order::ALL[order], wrong),
+            Act::Order { dialogue, order, wrong } => self.order(dialogue, nth(order), wrong),
             Act::HandOut { dialogue } => self.hand_out(dialogue),
             Act::Wait { seconds } => self.now += seconds,
             Act::Expire => {
@@ -170,7 +175,7 @@ impl Walk {
     fn init(&mut self, who: u64) {
         let fresh = self.draw();
         let (number, challenge) = (fresh.conversation.clone(), fresh.challenge.clone());
-        let order = Order::InitDialog;
+        let order = MessageType::InitDialog;
         let (effects, outcome) =
             self.desk.order(order, &init(self.draws), client(who), fresh, at(self.now));
         self.effects(&effects);
@@ -195,10 +200,10 @@ impl Walk {
         }
     }
 
-    fn order(&mut self, dialogue: usize, order: Order, wrong: Wrong) {
+    fn order(&mut self, dialogue: usize, order: MessageType, wrong: Wrong) {
         let Some(known) = self.known.get(dialogue).cloned() else { return };
         let mut control = explicit(&known.number, &known.challenge, known.sequence);
-        let mut who = inside(known.client);
+        let mut caller = inside(known.client);
         match wrong {
             Wrong::Nothing => {}
             Wrong::Response => control.response = Some(theirs(0)),
@@ -207,12 +212,12 @@ impl Walk {
                 Some(before) => control = before.clone(),
                 None => return,
             },
-            Wrong::Client => who = inside(known.client + 1),
+            Wrong::Client => caller = inside(known.client + 1),
         }
         let fresh = self.draw();
         let drawn = fresh.challenge.clone();
-        let (effects, outcome) = self.desk.order(order, &control, who, fresh, at(self.now));
-        let place = order.place();
+        let (effects, outcome) = self.desk.order(order, &control, caller, fresh, at(self.now));
+        let place = stands(order);
         let in_time = known.open && !known.is_over(self.now);
         let belongs = matches!(place, Where::Anywhere | Where::Inside);
         assert_eq!(outcome.is_ok(), in_time && belongs && wrong == Wrong::Nothing, "{order:?}");
@@ -230,17 +235,17 @@ impl Walk {
         let known = &mut self.known[dialogue];
         match outcome {
             Ok(taken) => {
-                assert!(order.demands().hold(&taken.answer));
+                assert!(demands(order).hold(&taken.answer));
                 let answered = known.challenge.as_str().to_owned();
                 assert!(self.answered.insert(answered), "a challenge answered twice");
-                assert_eq!(taken.client, client(known.client));
+                assert_eq!(taken.client, who(known.client));
                 assert_eq!(taken.answer.sequence, Some(known.sequence));
-                assert_eq!(known.open, order != Order::ExitDialog);
+                assert_eq!(known.open, order != MessageType::ExitDialog);
                 known.before = Some(control);
                 known.challenge = drawn;
                 known.sequence += 1;
                 known.last = self.now;
-                known.collecting = order.collects();
+                known.collecting = order == MessageType::FetchDelivery;
                 known.handed_out.clear();
             }
             Err(_) if in_time && belongs => {
@@ -292,10 +297,10 @@ proptest! {
         }
     }
 
-    /// Any control block is answered, and none opens what it must not.
+    /// Any control block of any message is answered, and none opens what it must not.
     #[test]
     fn any_control_block_is_answered(
-        order in prop::sample::select(Order::ALL),
+        order in prop::sample::select(MessageType::ALL),
         response in prop::option::of(".{0,20}"),
         own in prop::option::of(".{0,20}"),
         number in prop::option::of("[0-9]{1,3}"),
@@ -312,7 +317,7 @@ proptest! {
         let _ = passive(order, &control);
         if let Ok(taken) = outcome {
             prop_assert!(control.conversation.is_none() && control.challenge.is_some());
-            prop_assert!(order.demands().hold(&taken.answer));
+            prop_assert!(demands(order).hold(&taken.answer));
         }
     }
 }

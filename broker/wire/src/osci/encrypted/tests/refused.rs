@@ -7,6 +7,7 @@ use openssl::symm::encrypt;
 use super::super::super::mime::{Boundary, Leading, PartHead, Writer};
 use super::*;
 use crate::encryption::{AllowedEncryption, DataAlgorithm, IvRule, KeyAlgorithm, Proof};
+use crate::osci::names::XENC;
 
 #[test]
 fn whatever_is_wrong_with_key_or_ciphertext_is_one_error() {

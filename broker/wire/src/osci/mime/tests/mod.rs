@@ -381,6 +381,46 @@ fn every_limit_holds_at_its_edge() {
     malformed(&id(MAX_CONTENT_ID_BYTES + 1));
 }
 
+/// What a part means may be nothing, and still take for ever to come.
+#[test]
+fn an_encoding_is_no_way_to_send_without_an_end() {
+    let limits = Limits { part_bytes: 4, ..Limits::default() };
+    let slack = MAX_ENCODING_BYTES as usize + 4 * 4;
+    let sized = |encoding: &str, text: &[u8]| {
+        let headers = format!("{ID}Content-Transfer-Encoding: {encoding}\r\n");
+        let body = with_part(&headers, text);
+        let whole = read_with(&body, &[usize::MAX], limits);
+        for sizes in [&[1][..], &[7], &[1000, 3]] {
+            assert_eq!(read_with(&body, sizes, limits), whole, "{sizes:?}");
+        }
+        whole.map(|(_, parts)| parts[1].1.clone())
+    };
+    let too_large = Err(MimeFault::TooLarge { what: "octets of a part", limit: limits.part_bytes });
+    let filled = |text: &str, filler: &str, length: usize| {
+        let filler = filler.repeat((length - text.len()) / filler.len());
+        format!("{text}{filler}").into_bytes()
+    };
+    for (encoding, text, filler) in
+        [("base64", "QUJD", "\r\n"), ("quoted-printable", "ABC", "=\r\n")]
+    {
+        assert_eq!(sized(encoding, &filled(text, filler, slack)), Ok(b"ABC".to_vec()));
+        let more = filled(text, filler, slack + filler.len() + 1);
+        assert_eq!(sized(encoding, &more), too_large, "{encoding}");
+        // What is wrong within comes first, and what is wrong behind is not looked at.
+        let wrong = [&filled(text, filler, slack - 8)[..], b"=XY"].concat();
+        let fault = sized(encoding, &wrong).expect_err("refused");
+        assert!(matches!(fault, MimeFault::TransferEncoding { .. }), "{encoding}: {fault:?}");
+        assert_eq!(sized(encoding, &[&more[..], b"=XY"].concat()), too_large, "{encoding}");
+    }
+    // Everything escaped, in lines as long as they may be: it fits.
+    let octets = 200_000;
+    let line = format!("{}=\r\n", "=41".repeat(25)).repeat(octets / 25);
+    let headers = format!("{ID}Content-Transfer-Encoding: quoted-printable\r\n");
+    let all = Limits { part_bytes: octets as u64, ..limits };
+    let read = read_with(&with_part(&headers, line.as_bytes()), &[usize::MAX], all);
+    assert_eq!(read.expect("read").1[1].1, vec![b'A'; octets]);
+}
+
 fn writer() -> Writer<Vec<u8>> {
     let boundary = Boundary::parse("b/+").expect("a boundary");
     Writer::new(Vec::new(), Leading::Nothing, boundary).expect("a writer")
