@@ -39,11 +39,19 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For the next sign of life: octets of ours that could be sent, or octets of the answer.
     pub idle: Duration,
+    /// How long a connection without a request is kept for the next one. A hub ends one after
+    /// `limits.request_head_ms`, and says in `Keep-Alive` how long it keeps it at least: whoever asks at that
+    /// very moment finds the connection reset. So this is less.
+    pub kept: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(60) }
+        Self {
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            kept: Duration::from_secs(4),
+        }
     }
 }
 
@@ -97,6 +105,7 @@ impl NativeClient {
             // Whether to send again is not for a library to decide.
             .retry(reqwest::retry::never())
             .connect_timeout(options.timeouts.connect)
+            .pool_idle_timeout(options.timeouts.kept)
             .user_agent(concat!("amtsbote/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(bad("TLS"))?;
@@ -385,6 +394,12 @@ fn base_url(text: &str) -> Result<Url, ClientError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
+    use std::net::TcpListener;
+
+    use openssl::ssl::SslVersion;
+
+    use crate::testing::{Keys, acceptor, answer, client_with, read_until};
 
     #[test]
     fn only_a_bare_https_address_is_taken() {
@@ -422,5 +437,58 @@ mod tests {
             let error = check(octets.as_bytes(), announced.as_bytes()).expect_err("refused");
             assert_eq!(error.exit_code(), 1);
         }
+    }
+
+    /// Asks twice with a pause. The other side ends a connection on which it is asked a second time without
+    /// reading it: as a hub does that gave the connection up at that moment. Says what came of the second.
+    async fn asked_again(kept: Duration, pause: Duration) -> Result<MessageStatus, ClientError> {
+        let keys = Keys::new();
+        let acceptor = acceptor(&keys, &keys, SslVersion::TLS1_3);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let serving = std::thread::spawn(move || {
+            let mut connections = 0;
+            loop {
+                let (stream, _) = listener.accept().expect("a client");
+                let mut stream = acceptor.accept(stream).expect("TLS");
+                connections += 1;
+                read_until(&mut stream, b"\r\n\r\n");
+                answer(&mut stream, "404 Not Found", b"");
+                // Either it is given up, or it is used again.
+                if connections == 2 || matches!(stream.read(&mut [0]), Ok(1..)) {
+                    return connections;
+                }
+            }
+        });
+        let timeouts = Timeouts { kept, ..Timeouts::default() };
+        let client = client_with(port, &keys, &keys, timeouts);
+        let id = HubId::parse("0197a2c4-0000-7000-8000-000000000001").expect("an id");
+        client.status(&id).await.expect_err("it is not there");
+        tokio::time::sleep(pause).await;
+        let again = client.status(&id).await;
+        let connections = serving.join().expect("served");
+        assert_eq!(connections, if kept > pause { 1 } else { 2 });
+        again
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_connection_that_the_hub_may_be_ending_is_not_used() {
+        let lost = |answer| {
+            matches!(
+                answer,
+                Err(ClientError::Interrupted(_)
+                    | ClientError::OutcomeUnknown(_)
+                    | ClientError::Unreachable(_))
+            )
+        };
+        let minute = Duration::from_secs(60);
+        let short = Duration::from_millis(20);
+        assert!(
+            lost(asked_again(minute, short).await),
+            "this is what happens to who keeps it too long"
+        );
+        assert!(!lost(asked_again(short, 5 * short).await));
+        // Half of what a hub keeps them by default, and less than it says.
+        assert!(Timeouts::default().kept < Duration::from_secs(5));
     }
 }

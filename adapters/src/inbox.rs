@@ -10,6 +10,7 @@ use std::io::Write;
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_domain::identity::HubId;
+use amtsbote_domain::message::Metadata;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::ENVELOPE_CID;
 use amtsbote_wire::native::envelope::{self, VerifiedEnvelope};
@@ -109,7 +110,7 @@ impl<I: Inbound> Inbox<'_, I> {
         let octets = self.client.fetch_envelope(&entry.id).await?;
         // Certificates and algorithms are judged by arrival at the hub (P10).
         let verified = verify_author(&octets, self.signers, entry.accepted_at)?;
-        self.agrees(entry, &verified)?;
+        let metadata = self.agrees(entry, &verified)?;
         if self.inbound.holds(&entry.id, verified.parts())? {
             return Ok(verified);
         }
@@ -127,7 +128,7 @@ impl<I: Inbound> Inbox<'_, I> {
         }
         self.inbound.hand_over(&Incoming {
             id: &entry.id,
-            metadata: verified.metadata(),
+            metadata: &metadata,
             signature: verified.signature(),
             files: &files,
             staging: &staging,
@@ -135,11 +136,18 @@ impl<I: Inbound> Inbox<'_, I> {
         Ok(verified)
     }
 
-    /// The list is the hub's word; the envelope is the Author's. They must say the same.
-    fn agrees(&self, entry: &InboxEntry, verified: &VerifiedEnvelope) -> Result<(), ClientError> {
+    /// The list is the hub's word; the envelope is the Author's. They must say the same. What the Author says,
+    /// as it is for this Reader.
+    fn agrees(
+        &self,
+        entry: &InboxEntry,
+        verified: &VerifiedEnvelope,
+    ) -> Result<Metadata, ClientError> {
         let metadata = verified.metadata();
-        if metadata.reader != *self.party {
-            return Err(differs("the envelope is for another Reader"));
+        let own = metadata.for_reader(self.party);
+        let own = own.ok_or_else(|| differs("the envelope is for another Reader"))?;
+        if own.other_readers != entry.other_readers {
+            return Err(differs("the other Readers are not those listed"));
         }
         if verified.sha256() != entry.envelope_sha256 || verified.parts() != entry.parts {
             return Err(differs("the envelope is not the one listed"));
@@ -147,7 +155,7 @@ impl<I: Inbound> Inbox<'_, I> {
         if metadata.author != entry.author || metadata.transport_id != entry.transport_id {
             return Err(differs("author or id differ from those listed"));
         }
-        Ok(())
+        Ok(own)
     }
 }
 

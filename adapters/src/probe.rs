@@ -341,6 +341,7 @@ mod tests {
         Metadata {
             author: PartyId::parse("ags:05766044").expect("a party"),
             reader: PartyId::parse("ags:05766020").expect("a party"),
+            other_readers: vec![],
             service: ServiceUri::parse("urn:example:ummeldung").expect("a service"),
             message_type: None,
             transport_id: TransportId::parse("probe-1").expect("an id"),

@@ -71,6 +71,9 @@ pub fn is_acceptance_of<'e>(
         ("transport id", said.transport_id == sent.metadata.transport_id),
         ("author", said.author == sent.metadata.author),
         ("reader", said.reader == sent.metadata.reader),
+        ("other readers", said.other_readers == sent.metadata.other_readers),
+        // Accepted for all of them, or not as it was sent.
+        ("deliveries", accepted.siblings.len() == said.other_readers.len()),
         ("parts", accepted.parts == sent.parts),
         ("content digest", accepted.content_digest == content_digest(sent.metadata, sent.parts)),
         ("envelope", sent.envelope_sha256.is_none_or(|it| it == accepted.envelope_sha256)),

@@ -6,6 +6,7 @@ use amtsbote_archive::record::{self, Salt};
 use amtsbote_archive::tree;
 use amtsbote_domain::identity::{AccountId, Scope, TransportId};
 use amtsbote_domain::message::{ContentVerdict, OpaqueReason, SignatureFacts};
+use amtsbote_domain::party::PartyId;
 use amtsbote_domain::state::Event;
 use serde_json::Value;
 
@@ -50,7 +51,9 @@ fn accepted() -> Evidence {
         applied: vec![],
         under_grace: vec![],
         same_business_id: vec![],
+        siblings: vec![],
         about: None,
+        came_by: None,
     }))
 }
 
@@ -155,6 +158,26 @@ fn an_acceptance_must_be_of_this_very_message() {
     changed[0].size += 1;
     let other = Sent { parts: &changed, ..sent };
     assert_eq!(difference(is_acceptance_of(&evidence, &other)), Some("parts"));
+}
+
+/// What was sent to several Readers must have been accepted for each of them.
+#[test]
+fn an_acceptance_must_name_every_reader_and_delivery() {
+    let second = PartyId::parse("ags:05766020").expect("a party");
+    let sent = Metadata { other_readers: vec![second.clone()], ..metadata() };
+    let siblings = vec![HubId::parse("0190-2").expect("an id")];
+    let said = |other_readers: Vec<PartyId>, siblings: Vec<HubId>| {
+        let Evidence::Accepted(mut record) = accepted() else { panic!("an acceptance") };
+        record.content_digest = content_digest(&sent, &parts());
+        record.metadata.other_readers = other_readers;
+        record.siblings = siblings;
+        let parts = parts();
+        let sent = Sent { metadata: &sent, parts: &parts, envelope_sha256: None, hub_id: None };
+        difference(is_acceptance_of(&Evidence::Accepted(record), &sent))
+    };
+    assert_eq!(said(vec![second.clone()], siblings.clone()), None);
+    assert_eq!(said(vec![second], vec![]), Some("deliveries"));
+    assert_eq!(said(vec![], siblings), Some("other readers"));
 }
 
 #[test]

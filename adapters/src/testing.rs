@@ -32,6 +32,7 @@ pub(crate) fn metadata() -> Metadata {
     Metadata {
         author: PartyId::parse("ags:05766044").expect("a party"),
         reader: PartyId::parse("ags:05758004").expect("a party"),
+        other_readers: vec![],
         service: ServiceUri::parse("urn:example:ummeldung").expect("a service"),
         message_type: None,
         transport_id: TransportId::parse("lemgo-1").expect("an id"),
@@ -104,6 +105,16 @@ fn certificate(name: &str, key: &PKey<Private>, issuer: Option<(&PKey<Private>, 
 
 /// A client of the listener at `port` that trusts `server` and shows `own`.
 pub(crate) fn client(port: u16, server: &Keys, own: &Keys, idle: Duration) -> NativeClient {
+    client_with(port, server, own, Timeouts { idle, ..Timeouts::default() })
+}
+
+/// The same with these times; connecting has long.
+pub(crate) fn client_with(
+    port: u16,
+    server: &Keys,
+    own: &Keys,
+    timeouts: Timeouts,
+) -> NativeClient {
     let hub_key = LogKey::generate("hub.example.test/log").expect("a key").verifier().clone();
     NativeClient::new(ClientOptions {
         base_url: format!("https://127.0.0.1:{port}"),
@@ -111,7 +122,7 @@ pub(crate) fn client(port: u16, server: &Keys, own: &Keys, idle: Duration) -> Na
         certificate_pem: own.certificate.to_pem().expect("pem"),
         key_pem: own.key.private_key_to_pem_pkcs8().expect("pem"),
         hub_key,
-        timeouts: Timeouts { connect: Duration::from_secs(60), idle },
+        timeouts: Timeouts { connect: Duration::from_secs(60), ..timeouts },
         language: Language::En,
     })
     .expect("a client")
@@ -125,15 +136,7 @@ pub(crate) fn listen<T: Send + 'static>(
     version: SslVersion,
     serve: impl FnOnce(&mut SslStream<TcpStream>) -> T + Send + 'static,
 ) -> (u16, JoinHandle<Option<T>>) {
-    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).expect("TLS");
-    builder.set_private_key(&own.key).expect("set");
-    builder.set_certificate(&own.certificate).expect("set");
-    builder.set_max_proto_version(Some(version)).expect("set");
-    let mut store = X509StoreBuilder::new().expect("a store");
-    store.add_cert(trusted.root.clone()).expect("added");
-    builder.set_cert_store(store.build());
-    builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
-    let acceptor = builder.build();
+    let acceptor = acceptor(own, trusted, version);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let serving = thread::spawn(move || {
@@ -150,6 +153,19 @@ pub(crate) fn listen<T: Send + 'static>(
         }
     });
     (port, serving)
+}
+
+/// Lets in who shows a certificate of the root in `trusted`.
+pub(crate) fn acceptor(own: &Keys, trusted: &Keys, version: SslVersion) -> SslAcceptor {
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).expect("TLS");
+    builder.set_private_key(&own.key).expect("set");
+    builder.set_certificate(&own.certificate).expect("set");
+    builder.set_max_proto_version(Some(version)).expect("set");
+    let mut store = X509StoreBuilder::new().expect("a store");
+    store.add_cert(trusted.root.clone()).expect("added");
+    builder.set_cert_store(store.build());
+    builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    builder.build()
 }
 
 /// Reads until `end` has come, or the client has gone.

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::clearing::{
-    Act, Decided, Decision, LARGE, MAX_TARGETS, Person, Proposal, Reason, Target, canonical,
+    Act, Decided, Decision, MAX_TARGETS, NeedsTwo, Objection, Person, Proposal, Reason, Target,
+    canonical,
 };
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::{Channel, NoWay, Way};
@@ -48,8 +49,8 @@ pub(crate) struct Plan {
     pub(crate) targets: Vec<Target>,
     /// What would not be, and why.
     pub(crate) left_out: Vec<LeftOut>,
-    /// Whether another person must grant it.
-    pub(crate) needs_two: bool,
+    /// Why another person must grant it, if one must.
+    pub(crate) needs_two: Option<NeedsTwo>,
 }
 
 /// A delivery that an act does not reach.
@@ -65,8 +66,8 @@ pub(crate) struct LeftOut {
 pub(crate) enum Done {
     /// Carried out: what became of each.
     Now(Vec<(HubId, Decided)>),
-    /// It waits for another person.
-    Proposed(Box<Proposal>),
+    /// It waits for another person, for this reason.
+    Proposed(Box<Proposal>, NeedsTwo),
 }
 
 impl Plan {
@@ -81,10 +82,10 @@ impl Plan {
     }
 }
 
-/// Looks at everything the wish names and says what would be done.
-pub(crate) async fn plan(hub: &Hub, wish: Wish) -> Result<Plan, Fault> {
+/// Looks at everything the wish names and says what would be done, if this person wants it.
+pub(crate) async fn plan(hub: &Hub, wish: Wish, by: &Person) -> Result<Plan, Fault> {
     let mut plan =
-        Plan { act: wish.act, targets: Vec::new(), left_out: Vec::new(), needs_two: false };
+        Plan { act: wish.act, targets: Vec::new(), left_out: Vec::new(), needs_two: None };
     if wish.act == Act::Reroute && wish.channel.is_none() {
         return Err(Fault::new(Code::MalformedRequest).at("channel"));
     }
@@ -128,7 +129,10 @@ pub(crate) async fn plan(hub: &Hub, wish: Wish) -> Result<Plan, Fault> {
             }
         }
     }
-    plan.needs_two |= plan.targets.len() > LARGE;
+    if plan.needs_two.is_none() && !plan.targets.is_empty() {
+        let before = hub.store.alone(by, plan.act).await.map_err(|e| store_fault(&e))?;
+        plan.needs_two = NeedsTwo::by_count(plan.targets.len(), before);
+    }
     Ok(plan)
 }
 
@@ -145,7 +149,9 @@ fn consider(plan: &mut Plan, tables: &InForce, wish: &Wish, delivery: &Delivery,
     };
     match way {
         Ok(channel) => {
-            plan.needs_two |= wish.act.is_grave(delivery.state);
+            if wish.act.is_grave(delivery.state) {
+                plan.needs_two = Some(NeedsTwo::Grave);
+            }
             plan.targets.push(Target { hub_id, revision: delivery.revision, channel });
         }
         Err(code) => plan.left_out.push(LeftOut { hub_id, code }),
@@ -196,20 +202,36 @@ pub(crate) async fn act(hub: &Hub, plan: Plan, by: Person, reason: Reason) -> Re
     let fault = |error| store_fault(&error);
     let (digest, needs_two) = (plan.digest(), plan.needs_two);
     let decision = plan.decision(by, reason);
-    if needs_two {
-        let id =
-            ProposalId::parse(&(hub.ids)().to_string()).map_err(|_| Fault::new(Code::Internal))?;
-        let proposal = hub.store.propose(id, decision, digest).await.map_err(fault)?;
-        return Ok(Done::Proposed(Box::new(proposal)));
+    if let Some(why) = needs_two {
+        return propose(hub, decision, digest, why).await;
     }
     let mut done = Vec::new();
     for targets in decision.targets.chunks(MAX_AT_ONCE) {
         let part = Decision { targets: targets.to_vec(), ..decision.clone() };
-        let decided = hub.store.decide(part).await.map_err(fault)?;
+        let decided = match hub.store.decide(part).await {
+            // Meanwhile the person did the same elsewhere. Nothing of this was done: what one may do
+            // alone is one piece.
+            Err(StoreError::Objection(Objection::Sum(before))) if done.is_empty() => {
+                return propose(hub, decision, digest, NeedsTwo::Sum(before)).await;
+            }
+            decided => decided.map_err(fault)?,
+        };
         done.extend(targets.iter().map(|target| target.hub_id.clone()).zip(decided));
     }
     wake(hub);
     Ok(Done::Now(done))
+}
+
+/// Keeps it for another person.
+async fn propose(
+    hub: &Hub,
+    decision: Decision,
+    digest: Digest,
+    why: NeedsTwo,
+) -> Result<Done, Fault> {
+    let id = ProposalId::parse(&(hub.ids)().to_string()).map_err(|_| Fault::new(Code::Internal))?;
+    let proposed = hub.store.propose(id, decision, digest).await;
+    proposed.map(|one| Done::Proposed(Box::new(one), why)).map_err(|error| store_fault(&error))
 }
 
 /// Grants or denies a proposal; what was granted is begun at once, and the worker goes on with it.

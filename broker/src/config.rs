@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amtsbote_archive::note::LogKey;
+use amtsbote_domain::clearing::{ALONE_HOURS, ALONE_HOURS_ALLOWED};
 use amtsbote_domain::directory::TrustedCertificate;
 use amtsbote_store::{Database, LargeParts};
 use amtsbote_trust::keystore::Identity;
@@ -28,6 +29,8 @@ pub struct NodeConfig {
     pub native_address: SocketAddr,
     /// Address of the operations API and the health checks.
     pub operations_address: SocketAddr,
+    /// Address at which the hub is an Intermediary, where it is one.
+    pub intermediary_address: Option<SocketAddr>,
     /// What people may change while the node runs.
     pub tables: Tables,
     /// Reads the tables again when somebody asks for it.
@@ -120,6 +123,9 @@ pub struct Limits {
     pub validation_ms: u64,
     /// Octets of storage kept free for what was accepted before; below it nothing is taken in.
     pub reserve_bytes: u64,
+    /// Hours over which what one person decides alone is summed up, so that a large act needs two people
+    /// bit by bit as well.
+    pub alone_hours: u32,
 }
 
 impl Default for Limits {
@@ -139,6 +145,7 @@ impl Default for Limits {
             body_bytes_per_second: 4 << 10,
             validation_ms: 60_000,
             reserve_bytes: 64 << 20,
+            alone_hours: ALONE_HOURS,
         }
     }
 }
@@ -158,6 +165,7 @@ impl Limits {
         ]
         .into_iter()
         .find_map(|(name, zero)| zero.then_some(Contradiction::Zero(name)))
+        .or((!ALONE_HOURS_ALLOWED.contains(&self.alone_hours)).then_some(Contradiction::AloneHours))
     }
 }
 
@@ -170,6 +178,9 @@ pub enum Contradiction {
     /// A lease that ends before an attempt must end would let two attempts overlap.
     #[error("delivery.lease_ms must be longer than delivery.attempt_ms")]
     LeaseWithinAttempt,
+    /// A span so short that a person could wait for its end, or so long that the store does not know.
+    #[error("limits.alone_hours must be {} to {}", ALONE_HOURS_ALLOWED.start(), ALONE_HOURS_ALLOWED.end())]
+    AloneHours,
 }
 
 /// How the worker works. How a message is treated is a matter of the tables.
@@ -220,6 +231,15 @@ mod tests {
         assert_eq!(DeliveryPolicy::default().contradiction(), None);
         let none = Limits { connections: 0, ..Limits::default() };
         assert_eq!(none.contradiction(), Some(Contradiction::Zero("limits.connections")));
+        for (hours, found) in [
+            (0, Some(Contradiction::AloneHours)),
+            (1, None),
+            (168, None),
+            (169, Some(Contradiction::AloneHours)),
+        ] {
+            let limits = Limits { alone_hours: hours, ..Limits::default() };
+            assert_eq!(limits.contradiction(), found, "{hours}");
+        }
         let restless = DeliveryPolicy { idle: Duration::ZERO, ..DeliveryPolicy::default() };
         assert_eq!(restless.contradiction(), Some(Contradiction::Zero("delivery.idle_ms")));
         let attempt = DeliveryPolicy::default().lease;

@@ -1,4 +1,4 @@
-//! The two doors of a node: what they show and whom they let in. Made as a whole before anything of
+//! The doors of a node: what they show and whom they let in. Made as a whole before anything of
 //! it is in force; a connection that stands keeps what it was made with.
 
 use std::sync::Arc;
@@ -15,18 +15,23 @@ use crate::tables::{Current, Tables};
 /// The settings of a listener, replaced with the tables.
 pub(crate) type Door = Arc<Current<Acceptor>>;
 
-/// What the native transport and the operations address show under these tables, in this order.
+/// What the doors show under these tables: that of the native transport, that of the operations
+/// address, and that at which partners are known by what their messages carry.
 pub(crate) fn acceptors(
     tables: &Tables,
     book: &Arc<Book>,
     clock: &Arc<dyn Clock>,
-) -> Result<[Acceptor; 2], TrustError> {
+) -> Result<[Acceptor; 3], TrustError> {
     let Tables { identity, client_authorities, .. } = tables;
     let issuers = identity.chain().iter().skip(1).cloned().collect();
     let staple = staple(issuers, book.clone(), clock.clone());
     let acceptor =
         |client| Acceptor::new(identity, client_authorities, client, Some(staple.clone()));
-    Ok([acceptor(ClientCertificate::Required)?, acceptor(ClientCertificate::Optional)?])
+    Ok([
+        acceptor(ClientCertificate::Required)?,
+        acceptor(ClientCertificate::Optional)?,
+        acceptor(ClientCertificate::NotAsked)?,
+    ])
 }
 
 /// What is stapled to our own certificate, issued by one of these.

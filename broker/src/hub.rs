@@ -80,7 +80,7 @@ pub struct Hub {
     /// What people may change while the hub runs.
     pub(crate) tables: Current<InForce>,
     /// The listeners' settings, replaced with the tables.
-    pub(crate) doors: [Door; 2],
+    pub(crate) doors: [Door; 3],
     /// What is known of revoked certificates.
     pub(crate) book: Arc<Book>,
     /// What fetches it.

@@ -36,16 +36,18 @@ pub(crate) async fn ingest(hub: &Hub, door: Door<'_>) -> Result<Answer, Refused>
 async fn take_in(hub: &Hub, door: Door<'_>, seen: &mut Seen) -> Result<Answer, Fault> {
     // Identity and quota, then the envelope; nothing of the payload yet.
     let received = receive(hub, door, seen).await?;
-    // Author's signature, permission, then the octets against the digests it signed.
+    // Who wrote it, as its form proves that; permission; then the octets, and what is proven by them.
     let authenticated = match authenticate(hub, received, seen).await? {
         Arrived::New(authenticated) => authenticated,
         Arrived::Again(answer) => return Ok(answer),
     };
-    let sent = authenticated.sent.clone();
+    let (sent, issued) = (authenticated.sent.clone(), authenticated.issued);
     match keep(hub, *authenticated).await {
         // It may stand against a message now, and not have stood against it the first time. After a
         // fault of the hub nothing is released that was not released before.
-        Err(fault) if fault.code != Code::Internal => answered(hub, &sent).await?.ok_or(fault),
+        Err(fault) if fault.code != Code::Internal && !issued => {
+            answered(hub, &sent).await?.ok_or(fault)
+        }
         answer => answer,
     }
 }

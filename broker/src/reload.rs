@@ -37,7 +37,7 @@ pub enum By {
 /// Tables that can be put in force; nothing about it can fail any more.
 struct Prepared {
     tables: InForce,
-    acceptors: [Acceptor; 2],
+    acceptors: [Acceptor; 3],
     revocation: Ready,
     /// What the new tables watch.
     watch: Watch,

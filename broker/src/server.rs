@@ -26,7 +26,7 @@ use crate::quota::Quotas;
 use crate::stop::{self, Stopper};
 use crate::tables::{Current, InForce};
 use crate::transport::listener::Listener;
-use crate::transport::{native, operations};
+use crate::transport::{mailboxes, native, operations};
 use crate::worker;
 
 /// The folder below the data where lists and answers about certificates are kept.
@@ -83,6 +83,7 @@ pub struct Running {
     store: Arc<SqliteStore>,
     native: SocketAddr,
     operations: SocketAddr,
+    intermediary: Option<SocketAddr>,
     stop: Stopper,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -113,12 +114,16 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
     };
     let (native, native_listener) = bind(config.native_address, &doors[0]).await?;
     let (operations, operations_listener) = bind(config.operations_address, &doors[1]).await?;
+    let intermediary = match config.intermediary_address {
+        Some(address) => Some(bind(address, &doors[2]).await?),
+        None => None,
+    };
 
     let verifier = config.log_key.verifier().clone();
     let data_dir: PathBuf = config.data_dir.clone();
     let (key_store, log_key) = (config.key_store, config.log_key);
     let node = config.database.node().map(str::to_owned);
-    let (options_clock, reserve_bytes) = (clock.clone(), config.limits.reserve_bytes);
+    let (options_clock, limits) = (clock.clone(), config.limits);
     let open = move || -> Result<_, StartError> {
         // Held until the store is closed: no command changes the keys of a node at work.
         let keys = match config.database.is_shared() {
@@ -128,7 +133,8 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
         let keys = Arc::new(keys);
         let mut options = StoreOptions::new(config.data_dir, keys.clone(), log_key, options_clock);
         options.database = config.database;
-        options.reserve_bytes = reserve_bytes;
+        options.reserve_bytes = limits.reserve_bytes;
+        options.alone_hours = limits.alone_hours;
         options.large_parts = config.large_parts;
         Ok((Arc::new(SqliteStore::open(options)?), keys))
     };
@@ -196,9 +202,13 @@ pub async fn start(config: NodeConfig) -> Result<Running, StartError> {
         tokio::spawn(native_listener.serve(routers.0, stopped.clone(), GRACE)),
         tokio::spawn(operations_listener.serve(routers.1, stopped.clone(), GRACE)),
     ];
+    let (intermediary, listener) = intermediary.unzip();
+    tasks.extend(listener.map(|listener: Listener| {
+        tokio::spawn(listener.serve(mailboxes(hub.clone()), stopped.clone(), GRACE))
+    }));
     tasks.extend(carrier.map(|carrier| carrier.start(&hub, stopped)));
     tracing::info!(%native, %operations, "node is ready");
-    Ok(Running { hub, store, native, operations, stop, tasks })
+    Ok(Running { hub, store, native, operations, intermediary, stop, tasks })
 }
 
 impl Running {
@@ -210,6 +220,11 @@ impl Running {
     /// Where operators and monitoring connect.
     pub fn operations_address(&self) -> SocketAddr {
         self.operations
+    }
+
+    /// Where the hub is an Intermediary, if it is one.
+    pub fn intermediary_address(&self) -> Option<SocketAddr> {
+        self.intermediary
     }
 
     /// The hub, for what runs in the same process.

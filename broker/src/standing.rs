@@ -177,6 +177,17 @@ impl Standings {
         Ok(self.connected(known, account.into(), at)?.under_grace)
     }
 
+    /// The certificate with which an account signed a message as its sender.
+    pub(crate) fn sender(
+        &self,
+        account: &Account,
+        certificate: &TrustedCertificate,
+        at: Timestamp,
+    ) -> Result<Option<UnderGrace>, Fault> {
+        let judged = self.judge(Some(certificate), CertificateUse::Content, account.into(), at)?;
+        Ok(judged.under_grace)
+    }
+
     /// An operator's certificate.
     pub(crate) fn operator(&self, operator: &Operator, at: Timestamp) -> Result<(), Fault> {
         self.connected(Some(&operator.certificate), operator.into(), at).map(drop)

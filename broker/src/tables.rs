@@ -14,7 +14,7 @@ use amtsbote_domain::identity::ServiceUri;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::policy::Permissions;
 use amtsbote_schemas::pack::PackSet;
-use amtsbote_trust::keystore::Identity;
+use amtsbote_trust::keystore::{Identity, KeyDecryptor, KeySigner};
 use amtsbote_trust::pem::Certificate;
 use amtsbote_trust::policy::AlgorithmPolicy;
 use amtsbote_trust::revocation::{Book, Settings};
@@ -50,8 +50,23 @@ pub struct Tables {
     pub peers: Vec<PeerConfig>,
     /// In whose name Authors are told what became of their messages; none: they are not.
     pub writes_as: Option<OwnParty>,
+    /// What the hub signs and opens messages with where it is an Intermediary; none: it is none.
+    pub intermediary: Option<Intermediary>,
     /// SHA-256 over all that was read, but for keys: says in evidence which tables they are.
     pub digest: Digest,
+}
+
+/// The keys of the hub as an Intermediary: partners know it by their certificates.
+#[derive(Clone)]
+pub struct Intermediary {
+    /// Opens what is encrypted for the hub.
+    pub decryptor: Arc<KeyDecryptor>,
+    /// The certificate for that.
+    pub cipher: Certificate,
+    /// Signs answers.
+    pub signer: Arc<KeySigner>,
+    /// The certificate of that key.
+    pub signature: Certificate,
 }
 
 /// Reads the files of the tables again. Whoever builds a node knows where they are.
@@ -108,6 +123,8 @@ pub struct InForce {
     pub(crate) own: Vec<Certificate>,
     /// In whose name Authors are told what became of their messages; none: they are not.
     pub(crate) writes_as: Option<OwnParty>,
+    /// The hub's keys as an Intermediary; none: it is none.
+    pub(crate) intermediary: Option<Intermediary>,
 }
 
 impl InForce {
@@ -116,7 +133,7 @@ impl InForce {
         let standings = Standings::new(tables.trust.clone(), tables.policy.clone(), book);
         let own = tables.identity.chain().to_vec();
         let Tables { directory, permissions, delivery, packs, operators, policy, .. } = tables;
-        let writes_as = tables.writes_as;
+        let (writes_as, intermediary) = (tables.writes_as, tables.intermediary);
         Self {
             directory,
             permissions,
@@ -128,6 +145,7 @@ impl InForce {
             standings,
             own,
             writes_as,
+            intermediary,
         }
     }
 

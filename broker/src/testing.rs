@@ -24,7 +24,8 @@ use amtsbote_trust::master::MasterKey;
 use amtsbote_trust::policy::AlgorithmPolicy;
 use amtsbote_trust::revocation::{self, Book, Refresher};
 use amtsbote_trust::testca::{KeyKind, Purpose, Span, TestCa};
-use amtsbote_trust::tls::{Acceptor, ClientCertificate};
+use amtsbote_trust::tls::Acceptor;
+use amtsbote_trust::tls::ClientCertificate::{NotAsked, Optional, Required};
 use amtsbote_trust::wrapping::{MASTER_KEY, WrappingFolder};
 use tokio::sync::Notify;
 
@@ -53,6 +54,7 @@ pub(crate) fn metadata() -> Metadata {
     Metadata {
         author: PartyId::parse("ags:05766044").expect("a party"),
         reader: PartyId::parse(READER).expect("a party"),
+        other_readers: vec![],
         service: ServiceUri::parse(SERVICE).expect("a service"),
         message_type: None,
         transport_id: TransportId::parse("t-1").expect("an id"),
@@ -88,7 +90,9 @@ pub(crate) fn record(parts: Vec<Part>, envelope_sha256: Digest) -> Accepted {
         applied: vec![],
         under_grace: vec![],
         same_business_id: vec![],
+        siblings: vec![],
         about: None,
+        came_by: None,
     }
 }
 
@@ -175,8 +179,8 @@ pub(crate) fn hub_writing(
     let refresher =
         Refresher::new(revocation::Settings::default(), book.clone(), None, Arc::new(SystemClock));
     let door = |required| Acceptor::new(&identity, &[], required, None).expect("settings");
-    let doors = [ClientCertificate::Required, ClientCertificate::Optional]
-        .map(|required| Arc::new(Current::new(door(required))));
+    let doors =
+        [Required, Optional, NotAsked].map(|required| Arc::new(Current::new(door(required))));
     let tables = Tables {
         identity: identity.clone(),
         client_authorities: vec![],
@@ -190,6 +194,7 @@ pub(crate) fn hub_writing(
         operators: vec![],
         peers: vec![],
         writes_as,
+        intermediary: None,
         digest: Digest([0; 32]),
     };
     let clock = Arc::new(SystemClock);
@@ -304,5 +309,7 @@ fn acceptance(hub: &Hub, number: u32, reader: &str, channel: String, on: Waiting
         state: State::Waiting { on },
         due: None,
         warn: None,
+        issued: false,
+        others: vec![],
     }
 }

@@ -39,6 +39,7 @@ mod tests {
         let metadata = Metadata {
             author: PartyId::parse("ags:05758012").expect("a party"),
             reader: PartyId::parse("ags:05770032").expect("a party"),
+            other_readers: vec![],
             service: ServiceUri::parse("urn:a").expect("a service"),
             message_type: None,
             transport_id: TransportId::parse("t").expect("an id"),

@@ -95,6 +95,7 @@ impl Town {
         Metadata {
             author: self.party.clone(),
             reader: reader.clone(),
+            other_readers: vec![],
             service: ServiceUri::parse(SERVICE).expect("the constant is a service"),
             message_type: None,
             transport_id: TransportId::parse(&Uuid::new_v4().to_string())

@@ -274,6 +274,23 @@ fn a_protocol_word_in_the_hub_is_found() {
 }
 
 #[test]
+fn no_step_asks_in_which_form_a_message_came() {
+    all_sources(walls::forms);
+}
+
+#[test]
+fn a_form_in_the_steps_is_found() {
+    for bad in [
+        "use amtsbote_wire::native::envelope::VerifiedEnvelope;",
+        "fn f(t: Transport) -> bool { t == Transport::Intermediary }",
+    ] {
+        for step in ["broker/src/step/authenticated.rs", "broker/src/pipeline.rs"] {
+            rule_finds(walls::forms, step, bad, "broker/src/transport/native/form.rs");
+        }
+    }
+}
+
+#[test]
 fn hub_sql_only_in_the_store() {
     all_sources(walls::sql);
 }

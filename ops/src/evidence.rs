@@ -7,6 +7,7 @@ use amtsbote_store::{Database, LargeParts, VerifyError};
 use amtsbote_trust::wrapping::WrappingFolder;
 use serde::{Deserialize, Serialize};
 
+use crate::commands::serve::not_opened;
 use crate::outcome::{Context, Failure};
 use crate::ui::{Tone, Ui};
 
@@ -78,10 +79,7 @@ pub(crate) fn verify_files(
 
 fn failure(error: VerifyError) -> Failure {
     match error {
-        VerifyError::Open(reason) => {
-            let text = reason.text();
-            Failure::not_now(format!("{} ({reason})", text.de), format!("{} ({reason})", text.en))
-        }
+        VerifyError::Open(reason) => not_opened(&reason),
         VerifyError::Store(reason) => Failure::not_now(&reason, &reason),
     }
 }

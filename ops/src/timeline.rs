@@ -1,10 +1,11 @@
 //! The history of a message in words: every decision, rule, certificate, attempt.
 
 use amtsbote_domain::clearing::Grounds;
-use amtsbote_domain::evidence::{Accepted, Evidence, Refused};
-use amtsbote_domain::identity::Scope;
+use amtsbote_domain::evidence::{Accepted, CameBy, Evidence, Refused, SenderProof};
+use amtsbote_domain::identity::{HubId, Scope};
 use amtsbote_domain::message::{ContentVerdict, OpaqueReason};
 use amtsbote_domain::notice::{About, Form, Kind, Told, Withheld};
+use amtsbote_domain::party::PartyId;
 use amtsbote_domain::state::{Event, State};
 use amtsbote_domain::text::Text;
 use amtsbote_wire::native::status::{MessageStatus, TimelineEntry, state_detail};
@@ -104,6 +105,9 @@ pub(crate) fn print_status_and(ui: &Ui, status: &MessageStatus, more: Vec<(&str,
     let mut facts = vec![(ui.t("Dienst", "service"), status.service.to_string())];
     if let Some(message_type) = &status.message_type {
         facts.push((ui.t("Nachrichtentyp", "message type"), message_type.to_string()));
+    }
+    for line in other_readers(&status.other_readers, &status.siblings) {
+        facts.push((ui.t("weiterer Leser", "further Reader"), line));
     }
     facts.push((ui.t("Kennung des Absenders", "sender's id"), status.transport_id.to_string()));
     if let Some(id) = &status.business_id {
@@ -274,7 +278,7 @@ fn withheld(ui: &Ui, why: Withheld) -> &str {
 
 /// Who decided, why, and who granted it.
 fn grounds_of(ui: &Ui, grounds: &Grounds) -> Vec<String> {
-    let Grounds { act, by, reason, granted, channel, together: _ } = grounds;
+    let Grounds { act, by, reason, granted, channel, together: _, alone: _ } = grounds;
     let reason = quoted(ui, reason);
     let mut details = vec![format!("{} {} ({act}): {reason}", ui.t("durch", "by"), by.name)];
     if let Some(granted) = granted {
@@ -290,6 +294,32 @@ fn grounds_of(ui: &Ui, grounds: &Grounds) -> Vec<String> {
         details.push(format!("{} {channel}", ui.t("Weg:", "way:")));
     }
     details
+}
+
+/// The other Readers of a message, each with its delivery where that was accepted with this one.
+pub(crate) fn other_readers(readers: &[PartyId], siblings: &[HubId]) -> Vec<String> {
+    let delivery = |n: usize| siblings.get(n).map_or_else(String::new, |id| format!(" ({id})"));
+    readers.iter().enumerate().map(|(n, reader)| format!("{reader}{}", delivery(n))).collect()
+}
+
+/// Who signed the message, or by what its sender was known where nobody did.
+fn signed(ui: &Ui, accepted: &Accepted) -> String {
+    let subject = &accepted.signature.subject;
+    let by = match accepted.came_by.as_deref().map(|came_by| came_by.sender) {
+        None | Some(SenderProof::Signed) => {
+            let algorithm = algorithm(&accepted.signature.algorithm);
+            return format!("{} {subject} ({algorithm})", ui.t("signiert von", "signed by"));
+        }
+        Some(SenderProof::Sealed) => ui.t(
+            "nicht signiert; Absender konnte lesen, was verschlüsselt war für",
+            "not signed; the sender could read what was encrypted for",
+        ),
+        Some(SenderProof::Claimed) => ui.t(
+            "nicht signiert; Absender gab nur an, wer er ist:",
+            "not signed; the sender only said who it is:",
+        ),
+    };
+    format!("{by} {subject}")
 }
 
 fn acceptance(ui: &Ui, accepted: &Accepted) -> Vec<String> {
@@ -313,12 +343,7 @@ fn acceptance(ui: &Ui, accepted: &Accepted) -> Vec<String> {
     };
     let mut details = vec![
         format!("{} {}", ui.t("von Konto", "from account"), accepted.account),
-        format!(
-            "{} {} ({})",
-            ui.t("signiert von", "signed by"),
-            accepted.signature.subject,
-            algorithm(&accepted.signature.algorithm)
-        ),
+        signed(ui, accepted),
         format!("{} {}", ui.t("Zertifikat", "certificate"), accepted.signature.certificate),
         content,
         format!("{} {}", ui.t("erlaubt durch", "allowed by"), accepted.rule),
@@ -328,7 +353,19 @@ fn acceptance(ui: &Ui, accepted: &Accepted) -> Vec<String> {
         let by = ui.t("verbunden mit Zertifikat", "connected by certificate");
         details.insert(1, format!("{by} {certificate}"));
     }
-    if let Scope::Relayed { author, sender } = &accepted.scope {
+    if let Some(CameBy { transport, author: Some(author), .. }) = accepted.came_by.as_deref() {
+        let by = ui.t("Inhalt signiert von", "content signed by");
+        details.push(format!("{by} {}, {}", author.subject, transport.as_str()));
+    }
+    let others = &accepted.metadata.other_readers;
+    for line in other_readers(others, &accepted.siblings) {
+        details.push(format!("{} {line}", ui.t("weiterer Leser", "further Reader")));
+    }
+    if !others.is_empty() && accepted.siblings.is_empty() {
+        let alone = ui.t("weitergeleitet für diesen Leser allein", "relayed for this Reader alone");
+        details.push(alone.to_owned());
+    }
+    if let Scope::Relayed { author, sender } = accepted.scope.of_message() {
         let unique = ui.t("weitergeleitet; Kennung einmalig je", "relayed; id unique by");
         let sender = sender.map(|sender| format!(", {} {sender}", ui.t("Absender", "sender")));
         details.push(format!(

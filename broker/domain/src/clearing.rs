@@ -2,9 +2,11 @@
 //!
 //! A decision names the deliveries it was made for as they were seen: each with its revision. What
 //! has changed meanwhile is left alone and said. An act that is grave, or large, is a [`Proposal`]
-//! and takes effect when another person grants it.
+//! and takes effect when another person grants it. Large is also what one person does bit by bit: what
+//! they did alone of the same act lately counts ([`Alone`]).
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,8 +18,13 @@ use crate::text::Text;
 
 /// Most deliveries that one act may be about.
 pub const MAX_TARGETS: usize = 10_000;
-/// From more deliveries than these on an act needs two people, however harmless it is.
+/// From more deliveries than these on an act needs two people, however harmless it is; within
+/// [`ALONE_HOURS`] all that one person does alone of it counts.
 pub const LARGE: usize = 20;
+/// Over how many hours what one person did alone of one act is summed up, if nothing else is set.
+pub const ALONE_HOURS: u32 = 24;
+/// The hours that may be set.
+pub const ALONE_HOURS_ALLOWED: RangeInclusive<u32> = 1..=168;
 /// Longest reason, in characters.
 pub const MAX_REASON: usize = 500;
 /// Most proposals that may be open at the same time.
@@ -324,6 +331,72 @@ pub fn canonical(act: Act, targets: &[Target]) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// What one person did alone of one act within a span that ends now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alone {
+    /// To how many deliveries.
+    pub count: u32,
+    /// The span, in hours.
+    pub hours: u32,
+}
+
+/// Why an act needs two people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeedsTwo {
+    /// It is grave for at least one of its deliveries; see [`Act::is_grave`].
+    Grave,
+    /// It is about more than [`LARGE`] deliveries.
+    Large,
+    /// It would be, with what the person did alone of it before.
+    Sum(Alone),
+}
+
+impl NeedsTwo {
+    /// Whether a number of deliveries is one too many for one person who did so much before.
+    pub fn by_count(count: usize, before: Alone) -> Option<Self> {
+        match count.saturating_add(before.count as usize) > LARGE {
+            false => None,
+            true if count > LARGE => Some(Self::Large),
+            true => Some(Self::Sum(before)),
+        }
+    }
+
+    /// Its word for scripts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grave => "grave",
+            Self::Large => "large",
+            Self::Sum(_) => "sum",
+        }
+    }
+
+    /// What a person reads, in German and in English.
+    pub fn told(self) -> (String, String) {
+        match self {
+            Self::Grave => (
+                "Eine zweite Person muss das freigeben: Der Eingriff ist schwerwiegend.".to_owned(),
+                "A second person must grant this: the act is grave.".to_owned(),
+            ),
+            Self::Large => (
+                format!(
+                    "Eine zweite Person muss das freigeben: Es sind mehr als {LARGE} Zustellungen."
+                ),
+                format!("A second person must grant this: it is more than {LARGE} deliveries."),
+            ),
+            Self::Sum(Alone { count, hours }) => (
+                format!(
+                    "Eine zweite Person muss das freigeben: Mit den {count} Zustellungen, für die Sie \
+                     dasselbe in den letzten {hours} Stunden allein getan haben, sind es mehr als {LARGE}."
+                ),
+                format!(
+                    "A second person must grant this: with the {count} deliveries for which you alone \
+                     did the same in the last {hours} hours it is more than {LARGE}."
+                ),
+            ),
+        }
+    }
+}
+
 /// What became of one delivery that a decision named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "result")]
@@ -362,6 +435,10 @@ pub struct Grounds {
     /// under a grant, whose proposal says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<u32>,
+    /// For how many deliveries this person decided so alone within the span, these included; none under a
+    /// grant, and in records from before this was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alone: Option<Alone>,
     /// Where it goes from here, where that was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
@@ -462,6 +539,9 @@ pub enum Objection {
     /// The digest that was granted is not that of the proposal.
     #[error("the digest is not that of the proposal")]
     OtherDigest,
+    /// With what the person did alone before, it is too much for one.
+    #[error("with the {} deliveries of the last {} hours it is too much for one person", .0.count, .0.hours)]
+    Sum(Alone),
     /// Too many proposals are open.
     #[error("{MAX_OPEN_PROPOSALS} proposals are open already")]
     TooManyOpen,
@@ -524,6 +604,28 @@ mod tests {
         }
         let held = State::Waiting { on: WaitingFor::Release { collection: true } };
         assert!(!Act::Release.is_grave(held) && !Act::Cancel.is_grave(held));
+    }
+
+    #[test]
+    fn what_one_did_before_counts() {
+        let before = |count| Alone { count, hours: ALONE_HOURS };
+        let sum = |count| Some(NeedsTwo::Sum(before(count)));
+        for (count, done, needs) in [
+            (LARGE, 0, None),
+            (LARGE + 1, 0, Some(NeedsTwo::Large)),
+            (1, LARGE as u32 - 1, None),
+            (1, LARGE as u32, sum(LARGE as u32)),
+            (LARGE, 1, sum(1)),
+            (LARGE + 1, 7, Some(NeedsTwo::Large)),
+            (1, u32::MAX, sum(u32::MAX)),
+        ] {
+            assert_eq!(NeedsTwo::by_count(count, before(done)), needs, "{count} after {done}");
+        }
+        assert!(ALONE_HOURS_ALLOWED.contains(&ALONE_HOURS));
+        let (de, en) = NeedsTwo::Sum(before(17)).told();
+        for text in [de, en] {
+            assert!(text.contains("17") && text.contains("24") && text.contains("20"), "{text}");
+        }
     }
 
     #[test]

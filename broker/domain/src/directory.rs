@@ -1,6 +1,8 @@
 //! Who is reachable, for what, how and until when (DVDV): a read-only view; files and their
 //! formats are the business of whoever builds it.
 
+mod partners;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -11,6 +13,9 @@ use crate::identity::{AccountId, ServiceUri};
 use crate::message::Metadata;
 use crate::party::PartyId;
 use crate::validity::Validity;
+
+use self::partners::Partners;
+pub use self::partners::{Mailbox, Partner};
 
 /// How a service of a party is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +168,7 @@ impl Account {
 pub struct Directory {
     parties: BTreeMap<PartyId, Party>,
     accounts: Vec<Account>,
+    partners: Partners,
 }
 
 /// A directory that contradicts itself.
@@ -174,6 +180,15 @@ pub enum DirectoryError {
     /// One name or certificate, two accounts.
     #[error("account {0}: its name or one of its certificates belongs to another account as well")]
     AccountTwice(AccountId),
+    /// Something is said of an account that is not there.
+    #[error("there is no account {0}")]
+    NoAccount(AccountId),
+    /// Something is said of a party that is not there.
+    #[error("there is no party {0}")]
+    NoParty(PartyId),
+    /// One cipher certificate, two Readers.
+    #[error("party {0}: one of its cipher certificates belongs to another party as well")]
+    MailboxTwice(PartyId),
 }
 
 /// Where a message goes, decided from the directory alone.
@@ -217,7 +232,7 @@ impl Directory {
                 return Err(DirectoryError::AccountTwice(account.id.clone()));
             }
         }
-        Ok(Self { parties: by_id, accounts })
+        Ok(Self { parties: by_id, accounts, partners: Partners::default() })
     }
 
     /// The authority with this key.

@@ -182,15 +182,52 @@ pub struct Accepted {
     /// Another message with the same business id was accepted before: hub ids of up to ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub same_business_id: Vec<HubId>,
+    /// The deliveries of the same message to its other Readers, in their order; all were accepted with this
+    /// one, and each names all others. None where another hub brought it for this Reader alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<HubId>,
     /// For a notice: which message it is about. None: it is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<Box<About>>,
+    /// How it came where that was not in an envelope that its Author signed; none: it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub came_by: Option<Box<CameBy>>,
+}
+
+/// How a message came whose sender and Author are proven each in a way of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CameBy {
+    /// By which transport.
+    pub transport: Transport,
+    /// What shows whose account it was.
+    pub sender: SenderProof,
+    /// Who signed the content; none where nobody did in clear, and the Author is that of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<SignatureFacts>,
+}
+
+/// What shows whose account it was that handed a message in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SenderProof {
+    /// It signed the whole message: the signature of the record.
+    Signed,
+    /// Nobody signed the message. It named a certificate, and showed that it could read what was
+    /// encrypted for that.
+    Sealed,
+    /// Nobody signed the message. It named a certificate, which proves nothing; the policy of the
+    /// account admits that.
+    Claimed,
 }
 
 impl Accepted {
     /// How it came in: what tells an Author something, the hub wrote itself.
     pub fn transport(&self) -> Transport {
-        if self.about.is_some() { Transport::Hub } else { Transport::Native }
+        match (&self.about, &self.came_by) {
+            (Some(_), _) => Transport::Hub,
+            (None, Some(came_by)) => came_by.transport,
+            (None, None) => Transport::Native,
+        }
     }
 }
 
@@ -215,6 +252,9 @@ pub struct Refused {
     /// Author and reader, once read from a verified envelope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parties: Option<(PartyId, PartyId)>,
+    /// Further Readers, where the envelope names several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_readers: Vec<PartyId>,
     /// SHA-256 of the envelope as far as it was received whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub envelope_sha256: Option<Digest>,

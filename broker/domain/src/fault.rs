@@ -176,6 +176,11 @@ codes! {
            "Mit dem im Verzeichnis hinterlegten Verschlüsselungszertifikat und einem zugelassenen Verfahren neu verschlüsseln."
         en "The encrypted content cannot be opened."
            "Encrypt it again for the encryption certificate in the directory, with an allowed algorithm.";
+    EncryptionDemanded "AB2013" 422 AfterFix
+        de "Nachrichten dieses Kontos werden nur verschlüsselt angenommen."
+           "Die Nachricht für das Verschlüsselungszertifikat des Intermediärs verschlüsseln."
+        en "Messages of this account are taken encrypted only."
+           "Encrypt the message for the encryption certificate of the Intermediary.";
 
     NotPermitted "AB3001" 403 AfterFix
         de "Keine Regel erlaubt diesem Autor diesen Dienst an diesen Leser."
@@ -295,6 +300,16 @@ codes! {
            "Auswahl neu ansehen (--dry-run) und dann entscheiden."
         en "The selection is not the one that was shown."
            "Look at the selection again (--dry-run), then decide.";
+    IdNotIssued "AB5012" 422 AfterFix
+        de "Diese Kennung hat der Knoten diesem Konto nicht vergeben, oder ihre Frist ist abgelaufen."
+           "Eine neue Kennung anfordern und damit erneut senden."
+        en "The hub gave this id to this account never, or for a time that is over."
+           "Ask for a new id and send again under it.";
+    IdUsed "AB5013" 409 Never
+        de "Diese Kennung ist schon verbraucht; sie gilt nur einmal, auch für denselben Inhalt."
+           "Über den Verbleib der ersten Nachricht Auskunft einholen; für eine neue eine neue Kennung anfordern."
+        en "This id is used up; it is good for once, also for the same content."
+           "Ask what became of the first message; for a new one, ask for a new id.";
 
     TooLarge "AB6001" 413 AfterFix
         de "Die Nachricht oder ein Teil ist größer als zugelassen."

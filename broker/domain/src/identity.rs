@@ -153,6 +153,9 @@ pub enum Transport {
     Native,
     /// None: the hub itself wrote it, to tell an Author something.
     Hub,
+    /// The one in which the hub is an Intermediary between mailboxes (OSCI-Transport).
+    #[serde(rename = "osci")]
+    Intermediary,
 }
 
 impl Transport {
@@ -161,6 +164,7 @@ impl Transport {
         match self {
             Self::Native => "native",
             Self::Hub => "hub",
+            Self::Intermediary => "osci",
         }
     }
 }
@@ -181,11 +185,22 @@ pub enum Scope {
         /// Within what the id was one at that hub, as it says itself; none from a hub that does not.
         sender: Option<Digest>,
     },
+    /// One Reader of a message that names several: beside the delivery to its first Reader, or alone
+    /// where another hub brings the message for that one only.
+    OfReader {
+        /// For whom it is.
+        reader: PartyId,
+        /// Within what the id of the message is one; never another [`Scope::OfReader`].
+        within: Box<Self>,
+    },
 }
 
 /// A text that is no [`Scope`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is empty, or author: and a party, or sender:, a digest, a colon and a party")]
+#[error(
+    "a scope is empty, or author: and a party, or sender:, a digest, a colon and a party, each behind \
+     reader:, a party and a space for one of several Readers"
+)]
 pub struct NotAScope;
 
 impl Scope {
@@ -201,7 +216,27 @@ impl Scope {
             Self::Relayed { author, sender: Some(_) } => {
                 Some(Self::Relayed { author: author.clone(), sender: None })
             }
+            Self::OfReader { reader, within } => {
+                within.coarser().map(|within| within.of_reader(reader.clone()))
+            }
             _ => None,
+        }
+    }
+
+    /// The same for one of several Readers.
+    pub fn of_reader(self, reader: PartyId) -> Self {
+        let within = match self {
+            Self::OfReader { within, .. } => within,
+            other => Box::new(other),
+        };
+        Self::OfReader { reader, within }
+    }
+
+    /// Within what the id of the message is one, whichever Reader this is for.
+    pub fn of_message(&self) -> &Self {
+        match self {
+            Self::OfReader { within, .. } => within,
+            other => other,
         }
     }
 }
@@ -212,6 +247,8 @@ impl fmt::Display for Scope {
             Self::Account => Ok(()),
             Self::Relayed { author, sender: None } => write!(f, "author:{author}"),
             Self::Relayed { author, sender: Some(sender) } => write!(f, "sender:{sender}:{author}"),
+            // No party holds a space.
+            Self::OfReader { reader, within } => write!(f, "reader:{reader} {within}"),
         }
     }
 }
@@ -227,6 +264,13 @@ impl TryFrom<String> for Scope {
                 let (sender, author) = rest.split_once(':').ok_or(NotAScope)?;
                 let sender = Some(Digest::parse(sender).map_err(|_| NotAScope)?);
                 Ok(Self::Relayed { author: party(author)?, sender })
+            }
+            Some(("reader", rest)) => {
+                let (reader, within) = rest.split_once(' ').ok_or(NotAScope)?;
+                if within.starts_with("reader:") {
+                    return Err(NotAScope);
+                }
+                Ok(Self::try_from(within.to_owned())?.of_reader(party(reader)?))
             }
             _ => Err(NotAScope),
         }
@@ -248,12 +292,21 @@ mod tests {
         let author = PartyId::parse("töj:05766044:x").expect("a party");
         let sender = Some(Digest([0xab; 32]));
         let relayed = |sender| Scope::Relayed { author: author.clone(), sender };
+        let of_reader = |scope: Scope| scope.of_reader(author.clone());
         for scope in [Scope::Account, relayed(None), relayed(sender)] {
-            assert_eq!(Scope::try_from(scope.to_string()), Ok(scope));
+            assert_eq!(Scope::try_from(scope.to_string()), Ok(scope.clone()));
+            let narrowed = of_reader(scope.clone());
+            assert_eq!(Scope::try_from(narrowed.to_string()), Ok(narrowed.clone()));
+            assert_eq!((narrowed.of_message(), scope.of_message()), (&scope, &scope));
+            assert_eq!(of_reader(narrowed.clone()), narrowed, "one of them is not narrowed again");
+            assert_eq!(narrowed.coarser(), scope.coarser().map(of_reader));
         }
         assert_eq!(relayed(sender).coarser(), Some(relayed(None)));
         assert_eq!((relayed(None).coarser(), Scope::Account.coarser()), (None, None));
-        for bad in ["account", "author:", "author:lemgo", "sender:ab:ags:1", "sender:", "ags:1"] {
+        for bad in ["account", "author:", "author:lemgo", "sender:ab:ags:1", "sender:", "ags:1"]
+            .into_iter()
+            .chain(["reader:ags:1", "reader: ", "reader:ags:1 lage", "reader:ags:1 reader:ags:2 "])
+        {
             assert_eq!(Scope::try_from(bad.to_owned()), Err(NotAScope), "{bad}");
         }
     }

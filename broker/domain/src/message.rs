@@ -14,6 +14,10 @@ pub struct Metadata {
     pub author: PartyId,
     /// Who is to read it (Leser).
     pub reader: PartyId,
+    /// Who else is to read it: each has a delivery of its own, and this is one for `reader`. In the order
+    /// of the envelope; at most [`MAX_READERS`] with the Reader, none of them twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_readers: Vec<PartyId>,
     /// What it is for (Dienst).
     pub service: ServiceUri,
     /// The type inside the service.
@@ -35,6 +39,24 @@ pub struct Metadata {
     /// Test is test (P11).
     #[serde(default)]
     pub test: bool,
+}
+
+/// Most Readers of one message: so many deliveries it makes in one transaction.
+pub const MAX_READERS: usize = 64;
+
+impl Metadata {
+    /// All Readers: first the one that this is for.
+    pub fn readers(&self) -> impl Iterator<Item = &PartyId> {
+        std::iter::once(&self.reader).chain(&self.other_readers)
+    }
+
+    /// The same as it is for one of its Readers: the others stay in their order. None for anybody else.
+    pub fn for_reader(&self, reader: &PartyId) -> Option<Self> {
+        let mut others: Vec<PartyId> = self.readers().cloned().collect();
+        let place = others.iter().position(|other| other == reader)?;
+        let reader = others.remove(place);
+        Some(Self { reader, other_readers: others, ..self.clone() })
+    }
 }
 
 /// One part of a message: the payload or an attachment, as the signed envelope lists it.
@@ -105,7 +127,8 @@ pub struct UnderGrace {
     pub ends: Timestamp,
 }
 
-/// Who signed the envelope, and how.
+/// Who signed the envelope, and how. Where nobody signed it (which the record says), the certificate
+/// by which the sender was known, and [`SignatureFacts::NONE`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignatureFacts {
     /// SHA-256 over the DER of the signer's certificate.
@@ -114,4 +137,55 @@ pub struct SignatureFacts {
     pub subject: String,
     /// The algorithm's URI.
     pub algorithm: String,
+}
+
+impl SignatureFacts {
+    /// Stands for the algorithm where nobody signed.
+    pub const NONE: &'static str = "none";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn party(key: &str) -> PartyId {
+        PartyId::parse(&format!("ags:{key}")).expect("a party")
+    }
+
+    fn metadata(readers: &[&str]) -> Metadata {
+        Metadata {
+            author: party("0"),
+            reader: party(readers[0]),
+            other_readers: readers[1..].iter().map(|key| party(key)).collect(),
+            service: ServiceUri::parse("urn:example:ummeldung").expect("a service"),
+            message_type: None,
+            transport_id: TransportId::parse("id-1").expect("an id"),
+            business_id: None,
+            created: Timestamp::UNIX_EPOCH,
+            not_before: None,
+            expires: None,
+            test: false,
+        }
+    }
+
+    #[test]
+    fn each_reader_has_the_message_for_itself() {
+        let all = metadata(&["1", "2", "3"]);
+        for (reader, readers) in
+            [("1", ["1", "2", "3"]), ("2", ["2", "1", "3"]), ("3", ["3", "1", "2"])]
+        {
+            assert_eq!(all.for_reader(&party(reader)), Some(metadata(&readers)), "{reader}");
+        }
+        assert_eq!(all.for_reader(&party("4")), None);
+        assert_eq!(all.readers().count(), 3);
+    }
+
+    /// Records of one Reader are written as before there could be several.
+    #[test]
+    fn one_reader_is_written_without_others() {
+        let text = serde_json::to_string(&metadata(&["1"])).expect("is written");
+        assert!(!text.contains("other_readers"), "{text}");
+        let read: Metadata = serde_json::from_str(&text).expect("is read");
+        assert_eq!(read, metadata(&["1"]));
+    }
 }

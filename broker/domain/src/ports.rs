@@ -1,11 +1,15 @@
 //! The ports of the hub: what it needs from the world, in its own words.
 
 mod clearing;
+mod collecting;
 mod hints;
+mod issued;
 mod notices;
+mod sessions;
 
 use std::any::Any;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -25,8 +29,14 @@ use crate::party::PartyId;
 use crate::state::{Event, NotApplicable, State};
 
 pub use self::clearing::{Case, CasePage, CaseQuery, Clearing, MAX_AT_ONCE, ProposedTarget, Taken};
+pub use self::collecting::{Choice, Chosen, Collecting, MAX_INBOXES, MAX_NAMESAKES};
 pub use self::hints::{Alone, Hint, HintReport, Hints};
+pub use self::issued::{IdStanding, IssuedIds, MAX_ID_LIFE, MAX_IDS_OF_ACCOUNT};
 pub use self::notices::{DueNotice, Instead, Intent, NoticeBacklog, Notices};
+pub use self::sessions::{
+    BadSessionId, Closing, MAX_SESSION_LIFE, MAX_SESSION_OCTETS, MAX_SESSIONS,
+    MAX_SESSIONS_OF_ACCOUNT, Remember, Session, SessionId, SessionKey, Sessions, Turn,
+};
 
 /// An answer that is still on its way; keeps the traits usable behind `dyn`.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -46,6 +56,16 @@ pub enum StoreError {
     /// The account used the transport id before, for other content.
     #[error("the transport id was used before for other content")]
     OtherContent,
+    /// An id that must have been given out by the hub was not, or not to this account, or its time is
+    /// over; nothing was written.
+    #[error("the id was not given out to this account, or its time is over")]
+    IdNotIssued,
+    /// An id that can be used once was used before, whatever for; nothing was written.
+    #[error("the id was used before")]
+    IdUsed,
+    /// As many as there may be; nothing was written.
+    #[error("too many {0}")]
+    NoRoom(Bound),
     /// There is nothing under that id.
     #[error("not found")]
     NotFound,
@@ -70,6 +90,27 @@ pub enum StoreError {
     /// The outcome of a commit is not known; the store is closed until it has read itself again.
     #[error("the outcome of a commit is unknown: {0}")]
     OutcomeUnknown(String),
+}
+
+/// What there may be only so many of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Open sessions of one account ([`MAX_SESSIONS_OF_ACCOUNT`]).
+    SessionsOfAccount,
+    /// Open sessions in all ([`MAX_SESSIONS`]).
+    Sessions,
+    /// Ids given out to one account and not used ([`MAX_IDS_OF_ACCOUNT`]).
+    IdsOfAccount,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SessionsOfAccount => "open sessions of one account",
+            Self::Sessions => "open sessions",
+            Self::IdsOfAccount => "ids of one account that were given out and not used",
+        })
+    }
 }
 
 /// A message while it comes in. Parts are written one after the other, sealed as they come
@@ -109,6 +150,32 @@ pub struct Acceptance {
     /// What it must stay in order with; none where no order is asked for.
     pub conversation: Option<Conversation>,
     /// From when its Author is to be told that it expires soon, if it then still waits.
+    pub warn: Option<Timestamp>,
+    /// Its transport id must be one that the hub gave out to the account for the transport
+    /// ([`IssuedIds`]): it is used up with the acceptance. Then nothing is a repeat.
+    pub issued: bool,
+    /// The same for every other Reader of the message, at most [`MAX_READERS`] with the first: all of
+    /// them are accepted with it, or nothing is.
+    ///
+    /// [`MAX_READERS`]: crate::message::MAX_READERS
+    pub others: Vec<ForReader>,
+}
+
+/// A further Reader of a message that is accepted: a delivery with a record of its own, over the same
+/// octets.
+pub struct ForReader {
+    /// What is recorded; of the same message, in the scope of its Reader
+    /// ([`Scope::OfReader`]). `same_business_id` is filled by the store.
+    pub record: Accepted,
+    /// See [`Acceptance`], as all that follows.
+    pub state: State,
+    /// When it is first due.
+    pub due: Option<Timestamp>,
+    /// Which lane it goes in.
+    pub lane: Option<LaneName>,
+    /// What it must stay in order with.
+    pub conversation: Option<Conversation>,
+    /// From when its Author is to be told that it expires soon.
     pub warn: Option<Timestamp>,
 }
 
@@ -344,7 +411,7 @@ pub struct Figures {
 ///
 /// Leaves, heads and receipts are made in the same transaction as what they prove; nothing signed
 /// is released before the commit. Concurrent writers share a commit (group commit).
-pub trait Store: Clearing + Notices {
+pub trait Store: Clearing + Collecting + IssuedIds + Notices + Sessions {
     /// Begins to take a message in. Refuses with [`StoreError::Full`] below the reserve.
     fn intake(&self) -> Result<Box<dyn Intake>, StoreError>;
 
@@ -352,12 +419,20 @@ pub trait Store: Clearing + Notices {
     /// transport, transport id, scope) is a constraint of that transaction: a second one with the
     /// same content digest gets the stored receipt, with another [`StoreError::OtherContent`]. What
     /// counts as a second one where the scope of an account has changed, [`Store::prior`] says.
+    ///
+    /// Where the id must be an issued one, it is taken in the same transaction, in whatever scope: one
+    /// that a message was accepted under is [`StoreError::IdUsed`], also with the same content; one that
+    /// is not open [`StoreError::IdNotIssued`].
+    /// A message with several Readers has a delivery for each, all in that transaction; the answer, also
+    /// to a repeat, is the receipt of the first. [`StoreError::OtherContent`] too where one of the others
+    /// was accepted alone before.
     fn accept(&self, acceptance: Acceptance) -> Pending<'_, Result<AcceptedReceipt, StoreError>>;
 
     /// What was accepted under this id before, within the same scope; else within another that it may
     /// have had then. An account that relays may have been an ordinary one, or not have said
     /// within what the id was one: then it is the message of the same Author with the same content, and
-    /// where the scope is the Author's, of any content. An ordinary account may have relayed: then
+    /// where the scope is the Author's, of any content. One that says it no more means the message of the
+    /// same Author with the same content, whoever it was said of. An ordinary account may have relayed: then
     /// any message under the id, before others that of the same content.
     fn prior<'a>(&'a self, sent: &'a Sent) -> Pending<'a, Result<Option<Prior>, StoreError>>;
 
@@ -420,7 +495,8 @@ pub trait Store: Clearing + Notices {
     ) -> Pending<'a, Result<WaitingPage, StoreError>>;
 
     /// Makes every delivery uncertain whose lease ended with an attempt open, ends those whose
-    /// expiry has passed; at most `limit` of each. Says how many it changed.
+    /// expiry has passed, removes sessions and issued ids whose time is over; at most `limit` of each.
+    /// Says how many it changed or removed.
     fn sweep(&self, limit: u32) -> Pending<'_, Result<u32, StoreError>>;
 
     /// Up to `limit` deliveries that are uncertain and due, to be resolved by capability.

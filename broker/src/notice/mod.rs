@@ -173,6 +173,7 @@ async fn tell(hub: &Hub, due: DueNotice) -> Result<(), StoreError> {
     let metadata = Metadata {
         author: own.id.clone(),
         reader: due.about.record.metadata.author.clone(),
+        other_readers: vec![],
         service: content.service.clone(),
         message_type: content.message_type.clone(),
         transport_id: transport_id(&due),
@@ -303,6 +304,8 @@ fn acceptance(hub: &Hub, about: HubId, kind: Kind, content: Content, signed: Sig
         lane,
         conversation,
         warn: None,
+        issued: false,
+        others: Vec::new(),
         intake,
         record: Accepted {
             hub_id: hub.new_id(),
@@ -322,7 +325,9 @@ fn acceptance(hub: &Hub, about: HubId, kind: Kind, content: Content, signed: Sig
             channel: content.way.channel.to_string(),
             under_grace: under_grace.into_iter().collect(),
             same_business_id: Vec::new(),
+            siblings: vec![],
             about: Some(Box::new(About { hub_id: about, notice: kind })),
+            came_by: None,
         },
     }
 }

@@ -46,6 +46,7 @@ fn tables(revocation: Settings) -> Tables {
         operators: vec![],
         peers: vec![],
         writes_as: None,
+        intermediary: None,
         digest: DIGEST,
     }
 }
@@ -90,7 +91,7 @@ async fn who_had_the_tables_read_again_is_on_record_once_with_their_digest() {
         assert!(occurs(dir.path(), &act) > 0, "{act}");
         assert_eq!(hub.tables().directory.parties().count(), 0, "the new directory is in force");
         for (door, before) in hub.doors.iter().zip(doors) {
-            assert!(!Arc::ptr_eq(&door.get(), &before), "both doors are new");
+            assert!(!Arc::ptr_eq(&door.get(), &before), "all doors are new");
         }
     }
 }

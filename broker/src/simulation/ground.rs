@@ -17,7 +17,8 @@ use amtsbote_trust::keystore::Identity;
 use amtsbote_trust::policy::AlgorithmPolicy;
 use amtsbote_trust::revocation::{self, Book, Refresher};
 use amtsbote_trust::testca::{KeyKind, Purpose, Span, TestCa};
-use amtsbote_trust::tls::{Acceptor, ClientCertificate};
+use amtsbote_trust::tls::Acceptor;
+use amtsbote_trust::tls::ClientCertificate::{NotAsked, Optional, Required};
 
 use crate::clock::SystemClock;
 use crate::doors::Door;
@@ -121,7 +122,7 @@ pub(super) fn rules() -> Rules {
 pub(super) struct Ground {
     pub(super) identity: Identity,
     pub(super) policy: Arc<AlgorithmPolicy>,
-    pub(super) doors: [Door; 2],
+    pub(super) doors: [Door; 3],
     pub(super) book: Arc<Book>,
     pub(super) refresher: Refresher,
 }
@@ -140,7 +141,7 @@ impl Ground {
             let settings = revocation::Settings::default();
             let refresher = Refresher::new(settings, book.clone(), None, Arc::new(SystemClock));
             let door = |required| Acceptor::new(&identity, &[], required, None).expect("settings");
-            let doors = [ClientCertificate::Required, ClientCertificate::Optional]
+            let doors = [Required, Optional, NotAsked]
                 .map(|required| Arc::new(Current::new(door(required))));
             Self {
                 policy: Arc::new(AlgorithmPolicy::built_in()),

@@ -21,7 +21,9 @@ use super::world::World;
 use crate::hub::Hub;
 use crate::outlet::{Outcome, Outlet, Parcel};
 use crate::pipeline;
+use crate::step::form::Form;
 use crate::step::received::{Door, Inbound, PartHead};
+use crate::transport::native::form::Signed;
 
 /// Octets that come at a time.
 const CHUNK: usize = 900;
@@ -118,13 +120,12 @@ async fn ingest(
     let tables = hub.tables();
     let known = tables.directory.accounts().iter().find(|known| known.id == account);
     let account = known.expect("every account is in the directory");
-    let mut inbound = Inside { message, part: 0, from: 0 };
+    let mut inbound = Inside { message, part: 0, from: 0, form: Signed::relayed(sender, None) };
     let door = Door {
         account,
         certificate: Digest([7; 32]),
         under_grace: None,
         transport: Transport::Native,
-        sender,
         arrival: hub.clock.now(),
         inbound: &mut inbound,
     };
@@ -141,6 +142,7 @@ struct Inside {
     part: usize,
     /// Octets taken of the last of them.
     from: usize,
+    form: Signed,
 }
 
 impl Inbound for Inside {
@@ -175,6 +177,10 @@ impl Inbound for Inside {
 
     fn announced(&self) -> Option<u64> {
         None
+    }
+
+    fn form(&mut self) -> &mut dyn Form {
+        &mut self.form
     }
 }
 

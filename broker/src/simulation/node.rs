@@ -172,6 +172,7 @@ impl Node {
             operators: vec![],
             peers: vec![],
             writes_as: None,
+            intermediary: None,
             digest: Digest([0; 32]),
             directory,
         };

@@ -54,6 +54,7 @@ impl Sender {
         let metadata = Metadata {
             author: self.author.clone(),
             reader: reader.clone(),
+            other_readers: vec![],
             service: ServiceUri::parse(SERVICE).expect("a service"),
             message_type: None,
             transport_id: TransportId::parse(&transport_id).expect("an id"),
@@ -327,7 +328,7 @@ async fn decide_one(world: &Arc<World>, node: &Arc<Node>, wish: Act, hub_id: Hub
     let id = hub_id.clone();
     let done = node.ask(|hub: Arc<Hub>| async move {
         let wish = Wish { act: wish, channel: None, which: Which::These(vec![id]) };
-        let plan = plan(&hub, wish).await.ok()?;
+        let plan = plan(&hub, wish, &person(first)).await.ok()?;
         act(&hub, plan, person(first), reason()).await.ok()
     });
     let Some(Some(done)) = done.await else { return };
@@ -340,7 +341,7 @@ async fn decide_one(world: &Arc<World>, node: &Arc<Node>, wish: Act, hub_id: Hub
                 done.first().map(|one| &one.1)
             ));
         }
-        Done::Proposed(proposal) => {
+        Done::Proposed(proposal, _) => {
             world.note(format!("{}: {wish} {hub_id} is proposed", node.name));
             world.pause(1, 60_000).await;
             let granted = world.is_calm() || world.chance(800);

@@ -92,6 +92,14 @@ impl Standings {
                 add(certificate, CertificateUse::TlsClient, account.into());
             }
         }
+        for partner in tables.directory.partners() {
+            let mut accounts = tables.directory.accounts().iter();
+            let account = accounts.find(|account| account.id == partner.account);
+            for (certificate, account) in partner.signature.iter().zip(account.into_iter().cycle())
+            {
+                add(certificate, CertificateUse::Content, account.into());
+            }
+        }
         for operator in &tables.operators {
             add(&operator.certificate, CertificateUse::TlsClient, operator.into());
         }

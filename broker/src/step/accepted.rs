@@ -13,12 +13,13 @@ use amtsbote_domain::evidence;
 use amtsbote_domain::fault::Fault;
 use amtsbote_domain::identity::{BusinessId, HubId, MessageUuid};
 use amtsbote_domain::message::Metadata;
-use amtsbote_domain::ports::{Acceptance, AcceptedReceipt, Hint};
+use amtsbote_domain::ports::{Acceptance, AcceptedReceipt, ForReader, Hint};
 use amtsbote_domain::state::{State, WaitingFor};
 
 use crate::hub::Hub;
+use crate::step::addressed::Addressed;
 use crate::step::refused::store_fault;
-use crate::step::routed::Routed;
+use crate::step::routed::{Routed, RoutedTo};
 
 /// A message that is safe: only the store's answer to the acceptance makes one.
 pub(crate) struct Accepted(AcceptedReceipt);
@@ -62,58 +63,125 @@ impl Answer {
 /// Stores message, evidence and work item in one transaction (P1).
 pub(crate) async fn accept(hub: &Hub, routed: Routed) -> Result<Accepted, Fault> {
     let acceptance = acceptance(hub, routed);
-    let for_inbox = acceptance.record.channel == Channel::Inbox.as_str();
-    let reader = acceptance.record.metadata.reader.clone();
+    let others = acceptance.others.iter().map(|other| &other.record);
+    let hints = hints([&acceptance.record].into_iter().chain(others));
     let under_grace = !acceptance.record.under_grace.is_empty();
     let receipt = hub.store.accept(acceptance).await.map_err(|error| store_fault(&error))?;
     if under_grace {
         hub.under_grace.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(hub_id = %receipt.hub_id, "accepted under grace: a source of revocation is away");
     }
-    hub.tell(if for_inbox { Hint::Inbox(reader) } else { Hint::Work });
+    for hint in hints {
+        hub.tell(hint);
+    }
     tracing::debug!(hub_id = %receipt.hub_id, repeated = receipt.repeated, "message accepted");
     Ok(Accepted(receipt))
 }
 
+/// Where to look: once for each inbox, and once for all that goes on.
+fn hints<'r>(records: impl Iterator<Item = &'r evidence::Accepted>) -> Vec<Hint> {
+    let is_inbox = |record: &&evidence::Accepted| record.channel == Channel::Inbox.as_str();
+    let (inboxes, onwards): (Vec<_>, Vec<_>) = records.partition(is_inbox);
+    let inboxes = inboxes.into_iter().map(|record| Hint::Inbox(record.metadata.reader.clone()));
+    inboxes.chain(onwards.first().map(|_| Hint::Work)).collect()
+}
+
 fn acceptance(hub: &Hub, routed: Routed) -> Acceptance {
-    let Routed { message, facts, verdict, way, successors, test } = routed;
+    let Routed { message, facts, verdict, way, successors, others, test } = routed;
     let rules = &hub.tables().delivery;
-    let (metadata, shortened_by, warn) = in_force(rules, message.metadata, message.arrival);
-    let (lane, conversation) = treated(rules, &metadata, test, message.arrival);
-    let uuid: Option<MessageUuid> = facts.uuid.or_else(|| metadata.business_id.clone());
-    let business_id = uuid.map(|uuid| BusinessId { author: metadata.author.clone(), uuid });
-    let state = match &way.channel {
+    let uuid: Option<MessageUuid> = facts.uuid.or_else(|| message.metadata.business_id.clone());
+    let author = &message.metadata.author;
+    let business_id = uuid.map(|uuid| BusinessId { author: author.clone(), uuid });
+    let (arrival, scope) = (message.arrival, message.sent.scope.clone());
+    let to = Addressed { metadata: message.metadata, permit: message.permit };
+    let first = one(rules, RoutedTo { to, way, successors }, test, arrival);
+    let record = evidence::Accepted {
+        hub_id: hub.new_id(),
+        account: message.sent.account,
+        account_certificate: Some(message.account_certificate),
+        scope: message.sent.scope,
+        business_id,
+        content_digest: message.sent.content_digest,
+        envelope_sha256: message.envelope_sha256,
+        parts: message.parts,
+        signature: message.signature,
+        verdict,
+        rule: first.rule,
+        applied: first.applied,
+        channel: first.channel,
+        test,
+        under_grace: message.under_grace,
+        same_business_id: Vec::new(),
+        siblings: Vec::new(),
+        about: None,
+        came_by: message.came_by,
+        metadata: first.metadata,
+    };
+    let others = others.into_iter().map(|other| {
+        let one = one(rules, other, test, arrival);
+        ForReader {
+            record: evidence::Accepted {
+                hub_id: hub.new_id(),
+                scope: scope.clone().of_reader(one.metadata.reader.clone()),
+                rule: one.rule,
+                applied: one.applied,
+                channel: one.channel,
+                metadata: one.metadata,
+                ..record.clone()
+            },
+            state: one.state,
+            due: one.due,
+            lane: one.lane,
+            conversation: one.conversation,
+            warn: one.warn,
+        }
+    });
+    Acceptance {
+        transport: message.sent.transport,
+        state: first.state,
+        due: first.due,
+        lane: first.lane,
+        conversation: first.conversation,
+        warn: first.warn,
+        issued: message.issued,
+        intake: message.intake,
+        others: others.collect(),
+        record,
+    }
+}
+
+/// What is of one Reader's delivery alone.
+struct One {
+    metadata: Metadata,
+    rule: String,
+    applied: Vec<String>,
+    channel: String,
+    state: State,
+    due: Option<Timestamp>,
+    lane: Option<LaneName>,
+    conversation: Option<Conversation>,
+    warn: Option<Timestamp>,
+}
+
+/// The rules of delivery, for one Reader.
+fn one(rules: &Rules, routed: RoutedTo, test: bool, arrival: Timestamp) -> One {
+    let RoutedTo { to, way, successors } = routed;
+    let (metadata, shortened_by, warn) = in_force(rules, to.metadata, arrival);
+    let (lane, conversation) = treated(rules, &metadata, test, arrival);
+    let on = match &way.channel {
         Channel::Inbox => WaitingFor::Collection,
         Channel::Peer(_) => WaitingFor::Turn,
     };
-    Acceptance {
-        transport: message.sent.transport,
-        state: State::Waiting { on: state },
+    One {
+        rule: to.permit.rule().to_owned(),
+        applied: applied(&successors, shortened_by),
+        channel: way.channel.to_string(),
+        state: State::Waiting { on },
         due: metadata.not_before,
+        metadata,
         lane,
         conversation,
         warn,
-        intake: message.intake,
-        record: evidence::Accepted {
-            hub_id: hub.new_id(),
-            account: message.sent.account,
-            account_certificate: Some(message.account_certificate),
-            scope: message.sent.scope,
-            business_id,
-            content_digest: message.sent.content_digest,
-            envelope_sha256: message.envelope_sha256,
-            parts: message.parts,
-            signature: message.signature,
-            verdict,
-            rule: message.permit.rule().to_owned(),
-            applied: applied(&successors, shortened_by),
-            channel: way.channel.to_string(),
-            test,
-            under_grace: message.under_grace,
-            same_business_id: Vec::new(),
-            about: None,
-            metadata,
-        },
     }
 }
 
@@ -163,6 +231,7 @@ mod tests {
     use std::time::Duration;
 
     use amtsbote_domain::delivery::policy::{Policies, Policy};
+    use amtsbote_domain::digest::Digest;
     use amtsbote_domain::party::PartyId;
 
     use crate::testing;
@@ -200,6 +269,26 @@ mod tests {
         let metadata = Metadata { expires: own, ..testing::metadata() };
         let late = at("2101-01-01T00:00:00Z");
         assert_eq!(in_force(&days, metadata.clone(), late), (metadata, None, None));
+    }
+
+    /// One for each inbox, and one for all that the worker sends.
+    #[test]
+    fn every_inbox_is_told_and_the_worker_once() {
+        let inbox = |n: u32| Hint::Inbox(PartyId::parse(&format!("ags:{n}")).expect("a party"));
+        for (channels, wanted) in [
+            (&["inbox"][..], vec![inbox(0)]),
+            (&["peer:a", "peer:b"], vec![Hint::Work]),
+            (&["peer:a", "inbox", "peer:a", "inbox"], vec![inbox(1), inbox(3), Hint::Work]),
+        ] {
+            let records = (0..).zip(channels).map(|(n, channel)| {
+                let mut record = testing::record(vec![], Digest([0; 32]));
+                record.channel = (*channel).to_owned();
+                record.metadata.reader = PartyId::parse(&format!("ags:{n}")).expect("a party");
+                record
+            });
+            let records: Vec<_> = records.collect();
+            assert_eq!(hints(records.iter()), wanted, "{channels:?}");
+        }
     }
 
     #[test]

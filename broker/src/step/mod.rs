@@ -2,9 +2,12 @@
 //! the only place that can make it.
 
 pub(crate) mod accepted;
+pub(crate) mod addressed;
 pub(crate) mod authenticated;
+pub(crate) mod form;
 pub(crate) mod received;
 pub(crate) mod refused;
 pub(crate) mod repeat;
 pub(crate) mod routed;
+mod taking;
 pub(crate) mod validated;

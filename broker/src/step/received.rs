@@ -7,11 +7,11 @@ use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::identity::Transport;
 use amtsbote_domain::message::UnderGrace;
 use amtsbote_domain::ports::Pending;
-use amtsbote_wire::native::envelope::{self, UnverifiedEnvelope};
 use bytes::Bytes;
 
 use crate::hub::Hub;
 use crate::quota::Turn;
+use crate::step::form::Form;
 use crate::step::refused::Seen;
 
 /// A message as a transport offers it: the envelope first, then its parts in order. Transports
@@ -26,6 +26,8 @@ pub(crate) trait Inbound: Send {
     /// Where a part is compressed or encrypted by the transport, its size cannot be known before;
     /// this says how many octets the sender announced for everything, if it did.
     fn announced(&self) -> Option<u64>;
+    /// How the message says what it is, and how that is proven.
+    fn form(&mut self) -> &mut dyn Form;
 }
 
 /// What a part says about itself on the wire.
@@ -39,7 +41,7 @@ pub(crate) struct PartHead {
 
 /// Who is at the door, with what, and since when.
 pub(crate) struct Door<'a> {
-    /// The account that the client certificate identifies.
+    /// The account that a certificate identifies.
     pub(crate) account: &'a Account,
     /// That certificate.
     pub(crate) certificate: Digest,
@@ -47,9 +49,6 @@ pub(crate) struct Door<'a> {
     pub(crate) under_grace: Option<UnderGrace>,
     /// The transport it came by.
     pub(crate) transport: Transport,
-    /// Within what its transport id was one at the hub that relays it, as that hub says; of any other
-    /// account it counts for nothing.
-    pub(crate) sender: Option<Digest>,
     /// When the request arrived.
     pub(crate) arrival: Timestamp,
     /// The message.
@@ -59,7 +58,6 @@ pub(crate) struct Door<'a> {
 /// The envelope is in and has the right form; nothing of it is believed yet.
 pub(crate) struct Received<'a> {
     pub(super) door: Door<'a>,
-    pub(super) envelope: UnverifiedEnvelope,
     pub(super) octets: Vec<u8>,
     pub(super) turn: Turn,
 }
@@ -76,16 +74,6 @@ pub(crate) async fn receive<'a>(
     }
     let octets = door.inbound.envelope(hub.limits.envelope_bytes).await?;
     seen.envelope(&octets);
-    let envelope = envelope::read(&octets).map_err(in_envelope)?;
-    Ok(Received { door, envelope, octets, turn })
-}
-
-/// A fault of the envelope says in which part its place is.
-pub(super) fn in_envelope(fault: impl Into<Fault>) -> Fault {
-    let fault = fault.into();
-    let place = match &fault.place {
-        Some(place) => format!("part 1, {place}"),
-        None => "part 1".to_owned(),
-    };
-    fault.at(place)
+    door.inbound.form().read(&octets)?;
+    Ok(Received { door, octets, turn })
 }

@@ -21,6 +21,7 @@ pub(crate) struct Seen {
     envelope_sha256: Option<Digest>,
     transport_id: Option<TransportId>,
     parties: Option<(PartyId, PartyId)>,
+    other_readers: Vec<PartyId>,
 }
 
 impl Seen {
@@ -37,6 +38,7 @@ impl Seen {
             envelope_sha256: None,
             transport_id: None,
             parties: None,
+            other_readers: Vec::new(),
         }
     }
 
@@ -49,6 +51,7 @@ impl Seen {
     pub(super) fn metadata(&mut self, metadata: &Metadata) {
         self.transport_id = Some(metadata.transport_id.clone());
         self.parties = Some((metadata.author.clone(), metadata.reader.clone()));
+        self.other_readers.clone_from(&metadata.other_readers);
     }
 }
 
@@ -87,6 +90,7 @@ pub(crate) async fn refuse(hub: &Hub, seen: Seen, fault: Fault) -> Refused {
         findings: finding_codes(&fault),
         transport_id: seen.transport_id,
         parties: seen.parties,
+        other_readers: seen.other_readers,
         envelope_sha256: seen.envelope_sha256,
     }));
     let fault = match hub.store.record(record).await {
@@ -120,6 +124,9 @@ pub(crate) fn store_fault(error: &StoreError) -> Fault {
     match error {
         StoreError::Full => Fault::new(Code::DiskFull).after(60),
         StoreError::OtherContent => Fault::new(Code::SameIdOtherContent),
+        StoreError::IdNotIssued => Fault::new(Code::IdNotIssued),
+        StoreError::IdUsed => Fault::new(Code::IdUsed),
+        StoreError::NoRoom(_) => Fault::new(Code::TooMany).after(60),
         StoreError::NotFound => Fault::new(Code::NotFound),
         StoreError::NotApplicable(_) | StoreError::LeaseLost => Fault::new(Code::StateForbids),
         StoreError::Objection(objection) => objected(objection),
@@ -139,6 +146,8 @@ fn objected(objection: &Objection) -> Fault {
         Objection::NotOpen(standing) => {
             Fault::new(Code::ProposalNotOpen).because(standing.as_str())
         }
+        // What was looked at does not hold any more: it needs two people now.
+        Objection::Sum(_) => Fault::new(Code::OtherSelection),
         Objection::OtherDigest => Fault::new(Code::OtherSelection),
         Objection::TooManyOpen => Fault::new(Code::TooMany).because("proposals").after(600),
     }

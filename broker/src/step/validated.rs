@@ -65,6 +65,9 @@ impl Opaque {
 /// Reads the payload through the one reader, with every limit, away from the threads that serve
 /// connections.
 pub(crate) async fn validate(hub: &Hub, message: Authenticated) -> Result<Content, Fault> {
+    if let Some(reason) = message.closed {
+        return Ok(Content::Opaque(Box::new(Opaque { message, reason })));
+    }
     let opaque =
         |message| Content::Opaque(Box::new(Opaque { message, reason: OpaqueReason::NoStandard }));
     if !is_xml(&message.parts[0].media_type) {
@@ -175,7 +178,7 @@ fn unreadable(checked: &PackVerdict) -> Code {
     }
 }
 
-/// The header must name the same Author and Reader as the envelope, and the type must be the one
+/// The header must name the same Author as the envelope and one of its Readers, and the type must be the one
 /// that permission was asked for.
 fn agree(message: &Authenticated, checked: &PackVerdict) -> Result<ContentFacts, Fault> {
     let contradiction = |field| Fault::new(Code::HeaderContradiction).at(field);
@@ -197,7 +200,9 @@ fn agree(message: &Authenticated, checked: &PackVerdict) -> Result<ContentFacts,
     if differs(&header.author, &message.metadata.author) {
         return Err(contradiction("autor"));
     }
-    if differs(&header.reader, &message.metadata.reader) {
+    // A header names one; who else is to read it, the envelope says.
+    let reads = |said: &String| message.metadata.readers().any(|reader| said == reader.as_str());
+    if header.reader.as_ref().is_some_and(|said| !reads(said)) {
         return Err(contradiction("leser"));
     }
     let uuid = header.message_uuid.as_deref().and_then(|uuid| MessageUuid::parse(uuid).ok());

@@ -9,6 +9,7 @@ use amtsbote_domain::digest::Digest;
 use amtsbote_trust::tls::{self, Acceptor};
 use axum::Router;
 use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -26,6 +27,8 @@ use crate::stop::Stop;
 use crate::transport::patient::Patient;
 use crate::transport::places::Places;
 
+/// Says how long a connection is kept (RFC 2068, 19.7.1.1; many clients still heed it).
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// Octets of a request's head, and of what is read ahead on a connection.
 const HEAD_BYTES: usize = 64 << 10;
 /// Pause after a connection could not be accepted.
@@ -153,9 +156,16 @@ impl Door {
         let at_the_door = crowded.then_some(at_the_door);
 
         let router = TowerToHyperService::new(router);
+        let kept = kept(&self.limits).filter(|_| !crowded);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Visitor { certificate, crowded });
-            router.call(request)
+            let (answering, kept) = (router.call(request), kept.clone());
+            async move {
+                answering.await.map(|mut response| {
+                    response.headers_mut().extend(kept.map(|kept| (KEEP_ALIVE, kept)));
+                    response
+                })
+            }
         });
         let stalled = Duration::from_millis(self.limits.body_idle_ms);
         let connection = hyper::server::conn::http1::Builder::new()
@@ -189,6 +199,14 @@ impl Door {
     }
 }
 
+/// How long a client may count on an unused connection: half of the time after which it is ended. A request
+/// that is under way at that moment would be lost; whoever knows the time does not send one.
+fn kept(limits: &Limits) -> Option<HeaderValue> {
+    let seconds = limits.request_head_ms / 2_000;
+    let value = HeaderValue::try_from(format!("timeout={seconds}")).ok();
+    value.filter(|_| seconds > 0)
+}
+
 async fn shake_hands(
     stream: TcpStream,
     acceptor: &Acceptor,
@@ -202,4 +220,21 @@ async fn shake_hands(
 fn fingerprint(stream: &SslStream<TcpStream>) -> Option<Digest> {
     // A certificate that OpenSSL let in and cannot encode identifies nobody.
     tls::peer_fingerprint(stream.ssl()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_told_less_than_the_time_there_is() {
+        let told = |request_head_ms| {
+            let limits = Limits { request_head_ms, ..Limits::default() };
+            kept(&limits).map(|value| value.to_str().expect("text").to_owned())
+        };
+        assert_eq!(told(10_000).as_deref(), Some("timeout=5"));
+        assert_eq!(told(2_000).as_deref(), Some("timeout=1"));
+        assert_eq!(told(1_999), None, "less than a second cannot be said");
+        assert_eq!(told(u64::MAX / 2).map(|text| text.len() > 8), Some(true));
+    }
 }

@@ -6,8 +6,11 @@ pub(crate) mod listener;
 pub(crate) mod native;
 mod octets;
 pub(crate) mod operations;
+mod osci;
 mod patient;
 mod places;
 #[cfg(feature = "rabbitmq")]
 pub(crate) mod rabbitmq;
 mod refusal;
+
+pub(crate) use osci::router as mailboxes;

@@ -131,6 +131,7 @@ async fn accept(store: &SqliteStore, number: u64) -> Result<(), Failed> {
         metadata: Metadata {
             author,
             reader: PartyId::parse("ags:05766044")?,
+            other_readers: vec![],
             service: ServiceUri::parse("urn:example:ummeldung")?,
             message_type: None,
             transport_id: TransportId::parse(&format!("id-{number}"))?,
@@ -156,13 +157,25 @@ async fn accept(store: &SqliteStore, number: u64) -> Result<(), Failed> {
         applied: vec![],
         under_grace: vec![],
         same_business_id: Vec::new(),
+        siblings: vec![],
         about: None,
+        came_by: None,
     };
     let state = State::Waiting { on: WaitingFor::Collection };
     let transport = Transport::Native;
     let (lane, conversation) = (None, None);
-    let acceptance =
-        Acceptance { record, transport, intake, state, due: None, lane, conversation, warn: None };
+    let acceptance = Acceptance {
+        record,
+        transport,
+        intake,
+        state,
+        due: None,
+        lane,
+        conversation,
+        warn: None,
+        issued: false,
+        others: vec![],
+    };
     store.accept(acceptance).await?;
     Ok(())
 }

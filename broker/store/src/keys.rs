@@ -20,9 +20,18 @@ pub(crate) fn wrap(
     record: &Accepted,
     key: &Secret,
 ) -> Result<(i64, Vec<u8>), StoreError> {
+    wrap_for(group, &Tenant::of(record), record.hub_id.as_str(), key)
+}
+
+/// Wraps a key by that of a tenant, bound to what it is for.
+pub(crate) fn wrap_for(
+    group: &Group<'_>,
+    tenant: &Tenant,
+    context: &str,
+    key: &Secret,
+) -> Result<(i64, Vec<u8>), StoreError> {
     let now = group.now();
-    let context = record.hub_id.as_str().as_bytes();
-    let wrapped = group.keys.wrap(&Tenant::of(record), now, context, key.octets());
+    let wrapped = group.keys.wrap(tenant, now, context.as_bytes(), key.octets());
     let (id, wrapped) = wrapped.map_err(key_error)?;
     let id = id.to_string();
     let sql = "SELECT id FROM wrapping_key WHERE key_id = ?1";
@@ -37,16 +46,16 @@ pub(crate) fn wrap(
     Ok((number, wrapped))
 }
 
-/// The data key of a message, wrapped under the key of this name.
+/// A data key, wrapped under the key of this name; that of a message is bound to its hub id.
 pub(crate) fn unwrap(
     keys: &dyn WrappingKeys,
     key_id: &str,
-    hub_id: &str,
+    context: &str,
     wrapped: &[u8],
 ) -> Result<Secret, StoreError> {
     let id = KeyId::parse(key_id).ok_or_else(|| unreadable("the name of a key"))?;
     let mut key = Secret::new([0; 32]);
-    keys.unwrap(&id, hub_id.as_bytes(), wrapped, key.octets_mut()).map_err(key_error)?;
+    keys.unwrap(&id, context.as_bytes(), wrapped, key.octets_mut()).map_err(key_error)?;
     Ok(key)
 }
 

@@ -9,12 +9,14 @@
 //! the states the domain's.
 
 mod clearing;
+mod collecting;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod database;
 mod error;
 mod group;
 mod intake;
+mod issued;
 mod keys;
 mod migrate;
 #[cfg(feature = "postgres")]
@@ -33,6 +35,7 @@ mod rows;
 mod seal;
 mod secret;
 mod server;
+mod sessions;
 #[cfg(feature = "simulation")]
 mod simulated;
 pub mod spool;

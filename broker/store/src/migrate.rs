@@ -26,6 +26,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_notices.sql"),
     include_str!("migrations/0006_scope.sql"),
     include_str!("migrations/0007_removals.sql"),
+    include_str!("migrations/0008_readers.sql"),
+    include_str!("migrations/0009_sessions.sql"),
+    include_str!("migrations/0010_done_alone.sql"),
 ];
 /// The number of the migration before which the keys leave the database.
 const KEYS_LEAVE: usize = 2;

@@ -9,7 +9,9 @@
 //! the same command goes on.
 //!
 //! What belongs to nodes stays behind: their lives, whose lease it was, and names of files that were
-//! reserved. Attempts that were open become uncertain when the lease ends, or at the next start.
+//! reserved; so do sessions of transports, which partners open anew. Ids that were given out go over: a
+//! partner may use one afterwards. Attempts that were open become uncertain when the lease ends, or at the
+//! next start.
 
 mod parts;
 mod tables;
@@ -30,8 +32,8 @@ use crate::parts::objects::Objects;
 use crate::parts::{Places, removal};
 use crate::sql::{Db, Source, params};
 use crate::startup::{
-    ARRIVING, GUARD, Lock, MOVED, drop_meta, lock, meta, payload_folder, places, set_meta,
-    stored_head,
+    ARRIVING, GUARD, Lock, MOVED, TAKEN_OVER, drop_meta, lock, meta, payload_folder, places,
+    set_meta, stored_head,
 };
 use crate::verify::{self, VerifyError, VerifyReport};
 use crate::writer::database_path;
@@ -234,16 +236,18 @@ pub fn move_store(
     }
     let plan = tables::plan(&from.db, &to.db, to.objects)?;
     let arrived = meta_of(&to.db, ARRIVING)?;
+    let gone = meta_of(&from.db, TAKEN_OVER)?.is_some();
     let resumed = match (&arrived, left) {
         (Some(token), true) if meta_of(&from.db, MOVED)?.as_ref() == Some(token) => true,
-        _ if arrived.is_none() && tables::is_empty(&to.db, &plan)? => false,
+        _ if arrived.is_none() && !gone && tables::is_empty(&to.db, &plan)? => false,
         // All of it was taken over before.
         (None, true) => return Err(MoveError::Elsewhere),
         _ => return Err(MoveError::NotEmpty),
     };
     to.take_bucket(target, &from)?;
-    let token = match meta_of(&from.db, MOVED)? {
+    let token = match arrived {
         Some(token) => token,
+        // A new one each time: where it was to go before, it can never arrive any more.
         None => leave(&from.db, source)?,
     };
     if to.shares_bucket {
@@ -271,6 +275,8 @@ pub fn move_store(
     if !report.holds() {
         return Err(MoveError::DoesNotHold(Box::new(report)));
     }
+    // First here: whatever happens in between, it is taken over there or nowhere.
+    set_meta(&from.db, TAKEN_OVER, &token).map_err(MoveError::Source)?;
     drop_meta(&to.db, ARRIVING).map_err(MoveError::Target)?;
     let rows = sent.iter().map(|(rows, _)| rows).sum();
     Ok(Moved { rows, files, resumed, report })
@@ -283,15 +289,21 @@ pub fn abandon_move(source: &StoreOptions, target: &StoreOptions) -> Result<(), 
     let from = hold(source).map_err(MoveError::Source)?;
     let Some(token) = meta_of(&from.db, MOVED)? else { return Err(MoveError::NotUnderWay) };
     let to = hold(target).map_err(MoveError::Target)?;
+    let gone = meta_of(&from.db, TAKEN_OVER)?.is_some();
+    let abandoned = [b"abandoned ", &token[..]].concat();
     match meta_of(&to.db, ARRIVING)? {
         Some(arrived) if arrived == token => {
             // No repetition goes on with it any more.
             let sql = "UPDATE meta SET value = ?2 WHERE name = ?1";
-            to.db.execute(sql, params![ARRIVING, b"abandoned".to_vec()])?;
+            to.db.execute(sql, params![ARRIVING, abandoned])?;
         }
-        None if tables::is_empty(&to.db, &tables::plan(&from.db, &to.db, to.objects)?)? => {}
+        // This was broken off behind that.
+        Some(arrived) if arrived == abandoned => {}
+        None if !gone
+            && tables::is_empty(&to.db, &tables::plan(&from.db, &to.db, to.objects)?)? => {}
         _ => return Err(MoveError::NotUnderWay),
     }
+    drop_meta(&from.db, TAKEN_OVER).map_err(MoveError::Source)?;
     drop_meta(&from.db, MOVED).map_err(MoveError::Source)
 }
 
@@ -388,6 +400,7 @@ fn leave(db: &Db, source: &StoreOptions) -> Result<Vec<u8>, MoveError> {
             "INSERT INTO node_life (name, at) SELECT DISTINCT name, ?1::bigint FROM node_life";
         db.execute(sql, params![now.as_microsecond()])?;
     }
+    drop_meta(db, MOVED).map_err(MoveError::Source)?;
     set_meta(db, MOVED, token.as_bytes()).map_err(MoveError::Source)?;
     db.commit()?;
     Ok(token.into_bytes())

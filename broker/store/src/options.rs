@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use amtsbote_archive::note::LogKey;
+use amtsbote_domain::clearing::ALONE_HOURS;
 use amtsbote_domain::ports::Clock;
 use amtsbote_domain::text::Text;
 use amtsbote_domain::wrapping::{KeyError, WrappingKeys};
@@ -35,6 +36,9 @@ pub struct StoreOptions {
     pub group_limit: usize,
     /// At most so many reads at the same time.
     pub readers: usize,
+    /// Over how many hours what one person decides alone is summed up; see
+    /// [`amtsbote_domain::clearing::ALONE_HOURS_ALLOWED`].
+    pub alone_hours: u32,
     /// At most so many pages of 4 KiB in the database file; none: as large as the disk allows.
     pub max_pages: Option<u32>,
     /// Set in a simulation: no thread works for the store, and this is its disk.
@@ -62,6 +66,7 @@ impl StoreOptions {
             reserve_bytes: 64 * 1024 * 1024,
             group_limit: 256,
             readers: 8,
+            alone_hours: ALONE_HOURS,
             max_pages: None,
             #[cfg(feature = "simulation")]
             simulated: None,
@@ -190,12 +195,19 @@ impl OpenError {
         }
     }
 
-    /// Whether the configuration names something that will never do, rather than something that cannot be
-    /// had now.
+    /// Whether the evidence log was looked at and does not hold: an answer, and nothing to wait for.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::RolledBack(_) | Self::Damaged(_))
+    }
+
+    /// Whether the configuration, or the program, is one that will never do for this store, rather than
+    /// something that cannot be had now.
     pub fn is_wrong_use(&self) -> bool {
         match self {
             Self::OtherLogKey { .. }
             | Self::Key(KeyError::OtherMaster(_) | KeyError::NotOurs)
+            | Self::NewerSchema { .. }
+            | Self::OtherMigration { .. }
             | Self::Moved
             | Self::Arriving => true,
             Self::Server(fault) => match fault {
@@ -212,9 +224,7 @@ impl OpenError {
                 ServerFault::Away(_) | ServerFault::ReadOnly => false,
             },
             Self::InUse
-            | Self::NewerSchema { .. }
             | Self::OlderSchema { .. }
-            | Self::OtherMigration { .. }
             | Self::Key(_)
             | Self::RolledBack(_)
             | Self::Damaged(_)

@@ -21,18 +21,22 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use crate::options::{LargeParts, OpenError};
+use crate::parts::folder::MARK;
 use crate::rows::read_time;
 use crate::server::{NodeFacts, ServerFacts, ServerFault};
 use crate::sql::hosts::{CONNECT, Hosts};
 use crate::sql::postgres::{Postgres, Settings};
 use crate::sql::{Db, Life, Row, params};
-use crate::startup::{meta, set_meta};
+use crate::startup::{FOLDER, meta, set_meta};
 
 /// Every migration, in order; the first has number 1. They are numbered apart from those of SQLite.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/postgres/0001_first.sql"),
     include_str!("migrations/postgres/0002_scope.sql"),
     include_str!("migrations/postgres/0003_removals.sql"),
+    include_str!("migrations/postgres/0004_readers.sql"),
+    include_str!("migrations/postgres/0005_sessions.sql"),
+    include_str!("migrations/postgres/0006_done_alone.sql"),
 ];
 
 /// Whoever migrates holds this lock of the server. The number means nothing.
@@ -40,11 +44,6 @@ const MIGRATING: i64 = 0x616d_7473_626f_7465;
 
 /// The oldest server that will do, as it numbers itself: it knows what became of a transaction.
 const OLDEST: i64 = 130_000;
-
-/// The file that says to which store a shared folder belongs.
-const FOLDER_MARK: &str = "store";
-/// Under this name the database knows what that file says.
-const FOLDER: &str = "payload-folder";
 
 /// Longest name of a node, in octets.
 const NAME: usize = 64;
@@ -359,9 +358,9 @@ fn check_server(db: &Db) -> Result<(), OpenError> {
 /// Runs what has not run; nodes that start at the same time do it one after the other.
 fn migrate(db: &Db, clock: &dyn Clock) -> Result<(), OpenError> {
     let refused = |error| told(db, error);
+    let Db::Postgres(server) = db else { return Err(refuse("not a server")) };
     let change = || -> Result<(), OpenError> {
-        db.query_one("SELECT pg_advisory_xact_lock(?1)::text", params![MIGRATING], |_| Ok(()))
-            .map_err(refused)?;
+        server.begin_migrating(MIGRATING).map_err(refused)?;
         if is_foreign(db).map_err(refused)? {
             return Err(OpenError::Server(ServerFault::Foreign));
         }
@@ -391,12 +390,11 @@ fn migrate(db: &Db, clock: &dyn Clock) -> Result<(), OpenError> {
         }
         Ok(())
     };
-    db.batch("BEGIN").map_err(refused)?;
     match change() {
-        Ok(()) => db.batch("COMMIT").map_err(refused),
+        Ok(()) => server.end_migrating(true).map_err(refused),
         Err(error) => {
             // The connection is given up with the error; this only frees the lock sooner.
-            let _ = db.batch("ROLLBACK");
+            let _ = server.end_migrating(false);
             Err(error)
         }
     }
@@ -454,7 +452,7 @@ pub(crate) fn check(db: &Db) -> Result<(), OpenError> {
 /// accept what no other can deliver.
 fn check_folder(db: &Db, folder: &Path) -> Result<(), OpenError> {
     fs::create_dir_all(folder)?;
-    let place = folder.join(FOLDER_MARK);
+    let place = folder.join(MARK);
     let known = match meta(db, FOLDER)? {
         Some(known) => known,
         None => {

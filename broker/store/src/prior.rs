@@ -9,14 +9,21 @@ use crate::error::unreadable;
 use crate::rows::read_digest;
 use crate::sql::{Db, Row, params};
 
-/// Of an ordinary account; where it relayed before, there may be several under the id.
+/// Of an ordinary account; where it relayed before, there may be several under the id. What was for one of
+/// several Readers alone is not the message.
 pub(crate) const OF_ACCOUNT: &str = "SELECT seq, hub_id, content_digest FROM message
-     WHERE account = ?1 AND transport = ?2 AND transport_id = ?3
+     WHERE account = ?1 AND transport = ?2 AND transport_id = ?3 AND substr(scope, 1, 7) <> 'reader:'
      ORDER BY scope = '' DESC, content_digest = ?4 DESC, seq LIMIT 1";
 
-/// Of an account that relays: within the scope, a coarser one, or that of an ordinary account.
+/// Of an account that relays: within the scope, a coarser one, or that of an ordinary account; or with
+/// the same content within any.
 pub(crate) const OF_RELAYED: &str = "SELECT seq, hub_id, content_digest, scope, author FROM message
-     WHERE account = ?1 AND transport = ?2 AND transport_id = ?3 AND scope IN (?4, ?5, '')";
+     WHERE account = ?1 AND transport = ?2 AND transport_id = ?3
+        AND (scope IN (?4, ?5, '') OR content_digest = ?6)";
+
+/// Within one scope and no other.
+const EXACT: &str = "SELECT seq, hub_id, content_digest FROM message
+     WHERE account = ?1 AND transport = ?2 AND transport_id = ?3 AND scope = ?4";
 
 /// A message that was accepted under the id.
 pub(crate) struct SameId {
@@ -32,7 +39,24 @@ pub(crate) fn same_id(db: &Db, sent: &Sent) -> Result<Option<SameId>, StoreError
         Scope::Relayed { author, sender } => {
             of_relayed(db, sent, author.as_str(), sender.is_some())
         }
+        Scope::OfReader { within, .. } => match &**within {
+            Scope::Relayed { author, sender } => {
+                of_relayed(db, sent, author.as_str(), sender.is_some())
+            }
+            _ => exact(db, sent),
+        },
     }
+}
+
+/// Whether the very scope has the id already: what the constraint of the table forbids.
+pub(crate) fn is_taken(db: &Db, sent: &Sent) -> Result<bool, StoreError> {
+    exact(db, sent).map(|found| found.is_some())
+}
+
+fn exact(db: &Db, sent: &Sent) -> Result<Option<SameId>, StoreError> {
+    let (account, transport, id) = key(sent);
+    let scope = sent.scope.to_string();
+    db.query_opt(EXACT, params![account, transport, id, scope], found)
 }
 
 fn of_account(db: &Db, sent: &Sent) -> Result<Option<SameId>, StoreError> {
@@ -41,7 +65,8 @@ fn of_account(db: &Db, sent: &Sent) -> Result<Option<SameId>, StoreError> {
     db.query_opt(OF_ACCOUNT, values, found)
 }
 
-/// What has no sender in its scope was accepted when nobody said one.
+/// What has no sender in its scope was accepted when nobody said one. Where nobody says one now, the same
+/// content is the same message, whoever was said before: by another node of that hub, which is newer.
 fn of_relayed(
     db: &Db,
     sent: &Sent,
@@ -51,17 +76,21 @@ fn of_relayed(
     let (account, transport, id) = key(sent);
     let scope = sent.scope.to_string();
     let coarser = sent.scope.coarser().map_or_else(|| scope.clone(), |coarser| coarser.to_string());
+    let values = params![account, transport, id, scope, coarser, sent.content_digest.0];
     let all: Vec<(SameId, String, String)> =
-        db.query_all(OF_RELAYED, params![account, transport, id, scope, coarser], |row| {
-            Ok((found(row)?, row.get(3)?, row.get(4)?))
-        })?;
+        db.query_all(OF_RELAYED, values, |row| Ok((found(row)?, row.get(3)?, row.get(4)?)))?;
     let mut other = None;
     for (one, of, by) in all {
         if of == scope {
             return Ok(Some(one));
         }
+        // An ordinary account sends for all Readers, never for one of them.
+        if of.is_empty() && matches!(sent.scope, Scope::OfReader { .. }) {
+            continue;
+        }
         let same = one.content_digest == sent.content_digest;
-        if by == author && (same || !narrowed) {
+        let near = of.is_empty() || of == coarser;
+        if by == author && if narrowed { near && same } else { near || same } {
             other = Some(one);
         }
     }

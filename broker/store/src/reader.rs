@@ -130,7 +130,7 @@ pub(crate) fn inbox(
 }
 
 /// One more than the limit was asked for: whether it came says whether anything follows.
-fn page(mut found: Vec<Placed>, limit: usize) -> InboxPage {
+pub(crate) fn page(mut found: Vec<Placed>, limit: usize) -> InboxPage {
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| format!("{:x}", last.seq));
@@ -221,7 +221,7 @@ fn list_by(
 }
 
 /// The first message accepted at or after a time: times grow with the numbers.
-fn first_since(db: &Db, since: Timestamp) -> Result<i64, StoreError> {
+pub(crate) fn first_since(db: &Db, since: Timestamp) -> Result<i64, StoreError> {
     let since = micros_up(since);
     let at_or_after = "SELECT seq, accepted_at FROM message WHERE seq >= ?1 ORDER BY seq LIMIT 1";
     let last: Option<i64> = db.query_one("SELECT max(seq) FROM message", &[], |row| row.get(0))?;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use amtsbote_archive::note::VerifierKey;
-use amtsbote_domain::clearing::{Decided, Decision, Person, Proposal, Reason};
+use amtsbote_domain::clearing::{Act, Alone, Decided, Decision, Person, Proposal, Reason};
 use amtsbote_domain::delivery::alternative::Detour;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::Evidence;
@@ -24,9 +24,10 @@ use amtsbote_domain::ports::{
 };
 use amtsbote_domain::state::{Event, State};
 use amtsbote_domain::wrapping::{KeyId, WrappingKeys};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clearing::{cases, decide, proposals};
+use crate::clearing::{alone, cases, decide, proposals};
 use crate::error::file_error;
 use crate::group::{Group, ReceiptOf};
 use crate::intake::SealedIntake;
@@ -62,6 +63,7 @@ pub struct SqliteStore {
     verifier: VerifierKey,
     inline_limit: usize,
     lost_attempts: u64,
+    alone_hours: u32,
     /// Held as long as the store is open.
     _lock: Lock,
 }
@@ -80,7 +82,7 @@ impl SqliteStore {
         faults: Option<Faults>,
     ) -> Result<Self, OpenError> {
         let (dir, inline_limit) = (options.dir.clone(), options.inline_limit);
-        let count = options.readers;
+        let (count, alone_hours) = (options.readers, options.alone_hours);
         #[cfg(feature = "simulation")]
         let simulated = options.simulated.clone();
         #[cfg(feature = "simulation")]
@@ -109,6 +111,7 @@ impl SqliteStore {
             dir,
             inline_limit,
             lost_attempts,
+            alone_hours,
             _lock: lock,
         })
     }
@@ -175,6 +178,20 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let (task, answer) = Work::task(may_use_reserve, work);
         self.queue()?.submit(task, answer).await
+    }
+
+    /// Asks a reading connection, at the time that counts for the database.
+    pub(crate) async fn read_now<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Db, Timestamp) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let clock = Arc::clone(&self.clock);
+        self.readers.read(move |db| work(db, db.now(&*clock)?)).await
+    }
+
+    /// The keys at rest.
+    pub(crate) fn keys(&self) -> Arc<dyn WrappingKeys> {
+        Arc::clone(&self.keys)
     }
 
     fn queue(&self) -> Result<&Queue, StoreError> {
@@ -556,8 +573,18 @@ impl Clearing for SqliteStore {
         )
     }
 
+    fn alone<'a>(&'a self, person: &'a Person, act: Act) -> Pending<'a, Result<Alone, StoreError>> {
+        let (person, clock, hours) = (person.clone(), Arc::clone(&self.clock), self.alone_hours);
+        Box::pin(
+            self.readers.read(move |db| alone::up_to(db, &person, act, hours, db.now(&*clock)?)),
+        )
+    }
+
     fn decide(&self, decision: Decision) -> Pending<'_, Result<Vec<Decided>, StoreError>> {
-        Box::pin(self.write(true, move |group| decide::decide(group, &decision).map(Answer::Now)))
+        let hours = self.alone_hours;
+        Box::pin(
+            self.write(true, move |group| decide::decide(group, &decision, hours).map(Answer::Now)),
+        )
     }
 
     fn propose(

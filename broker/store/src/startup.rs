@@ -28,6 +28,11 @@ pub(crate) const LOG_KEY: &str = "log-key";
 /// The mark of a store that has moved away, and of one that has not been taken over yet.
 pub(crate) const MOVED: &str = "moved";
 pub(crate) const ARRIVING: &str = "arriving";
+/// The mark of a store that has moved away and was taken over there: there is no way back.
+#[cfg(feature = "postgres")]
+pub(crate) const TAKEN_OVER: &str = "taken-over";
+/// Under this name the database knows the mark of the folder that its nodes share.
+pub(crate) const FOLDER: &str = "payload-folder";
 /// The folder of the payload files.
 pub(crate) const PAYLOAD: &str = "payload";
 
@@ -197,9 +202,9 @@ pub(crate) fn places(
             Some(Box::new(objects))
         }
     };
-    #[cfg(not(feature = "s3"))]
-    let _ = opening;
-    Ok(Places::new(payload_folder(dir, database).map(Folder::new), objects))
+    let mark = opening.map_or(Ok(None), |db| meta(db, FOLDER))?;
+    let folder = payload_folder(dir, database).map(|dir| Folder::new(dir, mark));
+    Ok(Places::new(folder, objects))
 }
 
 pub(crate) fn meta(db: &Db, name: &str) -> Result<Option<Vec<u8>>, OpenError> {

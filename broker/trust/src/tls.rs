@@ -47,6 +47,8 @@ pub enum ClientCertificate {
     Required,
     /// One that is shown must be good.
     Optional,
+    /// Nobody is asked for one.
+    NotAsked,
 }
 
 /// What answers "which OCSP response goes with this certificate?" in every handshake in which the
@@ -133,6 +135,7 @@ fn build(
     builder.set_verify(match client_certificate {
         ClientCertificate::Required => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
         ClientCertificate::Optional => SslVerifyMode::PEER,
+        ClientCertificate::NotAsked => SslVerifyMode::NONE,
     });
     present(&mut builder, identity)?;
     if let Some(staple) = staple {

@@ -19,6 +19,7 @@ pub(crate) fn accepted(hub_id: HubId, channel: &str, payload: Digest) -> Evidenc
         metadata: Metadata {
             author: party("ags:05766044"),
             reader: party("ags:05766020"),
+            other_readers: vec![],
             service: ServiceUri::parse("urn:a").expect("a service"),
             message_type: None,
             transport_id: TransportId::parse("t").expect("an id"),
@@ -49,7 +50,9 @@ pub(crate) fn accepted(hub_id: HubId, channel: &str, payload: Digest) -> Evidenc
         applied: vec![],
         under_grace: vec![],
         same_business_id: vec![],
+        siblings: vec![],
         about: None,
+        came_by: None,
     }))
 }
 

@@ -51,6 +51,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The clerks. Carl's certificate is a second one of the person anna.
 const CLERKS: [(&str, &str); 3] = [("anna", "anna"), ("berta", "berta"), ("carl", "anna")];
+/// Clerks who work against each other, two and two.
+const PAIRS: [(&str, &str); 4] =
+    [("anna", "berta"), ("dora", "emil"), ("frieda", "gert"), ("hanna", "ingo")];
 
 /// A node, its partner, its clerks.
 struct World {
@@ -94,6 +97,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     report.add("test-stays-test", acts::test_stays_test(&world).await);
     report.add("hold-release-cancel", acts::held(&world).await);
     report.add("selection-by-words", large::selected(&world).await);
+    report.add("a-large-act-bit-by-bit", large::split(&world).await);
     let rounds = settings.rounds.clamp(12, 60);
     report.add("two-clerks-at-the-same-time", contest::clerks(&world, rounds).await);
     report.add("two-words-on-one-proposal", contest::words(&world, rounds.min(20)).await);
@@ -116,7 +120,9 @@ impl World {
         let folder = Folder::init(&settings.shipped, path)?;
         let keys = path.join("keys");
         let partner = Partner::start(&keys.join("tls.cert.pem"), &keys.join("tls.key.pem"))?;
-        for (clerk, _) in CLERKS {
+        let more = PAIRS[1..].iter().flat_map(|(one, other)| [(*one, *one), (*other, *other)]);
+        let clerks: Vec<(&str, &str)> = CLERKS.into_iter().chain(more).collect();
+        for (clerk, _) in &clerks {
             issue(path, clerk)?;
         }
         folder.edit("amtsbote.toml", |table| {
@@ -131,9 +137,9 @@ impl World {
             table.extend(more);
             let operators = table.entry("operator").or_insert(toml::Value::Array(vec![]));
             let operators = operators.as_array_mut().context("no operators")?;
-            for (clerk, person) in CLERKS {
+            for (clerk, person) in &clerks {
                 let mut entry = Table::new();
-                entry.insert("name".into(), person.into());
+                entry.insert("name".into(), (*person).into());
                 entry.insert("certificate".into(), format!("clients/{clerk}.cert.pem").into());
                 operators.push(entry.into());
             }

@@ -4,6 +4,7 @@ mod crowd;
 mod endings;
 mod hostile;
 mod inbox;
+mod readers;
 mod repeats;
 mod requests;
 
@@ -30,12 +31,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest that a node may take to stop when nothing but waiting is under way.
 const STOPPED: Duration = Duration::from_secs(10);
 
-/// A node with two towns and an operator.
+/// A node with three towns and an operator.
 pub(crate) struct World {
     folder: Folder,
     node: Node,
     lemgo: Town,
     detmold: Town,
+    lage: Town,
     operator: Operator,
 }
 
@@ -46,6 +48,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     endings::run(&world, report).await;
     repeats::run(&world, report).await;
     inbox::run(&world, report).await;
+    readers::run(&world, report).await;
     hostile::run(&world, report).await;
     requests::run(&world, report).await;
     crowd::run(&world, report).await;
@@ -87,8 +90,9 @@ impl World {
         let node = folder.serve()?;
         let lemgo = Town::load(path, "05766044", &node.native)?;
         let detmold = Town::load(path, "05766020", &node.native)?;
+        let lage = Town::load(path, "05766040", &node.native)?;
         let operator = Operator::load(path, &node.operations)?;
-        Ok(Self { folder, node, lemgo, detmold, operator })
+        Ok(Self { folder, node, lemgo, detmold, lage, operator })
     }
 
     /// A good notice from Lemgo to Detmold.

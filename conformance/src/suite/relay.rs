@@ -1,6 +1,7 @@
 //! Two hubs, one forwarding to the other: delivered means that the other one has it; what is
 //! uncertain is sent again under the same id and is on record once (P2, P3).
 
+mod readers;
 mod same_ids;
 mod treated;
 
@@ -46,6 +47,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     report.add("peer-refuses", pair.refused().await);
     report.add("peer-killed-under-load", pair.killed(settings.rounds.clamp(2, 6)).await);
     report.add("one-id-of-several-systems", pair.same_ids().await);
+    report.add("several-readers", pair.several_readers().await);
     report.add("in-order-by-another-way", pair.in_order_by_another_way().await);
     report.add("archives-hold-afterwards", pair.archives());
     Ok(())

@@ -64,6 +64,23 @@ pub(crate) fn protocol_words(source: &Source) -> Vec<String> {
     found
 }
 
+/// The steps of a message, which take any form that a transport hands over.
+const STEPS: &[&str] = &["broker/src/step", "broker/src/pipeline.rs"];
+/// What belongs to one form alone.
+const FORMS: &[&str] = &["UnverifiedEnvelope", "VerifiedEnvelope", "Intermediary", "intermediary"];
+
+/// No step asks in which form a message came.
+pub(crate) fn forms(source: &Source) -> Vec<String> {
+    if !source.is_in(STEPS) {
+        return Vec::new();
+    }
+    source
+        .names()
+        .filter(|(_, name)| FORMS.contains(name))
+        .map(|(line, name)| source.offence(line, &format!("{name} of one form in the steps")))
+        .collect()
+}
+
 /// SQL of the hub lies in the store, a customer's SQL in the table adapter.
 const SQL: &[&str] = &["broker/store", "adapters/src/table", "adapters/src/table.rs"];
 const SQL_BEGINNINGS: &[&str] = &[

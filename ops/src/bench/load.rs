@@ -56,6 +56,7 @@ pub(crate) fn message(
         author: system.party.clone(),
         reader: amtsbote_domain::party::PartyId::parse(&reader.party())
             .or_not_now("Beispielregion", "example region")?,
+        other_readers: vec![],
         service: ServiceUri::parse(SERVICE).or_not_now("Dienst", "service")?,
         message_type: None,
         transport_id: TransportId::parse(&uuid).or_not_now("Kennung", "id")?,

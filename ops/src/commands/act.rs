@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use amtsbote_domain::Timestamp;
-use amtsbote_domain::clearing::{Act, Decided, Proposal, Reason};
+use amtsbote_domain::clearing::{Act, Alone, Decided, Proposal, Reason};
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::HubId;
@@ -84,11 +84,37 @@ struct Preview {
     count: u64,
     digest: String,
     needs_approval: bool,
+    #[serde(flatten)]
+    approval: Approval,
     effect_de: String,
     effect_en: String,
     sample: Vec<Sample>,
     left_out_count: u64,
     left_out: Vec<LeftOut>,
+}
+
+/// Why a second person must grant it.
+#[derive(Default, Deserialize, Serialize)]
+struct Approval {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approval_because: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approval_de: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approval_en: Option<String>,
+    /// What counted beside the deliveries of the act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alone_before: Option<Alone>,
+}
+
+impl Approval {
+    /// A node that does not say why says that it is so.
+    fn text<'a>(&'a self, ui: &'a Ui) -> &'a str {
+        ui.t(
+            self.approval_de.as_deref().unwrap_or("Eine zweite Person muss das freigeben."),
+            self.approval_en.as_deref().unwrap_or("A second person must grant this."),
+        )
+    }
 }
 
 #[derive(Deserialize, Serialize)]
@@ -111,6 +137,8 @@ struct Answer {
     results: Vec<Outcomes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proposal: Option<Proposal>,
+    #[serde(flatten)]
+    approval: Approval,
     #[serde(default)]
     left_out: Vec<LeftOut>,
 }
@@ -215,10 +243,7 @@ fn preview(ui: &Ui, preview: Preview) -> Outcome {
         left_out(ui, &preview.left_out);
     }
     if preview.needs_approval && count > 0 {
-        ui.line(ui.tint(
-            Tone::Warning,
-            ui.t("Eine zweite Person muss das freigeben.", "A second person must grant this."),
-        ));
+        timeline::print_prose(ui, Tone::Warning, preview.approval.text(ui));
     }
     if preview.count > 0 {
         ui.line(ui.t("Genau dies ausführen mit", "Do exactly this with"));
@@ -272,6 +297,7 @@ fn done(ui: &Ui, answer: Answer) -> Outcome {
     left_out(ui, &answer.left_out);
     if let Some(proposal) = &answer.proposal {
         print_proposal(ui, proposal);
+        timeline::print_prose(ui, Tone::Warning, answer.approval.text(ui));
         ui.note(format!(
             "{}\n  amtsbote approval grant {} --digest {} --reason …",
             ui.t("Eine zweite Person gibt es frei mit", "A second person grants it with"),

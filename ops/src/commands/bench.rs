@@ -218,6 +218,7 @@ async fn send(
     let metadata = Metadata {
         author: system.party.clone(),
         reader: reader.party.clone(),
+        other_readers: vec![],
         service: ServiceUri::parse(SERVICE).or_not_now("Dienst", "service")?,
         message_type: None,
         transport_id: TransportId::parse(&uuid).or_not_now("Kennung", "id")?,

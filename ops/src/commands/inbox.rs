@@ -150,7 +150,14 @@ fn print(ui: &Ui, entries: &[&InboxEntry]) {
         table.add_row([
             entry.id.to_string(),
             ui.time(entry.accepted_at),
-            entry.author.to_string(),
+            match entry.other_readers.len() {
+                0 => entry.author.to_string(),
+                count => format!(
+                    "{} ({}: {count})",
+                    entry.author,
+                    ui.t("weitere Leser", "further Readers")
+                ),
+            },
             match &entry.about {
                 Some(about) => format!("{} ({})", entry.service, timeline::about(ui, about)),
                 None => entry.service.to_string(),

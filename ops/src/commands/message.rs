@@ -157,7 +157,10 @@ fn print(ui: &Ui, messages: &[MessageStatus]) {
             message.id.to_string(),
             ui.time(message.accepted_at),
             message.author.to_string(),
-            message.reader.to_string(),
+            match message.other_readers.len() {
+                0 => message.reader.to_string(),
+                count => format!("{} (+{count})", message.reader),
+            },
             timeline::state(ui, &message.state, message.state_detail.as_deref()),
             message.transport_id.to_string(),
         ]);

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::outcome::{Context, Exit, Failure, Outcome};
 use crate::time;
+use crate::timeline;
 use crate::ui::{Tone, Ui};
 
 /// Sign a message, hand it in, verify and print the receipt
@@ -35,9 +36,9 @@ pub(crate) struct Send {
     /// Author
     #[arg(long, value_name = "PARTY")]
     from: PartyId,
-    /// Reader
-    #[arg(long, value_name = "PARTY")]
-    to: PartyId,
+    /// Reader; may be repeated: each gets a delivery of its own, all or none are accepted
+    #[arg(long, value_name = "PARTY", required = true)]
+    to: Vec<PartyId>,
     /// Service
     #[arg(long, value_name = "URI")]
     service: ServiceUri,
@@ -116,9 +117,13 @@ impl Send {
                 TransportId::parse(&uuid::Uuid::new_v4().to_string()).or_not_now("Kennung", "id")?
             }
         };
+        let (reader, others) = self.to.split_first().ok_or_else(|| {
+            Failure::usage("--to: mindestens ein Leser", "--to: at least one Reader")
+        })?;
         Ok(Metadata {
             author: self.from.clone(),
-            reader: self.to.clone(),
+            reader: reader.clone(),
+            other_readers: others.to_vec(),
             service: self.service.clone(),
             message_type: self.message_type.clone(),
             transport_id: id,
@@ -195,10 +200,14 @@ fn print(ui: &Ui, id: &TransportId, outcome: &SubmitOutcome) -> Result<(), Failu
     let receipt: Value = serde_json::from_slice(&outcome.receipt)
         .or_not_now("Die Quittung ist nicht lesbar", "The receipt cannot be read")?;
     if ui.is_json() {
-        ui.json(&json!({
+        let mut document = json!({
             "id": outcome.hub_id, "transport_id": id, "accepted": true,
             "repeated": outcome.repeated, "verified": true, "receipt": receipt,
-        }));
+        });
+        if !outcome.accepted.siblings.is_empty() {
+            document["siblings"] = json!(outcome.accepted.siblings);
+        }
+        ui.json(&document);
         return Ok(());
     }
     let word = if outcome.repeated {
@@ -209,6 +218,12 @@ fn print(ui: &Ui, id: &TransportId, outcome: &SubmitOutcome) -> Result<(), Failu
     ui.line(format!("{} {}", ui.tint(Tone::Good, word), outcome.hub_id));
     ui.line(format!("  {} {}", ui.t("erlaubt durch", "allowed by"), outcome.accepted.rule));
     ui.line(format!("  {} {}", ui.t("Weg:", "way:"), outcome.accepted.channel));
+    for line in timeline::other_readers(
+        &outcome.accepted.metadata.other_readers,
+        &outcome.accepted.siblings,
+    ) {
+        ui.line(format!("  {}: {line}", ui.t("weiterer Leser", "further Reader")));
+    }
     ui.line(format!(
         "  {} {}",
         ui.t(

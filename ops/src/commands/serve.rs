@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use amtsbote_broker::reload::By;
 use amtsbote_broker::server;
+use amtsbote_store::OpenError;
 use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -122,15 +123,31 @@ async fn serve(
 pub(crate) fn not_started(error: server::StartError) -> Failure {
     match &error {
         server::StartError::Keys(reason) => crate::config::certificate::wrapping_failure(reason),
-        server::StartError::Store(reason) => {
-            let (de, en) = reason.told();
-            Failure::not_now(de, en)
-        }
-        other => Failure::not_now(
+        server::StartError::Store(reason) => not_opened(reason),
+        other => Failure::new(
+            match other {
+                // The same files lead here again.
+                server::StartError::Contradiction(_)
+                | server::StartError::Peer(_)
+                | server::StartError::Hints(_) => Exit::Usage,
+                _ => Exit::NotNow,
+            },
             format!("Der Knoten startet nicht: {other}"),
             format!("The hub does not start: {other}"),
         ),
     }
+}
+
+/// Why a store did not open, with the exit code that says whether to wait, to change something or to
+/// look closer: a service that starts again by itself must not do so over a log that was rolled back.
+pub(crate) fn not_opened(error: &OpenError) -> Failure {
+    let exit = match error {
+        error if error.is_answer() => Exit::No,
+        error if error.is_wrong_use() => Exit::Usage,
+        _ => Exit::NotNow,
+    };
+    let (de, en) = error.told();
+    Failure::new(exit, de, en)
 }
 
 /// A reader of the file sees all of it or nothing.
@@ -138,4 +155,56 @@ fn write_atomically(path: &Path, text: &str) -> Result<(), Failure> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).or_not_now_at(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amtsbote_domain::wrapping::{KeyError, KeyId};
+    use amtsbote_store::ServerFault;
+
+    /// What can be had later, what must be changed first, and what must be looked into are told apart.
+    #[test]
+    fn every_reason_not_to_open_has_its_exit_code() {
+        let key = || KeyId::parse("shared/2026-11/1-0001020304050607").expect("an id");
+        let text = || "x".to_owned();
+        for (error, exit) in [
+            (OpenError::InUse, Exit::NotNow),
+            (OpenError::NewerSchema { found: 9, known: 8 }, Exit::Usage),
+            (OpenError::OlderSchema { found: 7, known: 8 }, Exit::NotNow),
+            (OpenError::OtherMigration { version: 3 }, Exit::Usage),
+            (OpenError::Moved, Exit::Usage),
+            (OpenError::Arriving, Exit::Usage),
+            (KeyError::OtherMaster(key()).into(), Exit::Usage),
+            (KeyError::NotOurs.into(), Exit::Usage),
+            (KeyError::Missing(key()).into(), Exit::NotNow),
+            (KeyError::Damaged(key()).into(), Exit::NotNow),
+            (KeyError::OpenToOthers(key()).into(), Exit::NotNow),
+            (KeyError::Full.into(), Exit::NotNow),
+            (OpenError::OtherLogKey { expected: text() }, Exit::Usage),
+            (OpenError::RolledBack(text()), Exit::No),
+            (OpenError::Damaged(text()), Exit::No),
+            (OpenError::Full, Exit::NotNow),
+            (OpenError::Server(ServerFault::Away(text())), Exit::NotNow),
+            (OpenError::Server(ServerFault::ReadOnly), Exit::NotNow),
+            (OpenError::Server(ServerFault::Tls), Exit::Usage),
+            (OpenError::Server(ServerFault::Login), Exit::Usage),
+            (OpenError::Server(ServerFault::NoDatabase), Exit::Usage),
+            (OpenError::Server(ServerFault::Foreign), Exit::Usage),
+            (OpenError::Server(ServerFault::Empty), Exit::Usage),
+            (OpenError::Server(ServerFault::Rights), Exit::Usage),
+            (OpenError::Server(ServerFault::Unsafe("fsync")), Exit::Usage),
+            (OpenError::Server(ServerFault::OtherFolder), Exit::Usage),
+            (OpenError::Server(ServerFault::NoFolder), Exit::Usage),
+            (OpenError::Server(ServerFault::Old), Exit::Usage),
+            (OpenError::Objects(text()), Exit::NotNow),
+            (OpenError::Database(text()), Exit::NotNow),
+            (OpenError::File(std::io::Error::other("x")), Exit::NotNow),
+        ] {
+            let told = error.told();
+            let failure = not_started(error.into());
+            assert_eq!(failure.exit, exit, "{told:?}");
+            assert_eq!(failure.text(amtsbote_domain::text::Language::De), told.0);
+        }
+    }
 }

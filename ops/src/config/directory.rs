@@ -1,7 +1,8 @@
 //! `directory.toml`: who is reachable, for what, how and until when; and which accounts there are.
 
 use amtsbote_domain::directory::{
-    Account, Channel, Directory, LegacyProfile, Party, Service, TrustedCertificate,
+    Account, Channel, Directory, LegacyProfile, Mailbox, Partner, Party, Service,
+    TrustedCertificate,
 };
 use amtsbote_domain::identity::{AccountId, ServiceUri};
 use amtsbote_domain::party::PartyId;
@@ -9,7 +10,7 @@ use amtsbote_trust::revocation::Grace;
 use toml::Spanned;
 use toml::value::Datetime;
 
-use super::raw::{RawAccount, RawDirectory, RawParty, RawService};
+use super::raw::{RawAccount, RawDirectory, RawPartner, RawParty, RawService};
 use super::table::{Source, nearest};
 use super::trust::grace;
 use super::{certificate, parsed, validity};
@@ -22,7 +23,17 @@ pub(crate) fn read(source: &Source, peers: &[&str]) -> Result<Directory, Failure
         raw.party.iter().map(|raw| party(source, raw, peers)).collect::<Result<Vec<_>, _>>()?;
     let accounts =
         raw.account.iter().map(|raw| account(source, raw)).collect::<Result<Vec<_>, _>>()?;
-    Directory::new(parties, accounts).map_err(|error| {
+    let partners = raw
+        .account
+        .iter()
+        .filter_map(|raw| raw.osci.as_ref().map(|partner_raw| partner(source, raw, partner_raw)));
+    let partners = partners.collect::<Result<Vec<_>, _>>()?;
+    let with = |raw: &&RawParty| !raw.cipher_certificates.is_empty();
+    let mailboxes = raw.party.iter().filter(with).map(|raw| mailbox(source, raw));
+    let mailboxes = mailboxes.collect::<Result<Vec<_>, _>>()?;
+    let directory = Directory::new(parties, accounts);
+    let directory = directory.and_then(|directory| directory.with_partners(partners, mailboxes));
+    directory.map_err(|error| {
         let name = source.name();
         Failure::usage(format!("{name}: {error}"), format!("{name}: {error}"))
     })
@@ -108,6 +119,35 @@ fn account(source: &Source, raw: &RawAccount) -> Result<Account, Failure> {
     })
 }
 
+/// How an account is known by its messages.
+fn partner(source: &Source, raw: &RawAccount, partner: &RawPartner) -> Result<Partner, Failure> {
+    let (signature, cipher) =
+        (trusted(source, &partner.signature)?, trusted(source, &partner.cipher)?);
+    let wrong = |de: &str, en: &str| Err(source.wrong(&raw.id.span(), de, en));
+    if partner.signed && signature.is_empty() {
+        return wrong(
+            "osci.signature fehlt; ohne Signatur nur mit osci.signed = false",
+            "osci.signature is missing; without a signature only with osci.signed = false",
+        );
+    }
+    if cipher.is_empty() {
+        return wrong("osci.cipher fehlt", "osci.cipher is missing");
+    }
+    Ok(Partner {
+        account: parsed::<AccountId>(source, &raw.id)?,
+        signature,
+        cipher,
+        signed: partner.signed,
+        encrypted: partner.encrypted,
+    })
+}
+
+/// For whom is what is encrypted for these certificates.
+fn mailbox(source: &Source, raw: &RawParty) -> Result<Mailbox, Failure> {
+    let party = parsed(source, &raw.id)?;
+    Ok(Mailbox { party, certificates: trusted(source, &raw.cipher_certificates)? })
+}
+
 /// The legacy profile, and the last day of it. A day without the profile would look as if there
 /// were one.
 pub(super) fn legacy(
@@ -173,6 +213,17 @@ mod tests {
         );
         let missing = format!("{PARTY}certificates = [\"not-there.pem\"]\n");
         assert!(refused(&missing).contains("line 4"));
+    }
+
+    #[test]
+    fn a_partner_has_the_certificates_that_its_policy_needs() {
+        let account = "[[account]]\nid = \"a\"\ncertificates = []\n";
+        let text = refused(&format!("{account}[account.osci]\n"));
+        assert!(text.contains("line 2") && text.contains("osci.signature"), "{text}");
+        let text = refused(&format!("{account}[account.osci]\nsigned = false\n"));
+        assert!(text.contains("osci.cipher"), "{text}");
+        let text = refused(&format!("{account}[account.osci]\nsigend = false\n"));
+        assert!(text.contains("did you mean \"signed\"?"), "{text}");
     }
 
     #[test]

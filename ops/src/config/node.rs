@@ -12,7 +12,7 @@ use amtsbote_broker::config::{
     DeliveryPolicy, HintSettings, Limits, NodeConfig, Operator, PeerConfig,
 };
 use amtsbote_broker::notice::OwnParty;
-use amtsbote_broker::tables::{NotReread, Reread, Tables};
+use amtsbote_broker::tables::{Intermediary, NotReread, Reread, Tables};
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::text::Language;
 use amtsbote_schemas::pack::PackSet;
@@ -203,6 +203,7 @@ impl NodeFile {
                 raw.listen.operations.as_ref(),
                 OPERATIONS,
             )?,
+            intermediary_address: self.intermediary_address()?,
             database: self.database()?,
             tables: self.tables()?,
             reread: Some(Arc::new(Files(source.path().to_owned()))),
@@ -252,6 +253,7 @@ impl NodeFile {
             delivery: Arc::new(delivery),
             packs: Arc::new(load_packs(&self.packs_dir())?),
             writes_as: self.own_party()?,
+            intermediary: self.intermediary()?,
             peers: raw.peer.iter().map(|peer| self.peer(peer)).collect::<Result<_, _>>()?,
             digest: Digest([0; 32]),
         };
@@ -300,6 +302,34 @@ impl NodeFile {
         let certificate = entry.chain.into_iter().next();
         let certificate = certificate.ok_or_else(|| at(TrustError::CertificatePending))?;
         Ok(Some(OwnParty { id, signer: signer.into(), certificate }))
+    }
+
+    /// Where the hub listens as an Intermediary.
+    fn intermediary_address(&self) -> Result<Option<SocketAddr>, Failure> {
+        let osci = self.raw.osci.as_ref();
+        osci.map(|osci| parsed(&self.source, &osci.listen)).transpose()
+    }
+
+    /// By which keys partners know it then.
+    fn intermediary(&self) -> Result<Option<Intermediary>, Failure> {
+        let Some(osci) = &self.raw.osci else { return Ok(None) };
+        let store = self.key_store()?;
+        let certificate = |name: &Spanned<String>| {
+            let entry = store.entry(name.get_ref());
+            let entry = entry.map_err(|error| certificate::at(&self.source, name, &error))?;
+            let pending = TrustError::CertificatePending;
+            let own = entry.chain.into_iter().next();
+            own.ok_or_else(|| certificate::at(&self.source, name, &pending))
+        };
+        let at = |name: &Spanned<String>, error| certificate::at(&self.source, name, &error);
+        let decryptor = store.decryptor(osci.cipher.get_ref());
+        let signer = store.signer(osci.signature.get_ref());
+        Ok(Some(Intermediary {
+            decryptor: Arc::new(decryptor.map_err(|error| at(&osci.cipher, error))?),
+            cipher: certificate(&osci.cipher)?,
+            signer: Arc::new(signer.map_err(|error| at(&osci.signature, error))?),
+            signature: certificate(&osci.signature)?,
+        }))
     }
 
     pub(crate) fn key_store(&self) -> Result<KeyStore, Failure> {
@@ -375,6 +405,14 @@ fn digest<'a>(
     let accounts = directory.accounts().iter().flat_map(|account| &account.certificates);
     let operators = tables.operators.iter().map(|operator| &operator.certificate);
     parties.chain(accounts).chain(operators).for_each(|certificate| part(&certificate.der));
+    let mailboxes = directory.mailboxes().iter().flat_map(|mailbox| &mailbox.certificates);
+    let partners = directory.partners().iter();
+    let partners = partners.flat_map(|partner| partner.signature.iter().chain(&partner.cipher));
+    mailboxes.chain(partners).for_each(|certificate| part(&certificate.der));
+    if let Some(own) = &tables.intermediary {
+        part(own.cipher.der());
+        part(own.signature.der());
+    }
     tables.writes_as.iter().for_each(|own| part(own.certificate.der()));
     tables.revocation.overrides.iter().for_each(|own| part(&own.issuer.0));
     for peer in &tables.peers {
@@ -438,6 +476,7 @@ fn limits(raw: &RawLimits) -> Limits {
         body_bytes_per_second: raw.body_bytes_per_second.unwrap_or(d.body_bytes_per_second),
         validation_ms: raw.validation_ms.unwrap_or(d.validation_ms),
         reserve_bytes: raw.reserve_bytes.unwrap_or(d.reserve_bytes),
+        alone_hours: raw.alone_hours.unwrap_or(d.alone_hours),
     }
 }
 

@@ -39,6 +39,7 @@ table! {
         #[serde(default)]
         delivery: RawDelivery => RawDelivery,
         hints: Option<RawHints> => RawHints,
+        osci: Option<RawOsci> => RawOsci,
         #[serde(default)]
         operator: Vec<RawOperator> => RawOperator,
         #[serde(default)]
@@ -199,6 +200,7 @@ table! {
         body_bytes_per_second: Option<u64>,
         validation_ms: Option<u64>,
         reserve_bytes: Option<u64>,
+        alone_hours: Option<u32>,
     }
 }
 
@@ -228,6 +230,23 @@ table! {
         authority: Option<Spanned<String>>,
         identity: Option<Spanned<String>>,
     }
+}
+
+table! {
+    RawOsci {
+        listen: Spanned<String>,
+        #[serde(default = "osci_cipher")]
+        cipher: Spanned<String>,
+        #[serde(default = "osci_signature")]
+        signature: Spanned<String>,
+    }
+}
+
+fn osci_cipher() -> Spanned<String> {
+    Spanned::new(0..0, "osci-cipher".to_owned())
+}
+fn osci_signature() -> Spanned<String> {
+    Spanned::new(0..0, "osci-signature".to_owned())
 }
 
 fn slash() -> String {
@@ -271,6 +290,8 @@ table! {
         #[serde(default)]
         certificates: Vec<Spanned<String>>,
         #[serde(default)]
+        cipher_certificates: Vec<Spanned<String>>,
+        #[serde(default)]
         legacy: bool,
         legacy_until: Option<Spanned<Datetime>>,
         grace_hours: Option<Spanned<u32>>,
@@ -306,6 +327,20 @@ table! {
         legacy: bool,
         legacy_until: Option<Spanned<Datetime>>,
         grace_hours: Option<Spanned<u32>>,
+        osci: Option<RawPartner> => RawPartner,
+    }
+}
+
+table! {
+    RawPartner {
+        #[serde(default)]
+        signature: Vec<Spanned<String>>,
+        #[serde(default)]
+        cipher: Vec<Spanned<String>>,
+        #[serde(default = "yes")]
+        signed: bool,
+        #[serde(default = "yes")]
+        encrypted: bool,
     }
 }
 

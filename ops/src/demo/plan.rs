@@ -259,6 +259,7 @@ fn metadata(from: &str, to: &str, id: &str, now: Timestamp) -> Result<Metadata, 
     Ok(Metadata {
         author: PartyId::parse(from).or_not_now(what.0, what.1)?,
         reader: PartyId::parse(to).or_not_now(what.0, what.1)?,
+        other_readers: vec![],
         service: ServiceUri::parse(SERVICE).or_not_now(what.0, what.1)?,
         message_type: None,
         transport_id: TransportId::parse(id).or_not_now(what.0, what.1)?,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Delivery, Pending, StoreError};
-use crate::clearing::{Decided, Decision, Person, Proposal, Reason, Target};
+use crate::clearing::{Act, Alone, Decided, Decision, Person, Proposal, Reason, Target};
 use crate::digest::Digest;
 use crate::identity::{HubId, ProposalId};
 use crate::party::PartyId;
@@ -90,8 +90,13 @@ pub trait Clearing: Send + Sync + 'static {
         person: &'a Person,
     ) -> Pending<'a, Result<Case, StoreError>>;
 
+    /// For how many deliveries this person did this act alone within the span that the store was opened
+    /// with, up to now.
+    fn alone<'a>(&'a self, person: &'a Person, act: Act) -> Pending<'a, Result<Alone, StoreError>>;
+
     /// Carries a decision out, at most [`MAX_AT_ONCE`] targets: all in one transaction, each for
-    /// itself. Says what became of each, in their order.
+    /// itself. Says what became of each, in their order. One that is too much for one person, with
+    /// [`Clearing::alone`], is not begun ([`Objection::Sum`](crate::clearing::Objection::Sum)).
     fn decide(&self, decision: Decision) -> Pending<'_, Result<Vec<Decided>, StoreError>>;
 
     /// Keeps a decision until another person grants it.

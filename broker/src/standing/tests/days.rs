@@ -35,6 +35,7 @@ fn in_force(
         operators,
         peers: vec![],
         writes_as: None,
+        intermediary: None,
         policy: Arc::new(AlgorithmPolicy::built_in()),
         digest: Digest([0; 32]),
     };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use amtsbote_domain::fault::Code;
 use amtsbote_domain::identity::HubId;
+use amtsbote_domain::message::MAX_READERS;
 use amtsbote_domain::ports::Delivery;
 use amtsbote_domain::state::{Event, State as DeliveryState};
 use amtsbote_schemas::xml;
@@ -83,6 +84,7 @@ pub(super) async fn limits(State(hub): State<Arc<Hub>>) -> Response {
         max_payload_bytes: limits.payload_bytes,
         max_attachment_bytes: limits.attachment_bytes,
         max_parts: u32::try_from(limits.parts).unwrap_or(u32::MAX),
+        max_readers: MAX_READERS as u32,
         max_xml_depth: xml::Limits::default().depth,
         max_inbox_page: MAX_PAGE_ENTRIES,
         max_wait_seconds: LONGEST_WAIT_SECONDS,

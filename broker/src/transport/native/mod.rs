@@ -1,5 +1,6 @@
 //! The native transport: HTTP with mutual TLS (CONTRACT.md, "HTTP, native transport").
 
+pub(crate) mod form;
 mod inbox;
 mod log;
 mod messages;

@@ -27,6 +27,10 @@ use crate::transport::octets;
 const CONNECT: Duration = Duration::from_secs(15);
 /// Longest silence of the peer.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How long an unused connection is kept for the next message: shorter than any hub keeps it, which
+/// by default is 10 s. A message that leaves at the moment in which the peer ends the connection would be
+/// lost on the way, and the attempt uncertain.
+const KEPT: Duration = Duration::from_secs(4);
 
 /// Another hub that speaks the native transport.
 pub(crate) struct NativePeer {
@@ -46,21 +50,25 @@ impl NativePeer {
             .no_proxy()
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
+            .pool_idle_timeout(KEPT)
             .build()?;
         Ok(Self { client, url: format!("{}/v1/messages", config.url.trim_end_matches('/')) })
     }
 
     async fn send(&self, parcel: &Parcel) -> Result<Outcome, Failure> {
         let framed = frame(parcel).await?;
-        let answer = self
+        let mut request = self
             .client
             .post(&self.url)
             .header("content-type", framed.content_type)
             .header("content-length", framed.length)
-            .header(hop::SENDER, hop::sender(&parcel.record).to_string())
-            .body(framed.body)
-            .send()
-            .await;
+            .header(hop::SENDER, hop::sender(&parcel.record).to_string());
+        // The envelope names all Readers; this delivery is for one.
+        let metadata = &parcel.record.metadata;
+        if !metadata.other_readers.is_empty() {
+            request = request.header(hop::READER, metadata.reader.as_str().as_bytes());
+        }
+        let answer = request.body(framed.body).send().await;
         if framed.corrupt.load(Ordering::Acquire) {
             return Err(Failure::Corrupt);
         }

@@ -12,7 +12,9 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
+use super::form::Signed;
 use crate::config::Limits;
+use crate::step::form::Form;
 use crate::step::received::{Inbound, PartHead};
 
 /// The first seconds of a body, in which the slowest speed is not yet asked for.
@@ -29,6 +31,7 @@ pub(super) struct BodyMessage {
     begun: Instant,
     octets: u64,
     whole: bool,
+    form: Signed,
 }
 
 enum Found {
@@ -44,6 +47,7 @@ impl BodyMessage {
         headers: &HeaderMap,
         body: Body,
         limits: Limits,
+        form: Signed,
     ) -> Result<Self, (Fault, Body)> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
@@ -64,6 +68,7 @@ impl BodyMessage {
             begun: Instant::now(),
             octets: 0,
             whole: false,
+            form,
         })
     }
 
@@ -183,5 +188,9 @@ impl Inbound for BodyMessage {
 
     fn announced(&self) -> Option<u64> {
         self.announced
+    }
+
+    fn form(&mut self) -> &mut dyn Form {
+        &mut self.form
     }
 }

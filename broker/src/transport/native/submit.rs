@@ -5,6 +5,7 @@ use std::sync::Arc;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::fault::{Code, Fault};
 use amtsbote_domain::identity::Transport;
+use amtsbote_domain::party::PartyId;
 use amtsbote_wire::native::hop;
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -12,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::Caller;
+use super::form::Signed;
 use super::stream::BodyMessage;
 use crate::hub::Hub;
 use crate::pipeline;
@@ -26,14 +28,17 @@ pub(super) async fn submit(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    let sender = match sender(account.relay, &head.headers) {
-        Ok(sender) => sender,
+    let said = sender(account.relay, &head.headers)
+        .and_then(|sender| Ok((sender, reader(&head.headers)?)));
+    let (sender, reader) = match said {
+        Ok(said) => said,
         Err(fault) => {
             unread_body(&head.headers, body).await;
             return Err(fault.into());
         }
     };
-    let mut message = match BodyMessage::new(&head.headers, body, hub.limits) {
+    let form = Signed::relayed(sender, reader);
+    let mut message = match BodyMessage::new(&head.headers, body, hub.limits, form) {
         Ok(message) => message,
         Err((fault, body)) => {
             unread_body(&head.headers, body).await;
@@ -45,7 +50,6 @@ pub(super) async fn submit(
         certificate,
         under_grace,
         transport: Transport::Native,
-        sender,
         arrival: hub.clock.now(),
         inbound: &mut message,
     };
@@ -81,6 +85,21 @@ fn sender(relay: bool, headers: &HeaderMap) -> Result<Option<Digest>, Fault> {
     }
 }
 
+/// For which of several Readers, as another hub says. From any other account it is a mistake where there are
+/// several; that shows when the envelope is read.
+fn reader(headers: &HeaderMap) -> Result<Option<PartyId>, Fault> {
+    let bad = || Fault::new(Code::MalformedRequest).because("Amtsbote-Reader");
+    let mut said = headers.get_all(hop::READER).iter();
+    match (said.next(), said.next()) {
+        (None, _) => Ok(None),
+        (Some(one), None) => {
+            let text = std::str::from_utf8(one.as_bytes()).map_err(|_| bad())?;
+            PartyId::parse(text).map(Some).map_err(|_| bad())
+        }
+        (Some(_), Some(_)) => Err(bad()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +119,23 @@ mod tests {
             let fault = sender(true, &headers(bad)).expect_err("is refused");
             assert_eq!(fault.code, Code::MalformedRequest);
             assert_eq!(sender(false, &headers(bad)).expect("is not looked at"), None);
+        }
+    }
+
+    /// Parties are UTF-8, so the value of the header is too.
+    #[test]
+    fn another_hub_says_for_which_reader() {
+        let headers = |values: &[&[u8]]| -> HeaderMap {
+            let value = |octets: &&[u8]| HeaderValue::from_bytes(octets).expect("a value");
+            values.iter().map(|one| (HeaderName::from_static(hop::READER), value(one))).collect()
+        };
+        assert_eq!(reader(&headers(&[])).expect("nothing is said"), None);
+        let party = PartyId::parse("t\u{f6}j:05766044").expect("a party");
+        let said = reader(&headers(&[party.as_str().as_bytes()])).expect("is read");
+        assert_eq!(said, Some(party));
+        for bad in [&[&b"lemgo"[..]][..], &[b""], &[b"t\xf6j:1"], &[b"ags:1", b"ags:1"]] {
+            let fault = reader(&headers(bad)).expect_err("is refused");
+            assert_eq!(fault.code, Code::MalformedRequest);
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use amtsbote_domain::Timestamp;
-use amtsbote_domain::clearing::{Act, Decided, Person, Reason};
+use amtsbote_domain::clearing::{Act, Decided, NeedsTwo, Person, Reason};
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::directory::Channel;
 use amtsbote_domain::evidence::Evidence;
@@ -231,7 +231,8 @@ pub(super) async fn act(
         }
         _ => return Err(malformed("ids").into()),
     };
-    let plan = clearing::plan(&hub, Wish { act: asking.act, channel, which }).await?;
+    let by = person(&operator);
+    let plan = clearing::plan(&hub, Wish { act: asking.act, channel, which }, &by).await?;
     if asking.dry_run {
         super::note(&hub, &operator, &format!("clearing {} (dry run)", plan.act), None).await?;
         return Ok(answer(&preview(&hub, &plan).await?));
@@ -248,7 +249,7 @@ pub(super) async fn act(
         return Err(code.into());
     }
     let left_out = plan.left_out.clone();
-    match clearing::act(&hub, plan, person(&operator), reason).await? {
+    match clearing::act(&hub, plan, by, reason).await? {
         Done::Now(decided) => {
             let ok = decided.iter().all(|(_, one)| matches!(one, Decided::Done { .. }));
             let results: Vec<Value> = decided
@@ -264,9 +265,11 @@ pub(super) async fn act(
                 "left_out": left_out,
             })))
         }
-        Done::Proposed(proposal) => {
-            let mut response =
-                answer(&json!({ "schema_version": 1, "proposal": proposal, "left_out": left_out }));
+        Done::Proposed(proposal, why) => {
+            let mut said =
+                json!({ "schema_version": 1, "proposal": proposal, "left_out": left_out });
+            tell_why(&mut said, Some(why));
+            let mut response = answer(&said);
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response.into_response())
         }
@@ -284,11 +287,25 @@ async fn preview(hub: &Hub, plan: &Plan) -> Result<Value, Refusal> {
         }));
     }
     let effect = plan.act.effect();
-    Ok(json!({
+    let mut said = json!({
         "schema_version": 1, "dry_run": true, "act": plan.act, "count": plan.targets.len(),
-        "digest": plan.digest(), "needs_approval": plan.needs_two,
+        "digest": plan.digest(), "needs_approval": plan.needs_two.is_some(),
         "effect_de": effect.de, "effect_en": effect.en, "sample": sample,
         "left_out_count": plan.left_out.len(),
         "left_out": plan.left_out.iter().take(LEFT_OUT).collect::<Vec<_>>(),
-    }))
+    });
+    tell_why(&mut said, plan.needs_two);
+    Ok(said)
+}
+
+/// Why a second person must grant it: a word for scripts, words for people, and what counted.
+fn tell_why(said: &mut Value, needs: Option<NeedsTwo>) {
+    let Some(needs) = needs else { return };
+    let (de, en) = needs.told();
+    said["approval_because"] = json!(needs.as_str());
+    said["approval_de"] = json!(de);
+    said["approval_en"] = json!(en);
+    if let NeedsTwo::Sum(before) = needs {
+        said["alone_before"] = json!(before);
+    }
 }

@@ -1,5 +1,6 @@
 //! Decisions of people: cases, who has taken them, decisions, proposals.
 
+pub(crate) mod alone;
 pub(crate) mod cases;
 pub(crate) mod decide;
 pub(crate) mod proposals;

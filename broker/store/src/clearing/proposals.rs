@@ -167,6 +167,7 @@ fn carry_out_some(group: &mut Group<'_>, numbered: &Numbered) -> Result<(), Stor
         reason: &proposal.reason,
         granted: Some(&granted),
         together: None,
+        alone: None,
     };
     let rest = "WHERE proposal = ?1 AND decided IS NULL ORDER BY n LIMIT ?2";
     let some = targets(group.db, rest, params![*number, MAX_AT_ONCE as i64])?;

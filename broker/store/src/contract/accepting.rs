@@ -148,6 +148,16 @@ pub async fn a_scope_may_change_and_a_repeat_stays_one<S: Subject>(dir: &Path) {
     repeats(&store, &again, &seventh, &seventh_receipt).await;
     let other = elsewhere(as_ordinary(relayed(9, OTHER_AUTHOR, None)));
     repeats(&store, &other, &sixth, &sixth_receipt).await;
+
+    // A node of the other hub says whose the id is, an older one that repeats it does not.
+    let by_nodes = |draft: Draft| Draft { account: "minden", ..draft };
+    let tenth = by_nodes(relayed(10, AUTHOR, Some(1)));
+    let tenth_receipt = tenth.accepted(&store).await;
+    repeats(&store, &like(by_nodes(relayed(11, AUTHOR, None)), &tenth), &tenth, &tenth_receipt)
+        .await;
+    // What another sender says is another message; so is what another Author wrote.
+    like(by_nodes(relayed(12, AUTHOR, Some(2))), &tenth).accepted(&store).await;
+    like(by_nodes(relayed(13, OTHER_AUTHOR, None)), &tenth).accepted(&store).await;
 }
 
 /// Sixteen at once with one id and one content: one acceptance, one receipt for all.

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use amtsbote_domain::clearing::{
-    Act, Decided, Decision, Granted, Objection, PROPOSAL_LIFE, Person, Reason, Standing, Target,
+    ALONE_HOURS, Act, Alone, Decided, Decision, Granted, LARGE, Objection, PROPOSAL_LIFE, Person,
+    Reason, Standing, Target,
 };
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::evidence::Evidence;
@@ -214,6 +215,78 @@ pub async fn a_decision_leaves_alone_what_has_changed<S: Subject>(dir: &Path) {
     let many = vec![target(&store, 2, None).await; MAX_AT_ONCE + 1];
     assert!(store.decide(decision(Act::Reject, anna(), many)).await.is_err(), "too many");
     assert_eq!(state_of(&store, &Draft::peer(2)).await, REFUSED);
+}
+
+/// A large act needs two people bit by bit as well: what one person did alone of it counts until the span
+/// is over, under whatever certificate, also after reopening. What another did, another act, what was not
+/// done and what was granted does not.
+pub async fn one_person_does_not_split_a_large_act<S: Subject>(dir: &Path) {
+    let clock = ManualClock::new();
+    let store = S::open(dir, clock.clone());
+    let large = LARGE as u32;
+    stuck(&store, 1..=large + 6, Event::AttemptRefused).await;
+    let alone = async |store: &S::Store, person: &Person, act| -> u32 {
+        let alone = store.alone(person, act).await.expect("a sum");
+        assert_eq!(alone.hours, ALONE_HOURS);
+        alone.count
+    };
+    let mut most = Vec::new();
+    for number in 1..=large - 1 {
+        most.push(target(&store, number, None).await);
+    }
+    let mut stale = target(&store, large, None).await;
+    stale.revision -= 1;
+    let many = [most.clone(), vec![stale.clone(), stale.clone()]].concat();
+    let one = |number| {
+        let store = &store;
+        async move { vec![target(store, number, None).await] }
+    };
+    let sum = objection(store.decide(decision(Act::Reject, anna(), many)).await);
+    assert_eq!(sum, Objection::Sum(Alone { count: 0, hours: ALONE_HOURS }), "at once");
+    assert_eq!(state_of(&store, &Draft::peer(1)).await, REFUSED, "nothing was begun");
+    store.decide(decision(Act::Reject, anna(), most)).await.expect("decides");
+    let nothing = store.decide(decision(Act::Reject, anna(), vec![stale])).await.expect("decides");
+    assert_eq!(nothing, [Decided::ChangedMeanwhile]);
+    assert_eq!(alone(&store, &anna(), Act::Reject).await, large - 1);
+    store.decide(decision(Act::Reject, anna(), one(large).await)).await.expect("the last alone");
+    let record = store.receipt(&Draft::peer(large).hub_id(), "rejected-back").await;
+    match proven(&record.expect("stored"), &S::verifier()) {
+        Evidence::Changed { grounds: Some(grounds), .. } => {
+            assert_eq!(grounds.alone, Some(Alone { count: large, hours: ALONE_HOURS }));
+        }
+        other => panic!("{other:?}"),
+    }
+    let next = one(large + 1).await;
+    let too_much = Objection::Sum(Alone { count: large, hours: ALONE_HOURS });
+    for same in [anna(), person("anna", 9), person("other", 1)] {
+        assert_eq!(alone(&store, &same, Act::Reject).await, large);
+        let refused = store.decide(decision(Act::Reject, same, next.clone())).await;
+        assert_eq!(objection(refused), too_much);
+    }
+    assert_eq!(alone(&store, &berta(), Act::Reject).await, 0);
+    assert_eq!(alone(&store, &anna(), Act::Resubmit).await, 0);
+    store.decide(decision(Act::Reject, berta(), next)).await.expect("another person");
+    let again = vec![target(&store, large + 2, Some("peer:krz")).await];
+    store.decide(decision(Act::Resubmit, anna(), again)).await.expect("another act");
+    // What two decide is no act of one.
+    let granted = decision(Act::Reject, berta(), one(large + 3).await);
+    let over = digest(&granted.canonical());
+    store.propose(id("two"), granted, over).await.expect("proposes");
+    store.judge(&id("two"), &anna(), true, over, &reason()).await.expect("grants");
+    while store.carry_out().await.expect("carries out") {}
+    assert_eq!(alone(&store, &berta(), Act::Reject).await, 1);
+    assert_eq!(alone(&store, &anna(), Act::Reject).await, large);
+
+    clock.advance(i64::from(ALONE_HOURS) * 3600 - 1);
+    drop(store);
+    let store = S::open(dir, clock.clone());
+    let next = vec![target(&store, large + 4, None).await];
+    let refused = store.decide(decision(Act::Reject, anna(), next.clone())).await;
+    assert_eq!(objection(refused), too_much);
+    clock.advance(1);
+    assert_eq!(alone(&store, &anna(), Act::Reject).await, 0);
+    store.decide(decision(Act::Reject, anna(), next)).await.expect("the span is over");
+    assert_eq!(alone(&store, &anna(), Act::Reject).await, 1);
 }
 
 /// Sent again, a delivery goes where the decision says, and says so; also after reopening.

@@ -146,6 +146,7 @@ pub async fn acts_without_a_delivery_are_recorded<S: Subject>(dir: &Path) {
             findings: vec!["XS-1".to_owned()],
             transport_id: None,
             parties: None,
+            other_readers: vec![],
             envelope_sha256: None,
         }))
     };

@@ -5,15 +5,19 @@
 //! hand; nothing depends on the time of day or on how long anything takes.
 
 pub mod accepting;
+pub mod choosing;
 pub mod clearing;
 pub mod collecting;
 pub mod delivering;
 pub mod evidence;
+pub mod issued;
 pub mod keeping;
 pub mod keys;
 pub mod naming;
 pub mod notices;
 pub mod ordering;
+pub mod readers;
+pub mod sessions;
 
 use std::io::Read;
 use std::path::Path;
@@ -32,7 +36,7 @@ use amtsbote_domain::message::{ContentVerdict, Metadata, OpaqueReason, Part, Sig
 use amtsbote_domain::notice::About;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{
-    Acceptance, AcceptedReceipt, Clock, ENVELOPE_CID, Intake, Store, StoreError,
+    Acceptance, AcceptedReceipt, Clock, ENVELOPE_CID, ForReader, Intake, Store, StoreError,
 };
 use amtsbote_domain::state::{State, WaitingFor};
 use jiff::{SignedDuration, Timestamp};
@@ -113,6 +117,8 @@ pub struct Draft {
     pub transport_id: Option<String>,
     /// Who is to read it.
     pub reader: &'static str,
+    /// Who else is to read it; each has the id of [`Draft::hub_id_for`].
+    pub other_readers: Vec<&'static str>,
     /// The payload.
     pub payload: Vec<u8>,
     /// An attachment.
@@ -133,6 +139,8 @@ pub struct Draft {
     pub warn: Option<Timestamp>,
     /// For a notice: what it is about.
     pub about: Option<About>,
+    /// Its transport id must be one that the hub gave out.
+    pub issued: bool,
 }
 
 /// The content-id of every payload.
@@ -157,6 +165,7 @@ impl Draft {
             author: AUTHOR,
             transport_id: None,
             reader: READER,
+            other_readers: vec![],
             payload: format!("<payload number=\"{number}\"/>").into_bytes(),
             attachment: None,
             channel: "inbox",
@@ -167,6 +176,7 @@ impl Draft {
             in_order: false,
             warn: None,
             about: None,
+            issued: false,
         }
     }
 
@@ -178,6 +188,12 @@ impl Draft {
     /// Its hub id.
     pub fn hub_id(&self) -> HubId {
         let text = format!("019f0000-0000-7000-8000-{:012x}", self.number);
+        HubId::parse(&text).expect("a hub id")
+    }
+
+    /// The hub id of its delivery to the `n`th Reader, from 0.
+    pub fn hub_id_for(&self, n: usize) -> HubId {
+        let text = format!("019f0000-0000-7000-8{n:03x}-{:012x}", self.number);
         HubId::parse(&text).expect("a hub id")
     }
 
@@ -214,6 +230,11 @@ impl Draft {
             metadata: Metadata {
                 author: author.clone(),
                 reader: PartyId::parse(self.reader).expect("a party"),
+                other_readers: self
+                    .other_readers
+                    .iter()
+                    .map(|reader| PartyId::parse(reader).expect("a party"))
+                    .collect(),
                 service: ServiceUri::parse("urn:example:ummeldung").expect("a service"),
                 message_type: None,
                 transport_id: self.transport_id(),
@@ -239,7 +260,9 @@ impl Draft {
             applied: vec![],
             under_grace: vec![],
             same_business_id: Vec::new(),
+            siblings: vec![],
             about: self.about.clone().map(Box::new),
+            came_by: None,
         }
     }
 
@@ -251,6 +274,8 @@ impl Draft {
             parts.push(take_in(&mut *intake, ATTACHMENT_CID, attachment)?);
         }
         let record = self.record(parts);
+        let others = (1..).zip(&record.metadata.other_readers);
+        let others = others.map(|(n, reader)| self.for_reader(n, reader, &record)).collect();
         let transport = self.about.as_ref().map_or(Transport::Native, |_| Transport::Hub);
         Ok(Acceptance {
             lane: self.lane.map(|name| LaneName::parse(name).expect("a lane")),
@@ -261,7 +286,27 @@ impl Draft {
             state: self.state(),
             due: self.due,
             warn: self.warn,
+            issued: self.issued,
+            others,
         })
+    }
+
+    /// Its delivery to one of its other Readers.
+    fn for_reader(&self, n: usize, reader: &PartyId, first: &Accepted) -> ForReader {
+        let record = Accepted {
+            hub_id: self.hub_id_for(n),
+            scope: first.scope.clone().of_reader(reader.clone()),
+            metadata: first.metadata.for_reader(reader).expect("one of the Readers"),
+            ..first.clone()
+        };
+        ForReader {
+            lane: self.lane.map(|name| LaneName::parse(name).expect("a lane")),
+            conversation: self.in_order.then(|| Conversation::of(&record.metadata, record.test)),
+            record,
+            state: self.state(),
+            due: self.due,
+            warn: self.warn,
+        }
     }
 
     /// Hands it in.
@@ -376,10 +421,15 @@ macro_rules! store_contract {
             clearing: cases_are_found_oldest_first;
             clearing: two_people_cannot_act_on_one_case;
             clearing: a_decision_leaves_alone_what_has_changed;
+            clearing: one_person_does_not_split_a_large_act;
             clearing: a_way_that_people_name_is_kept;
             clearing: a_proposal_needs_another_person;
             clearing: a_proposal_is_judged_once_and_in_time;
             clearing: a_grant_is_carried_out_piece_by_piece;
+            readers: each_reader_has_a_delivery_of_its_own;
+            readers: a_repeat_gets_the_receipt_of_the_first_reader;
+            readers: one_reader_after_the_other_may_be_relayed;
+            readers: readers_of_another_message_are_not_accepted;
             evidence: receipts_verify_and_stay_the_same;
             evidence: every_leaf_can_be_proven;
             evidence: tiles_hold_the_hashes_of_the_tree;
@@ -396,6 +446,22 @@ macro_rules! store_contract {
             notices: intents_come_in_pages_and_survive;
             notices: what_one_has_taken_another_leaves;
             notices: what_cannot_be_read_is_set_aside;
+            sessions: a_session_goes_on_step_by_step;
+            sessions: of_sixteen_steps_one_wins;
+            sessions: a_session_ends_in_time;
+            sessions: sessions_of_an_account_are_bounded;
+            sessions: a_session_is_not_misused;
+            sessions: sessions_survive_without_evidence;
+            issued: an_id_is_used_once;
+            issued: an_id_is_for_one_account_and_a_time;
+            issued: ids_are_swept_after_their_time;
+            issued: of_sixteen_uses_one_is_accepted;
+            issued: an_acceptance_that_fails_uses_no_id;
+            issued: ids_survive;
+            choosing: several_inboxes_are_one_list;
+            choosing: one_is_chosen_by_its_id;
+            choosing: a_choice_is_bounded;
+            choosing: what_was_handed_out_is_confirmed;
             keeping: everything_is_there_after_reopening;
             keeping: an_open_attempt_is_uncertain_after_reopening;
             keeping: a_changed_bit_is_found;

@@ -11,8 +11,9 @@ use crate::parts::name_in;
 use crate::sql::{AsValue, Column, Db, Value, WALK, params};
 use crate::startup::{ARRIVING, LOG_KEY, meta, set_meta};
 
-/// What belongs to a database, or to the nodes on it, and not to the store.
-const STAYS: [&str; 4] = ["migration", "meta", "node_life", "reserved_file"];
+/// What belongs to a database, or to the nodes on it, and not to the store; and conversations of the
+/// moment, which partners begin anew.
+const STAYS: [&str; 5] = ["migration", "meta", "node_life", "reserved_file", "session"];
 /// What a column is called that says whose something is among the nodes of a server.
 const HOLDER: &str = "holder";
 /// Where names of parts stand.

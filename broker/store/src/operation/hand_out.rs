@@ -40,7 +40,11 @@ pub(crate) fn hand_out(
     group.append(&evidence, Some(row.seq)).map(drop)
 }
 
-fn was_handed_out(group: &Group<'_>, seq: i64, account: &AccountId) -> Result<bool, StoreError> {
+pub(crate) fn was_handed_out(
+    group: &Group<'_>,
+    seq: i64,
+    account: &AccountId,
+) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM handed_out WHERE message = ?1 AND account = ?2";
     group.db.exists(sql, params![seq, account.as_str()])
 }

@@ -1,13 +1,16 @@
-//! What time does to deliveries: leases that ended with an attempt open, expiries.
+//! What time does to deliveries: leases that ended with an attempt open, expiries. And to sessions and
+//! ids that were given out: their end.
 
 use amtsbote_domain::ports::StoreError;
 use amtsbote_domain::state::Event;
 
 use crate::group::Group;
+use crate::issued;
 use crate::operation::change::{DeliveryRow, Why};
+use crate::sessions;
 use crate::sql::params;
 
-/// Most deliveries of either kind that one sweep changes.
+/// Most of each kind that one sweep changes or removes.
 pub(crate) const MAX_SWEPT: u32 = 1000;
 
 /// Leases that ended with an attempt open.
@@ -18,11 +21,15 @@ pub(crate) const LOST: &str =
 /// Expiries that have passed.
 pub(crate) const EXPIRED: &str = "SELECT seq FROM delivery WHERE ends <= ?1 ORDER BY ends LIMIT ?2";
 
-/// Makes lost attempts uncertain and ends what has expired. Says how many it changed.
+/// Makes lost attempts uncertain and ends what has expired; removes what is over. Says how many it
+/// changed or removed.
 pub(crate) fn sweep(group: &mut Group<'_>, limit: u32) -> Result<u32, StoreError> {
     let now = group.now().as_microsecond();
     let lost = change_all(group, LOST, now, limit, Event::AttemptLost)?;
-    Ok(lost + change_all(group, EXPIRED, now, limit, Event::ExpiryReached)?)
+    let expired = change_all(group, EXPIRED, now, limit, Event::ExpiryReached)?;
+    let limit = limit.min(MAX_SWEPT);
+    let over = sessions::remove_ended(group, limit)? + issued::remove_ended(group, limit)?;
+    Ok(lost + expired + over)
 }
 
 /// What a former life of a node has left open. A lease of another node is none of our business

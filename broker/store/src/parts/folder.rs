@@ -1,4 +1,7 @@
 //! A folder as the place: written beside their place, synced, moved, synced again.
+//!
+//! One that nodes share bears a mark. Without it the folder is away, and what is seen in its place is
+//! where it was mounted: nothing is missing there, and nothing may go there.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -7,19 +10,50 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Begun, Draft, Left, Place};
+use super::{AWAY, Begun, Draft, Left, Place};
+
+/// The file that says to which store a shared folder belongs.
+pub(crate) const MARK: &str = "store";
+
+/// A folder, and how it is recognised.
+#[derive(Clone)]
+struct Known {
+    dir: PathBuf,
+    mark: Option<Vec<u8>>,
+}
+
+impl Known {
+    /// Refused where it is away.
+    fn check(&self) -> io::Result<()> {
+        let here = match &self.mark {
+            Some(mark) => fs::read(self.dir.join(MARK)).is_ok_and(|found| found == *mark),
+            None => self.dir.is_dir(),
+        };
+        match here {
+            true => Ok(()),
+            false => Err(io::Error::new(AWAY, "the folder for large parts is away")),
+        }
+    }
+
+    /// The same where there is a mark to go by; a folder of one node's own is made when it is needed.
+    fn check_mark(&self) -> io::Result<()> {
+        self.mark.as_ref().map_or(Ok(()), |_| self.check())
+    }
+}
 
 /// The payload folder of one store.
 pub(crate) struct Folder {
     dir: PathBuf,
+    known: Known,
     /// Folders in it that are known to be durable.
     durable: Mutex<HashSet<PathBuf>>,
 }
 
 impl Folder {
-    /// The folder as it is; nothing is looked at yet.
-    pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir, durable: Mutex::default() }
+    /// The folder as it is, with its mark where it has one; nothing is looked at yet.
+    pub(crate) fn new(dir: PathBuf, mark: Option<Vec<u8>>) -> Self {
+        let known = Known { dir: dir.clone(), mark };
+        Self { dir, known, durable: Mutex::default() }
     }
 
     /// Makes it where it is absent.
@@ -46,23 +80,30 @@ impl Folder {
                 _ => {}
             }
         }
-        Ok(())
+        // What is not there may be where the folder is.
+        self.known.check_mark()
     }
 }
 
 impl Place for Folder {
     fn begin(&self, name: &str, _: Begun) -> io::Result<Box<dyn Draft>> {
+        self.known.check_mark()?;
         let (draft, place) = (draft_in(&self.dir, name), path_in(&self.dir, name));
         if let Some(folder) = draft.parent() {
             self.make_folder(folder)?;
         }
         let file =
             File::options().read(true).write(true).create(true).truncate(true).open(&draft)?;
-        Ok(Box::new(FileDraft { file, draft, place }))
+        let known = self.known.clone();
+        Ok(Box::new(FileDraft { file, draft, place, known }))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(File::open(path_in(&self.dir, name))?))
+        let opened = File::open(path_in(&self.dir, name));
+        if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            self.known.check()?;
+        }
+        Ok(Box::new(opened?))
     }
 
     fn discard(&self, left: &Left) -> bool {
@@ -105,6 +146,7 @@ struct FileDraft {
     file: File,
     draft: PathBuf,
     place: PathBuf,
+    known: Known,
 }
 
 impl Draft for FileDraft {
@@ -117,7 +159,8 @@ impl Draft for FileDraft {
     fn finish(self: Box<Self>) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.draft, &self.place)?;
-        self.place.parent().map_or(Ok(()), sync_folder)
+        self.place.parent().map_or(Ok(()), sync_folder)?;
+        self.known.check_mark()
     }
 }
 

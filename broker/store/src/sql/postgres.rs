@@ -41,6 +41,13 @@ const SENT: usize = 64;
 /// How long the end of a connection is waited for.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// Begins to read. Who reads keeps the log from nobody, and may be waiting for an object store in
+/// between; after an hour it hangs.
+const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL idle_in_transaction_session_timeout = '1h'";
+/// How long new tables may take, or whoever else makes them.
+const MIGRATION: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// How to reach the database, and how long to wait for it.
 pub(crate) struct Settings {
     pub(crate) hosts: Hosts,
@@ -69,6 +76,8 @@ pub(crate) struct Postgres {
     session: RefCell<Option<Session>>,
     life: Option<Life>,
     in_transaction: Cell<bool>,
+    /// Tables are being made.
+    migrating: Cell<bool>,
     /// A statement failed: the transaction can only go back.
     failed: Cell<bool>,
     /// Every answer is waited for.
@@ -104,6 +113,7 @@ impl Postgres {
             session: RefCell::default(),
             life: None,
             in_transaction: Cell::new(false),
+            migrating: Cell::new(false),
             failed: Cell::new(false),
             at_once: Cell::new(false),
             taken_back: Cell::new(false),
@@ -193,6 +203,24 @@ impl Postgres {
         self.with(async |session| session.client.batch_execute(sql).await)
     }
 
+    /// Begins to make tables, one process after the other by this lock of the server. What a large table
+    /// costs is no reason to give up; that somebody else reads one is.
+    pub(crate) fn begin_migrating(&self, lock: i64) -> Result<(), StoreError> {
+        self.migrating.set(true);
+        let (longest, wait) = (MIGRATION.as_millis(), self.settings.lock_wait.as_millis());
+        self.batch(&format!(
+            "BEGIN; SET LOCAL statement_timeout = {longest}; SET LOCAL lock_timeout = {longest};
+             SELECT pg_advisory_xact_lock({lock}); SET LOCAL lock_timeout = {wait}"
+        ))
+    }
+
+    /// Ends that: keeps the tables, or takes them back.
+    pub(crate) fn end_migrating(&self, keep: bool) -> Result<(), StoreError> {
+        let ended = self.batch(if keep { "COMMIT" } else { "ROLLBACK" });
+        self.migrating.set(false);
+        ended
+    }
+
     /// Begins a transaction that has the log: no other node writes until it has ended. Refused
     /// where a newer life of this node has begun.
     pub(super) fn begin(&self) -> Result<Begun, StoreError> {
@@ -241,9 +269,7 @@ impl Postgres {
 
     /// Begins to read on one snapshot.
     pub(super) fn begin_reading(&self) -> Result<(), StoreError> {
-        self.begin_by("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", || {
-            self.with(async |_| Ok(()))
-        })
+        self.begin_by(BEGIN_READING, || self.with(async |_| Ok(())))
     }
 
     /// Begins; `first` is the first thing that is waited for.
@@ -401,7 +427,10 @@ impl Postgres {
         if held.is_none() && self.in_transaction.get() {
             return Err(lost());
         }
-        let patience = self.settings.lock_wait + self.settings.statement_time;
+        let patience = match self.migrating.get() {
+            true => MIGRATION * 2,
+            false => self.settings.lock_wait + self.settings.statement_time,
+        };
         let answer = runtime.block_on(async {
             if held.is_none() {
                 *held = Some(connect(&self.settings).await?);

@@ -14,8 +14,11 @@ use tempfile::tempdir;
 
 use super::{log_key, options};
 use crate::clearing::proposals::{COLUMNS, GOING_ON};
+use crate::collecting::{BY_TRANSPORT_ID, FACTS};
 use crate::contract::keys::DerivedKeys;
+use crate::contract::readers::for_three;
 use crate::contract::{Draft, ManualClock, account, after, octets};
+use crate::issued;
 use crate::naming::{IN_STATE, RECORD};
 use crate::notices;
 use crate::operation::detour::WAITING_FOR;
@@ -25,8 +28,9 @@ use crate::operation::sweep::{EXPIRED, LOST};
 use crate::prior::{OF_ACCOUNT, OF_RELAYED};
 use crate::reader::{INBOX, UNCERTAIN};
 use crate::rows::DELIVERY;
+use crate::sessions;
 use crate::startup::{GUARD, PAYLOAD};
-use crate::verify::ProblemKind;
+use crate::verify::{Problem, ProblemKind};
 use crate::writer::database_path;
 use crate::{SqliteStore, VerifyReport, verify_offline};
 
@@ -91,6 +95,7 @@ fn refusal(hub_id: HubId) -> Evidence {
         findings: vec![],
         transport_id: None,
         parties: None,
+        other_readers: vec![],
         envelope_sha256: None,
     }))
 }
@@ -158,6 +163,44 @@ async fn every_change_behind_its_back_is_found() {
             format!("UPDATE leaf SET message = {} WHERE record LIKE '%\"e-1\"%'", message(3)),
             K::State,
         ),
+        // Handed to the other sender as its own.
+        (
+            format!(
+                "UPDATE receipt SET message = CASE message WHEN {a} THEN {b} ELSE {a} END
+                 WHERE message IN ({a}, {b}) AND kind = 'accepted'",
+                a = message(3),
+                b = message(4)
+            ),
+            K::Receipt,
+        ),
+        (of("receipt", "SET kind = 'delivered'", 3), K::Receipt),
+        // An hour earlier than it was, wherever rows say so.
+        (
+            format!(
+                "UPDATE leaf SET at = at - 3600000000 WHERE message = {a};
+                 UPDATE message SET accepted_at = accepted_at - 3600000000 WHERE seq = {a}",
+                a = message(4)
+            ),
+            K::Time,
+        ),
+        ("UPDATE leaf SET at = 0 WHERE record LIKE '%\"started\"%'".to_owned(), K::Time),
+        // As if it had come in like this; no record says that it went anywhere.
+        (
+            format!(
+                "UPDATE message SET first_state = '{{\"state\":\"delivered\"}}' WHERE seq = {a};
+                 UPDATE delivery SET state = '{{\"state\":\"delivered\"}}', word = 'delivered',
+                    inbox = NULL WHERE seq = {a}",
+                a = message(5)
+            ),
+            K::State,
+        ),
+        (of("delivery", "SET channel = 'peer:lage'", 5), K::State),
+        // Nobody will ever see it, or somebody else.
+        (of("delivery", "SET inbox = NULL", 5), K::State),
+        (of("delivery", "SET inbox = 'ags:05766020'", 5), K::State),
+        // What was asked about a message disappears from its history.
+        ("UPDATE leaf SET message = NULL WHERE record LIKE '%\"e-1\"%'".to_owned(), K::Stray),
+        ("UPDATE leaf SET message = 999 WHERE record LIKE '%\"started\"%'".to_owned(), K::Stray),
     ];
     for (change, kind) in changes {
         let report = changed(original.path(), &change);
@@ -198,6 +241,35 @@ fn changed(original: &Path, change: &str) -> VerifyReport {
     db.execute_batch(&sql).unwrap_or_else(|error| panic!("{change}: {error}"));
     drop(db);
     check(dir.path(), true)
+}
+
+/// Of what waits, nobody would hear any more, or somebody else, or for ever.
+#[tokio::test]
+async fn what_waits_stands_where_it_is_looked_for() {
+    let dir = tempdir().expect("a folder");
+    let store = SqliteStore::open(options(dir.path(), ManualClock::new())).expect("opens");
+    Draft { expires: Some(after(60)), ..Draft::peer(1) }.accepted(&store).await;
+    for n in [2, 3] {
+        Draft { in_order: true, ..Draft::peer(n) }.accepted(&store).await;
+    }
+    drop(store);
+    let alone = "(SELECT min(seq) FROM delivery)";
+    let last = "(SELECT max(seq) FROM delivery)";
+    assert!(changed(dir.path(), "").holds());
+    for change in [
+        format!("ready = NULL WHERE seq = {alone}"),
+        format!("ends = NULL WHERE seq = {alone}"),
+        format!("ends = ends + 1 WHERE seq = {alone}"),
+        format!("peer = 'lage' WHERE seq = {alone}"),
+        format!("cause = 'refused' WHERE seq = {alone}"),
+        format!("open_attempt = 1 WHERE seq = {alone}"),
+        format!("inbox = 'ags:05766044' WHERE seq = {alone}"),
+        format!("queue = NULL WHERE seq = {last}"),
+    ] {
+        let report = changed(dir.path(), &format!("UPDATE delivery SET {change}"));
+        let kinds: Vec<ProblemKind> = report.problems.iter().map(|problem| problem.kind).collect();
+        assert_eq!(kinds, [ProblemKind::State], "{change}: {report:?}");
+    }
 }
 
 #[tokio::test]
@@ -260,6 +332,13 @@ async fn hot_questions_use_their_index() {
         (EXPIRED.to_owned(), "delivery_ends", 0),
         (IN_STATE.to_owned(), "COVERING INDEX delivery_word", 0),
         (RECORD.to_owned(), "PRIMARY KEY", 0),
+        (sessions::OF_ACCOUNT.to_owned(), "COVERING INDEX session_account", 0),
+        (sessions::OPEN.to_owned(), "COVERING INDEX session_ends", 0),
+        (sessions::ENDED.to_owned(), "session_ends", 0),
+        (issued::OF_ACCOUNT.to_owned(), "COVERING INDEX issued_id_account", 0),
+        (issued::ENDED.to_owned(), "COVERING INDEX issued_id_ends", 0),
+        (issued::USED.to_owned(), "sqlite_autoindex_message", 0),
+        (format!("{FACTS} {BY_TRANSPORT_ID}"), "message_transport_id", 0),
         (format!("{COLUMNS} {GOING_ON}"), "proposal_going_on", 0),
         (notices::DUE.to_owned(), "notice_due", 0),
         // Few have one id.
@@ -277,5 +356,41 @@ async fn hot_questions_use_their_index() {
         let plan = steps.join("; ");
         assert!(plan.contains(index) && !plan.contains("SCAN"), "{question}: {plan}");
         assert_eq!(plan.matches("TEMP B-TREE").count(), sorts, "{question}: {plan}");
+    }
+}
+
+/// Deliveries that were accepted together are there together, and name each other.
+#[tokio::test]
+async fn a_reader_that_is_missing_is_found() {
+    let original = tempdir().expect("a folder");
+    let store = SqliteStore::open(options(original.path(), ManualClock::new())).expect("opens");
+    let draft = for_three(1);
+    draft.accepted(&store).await;
+    for_three(2).accepted(&store).await;
+    drop(store);
+    let report = check(original.path(), true);
+    assert!(report.holds(), "{report:?}");
+    assert_eq!((report.messages, report.parts), (6, Some(18)));
+
+    let (first, second) = (draft.hub_id_for(0), draft.hub_id_for(1));
+    let of_second = format!("(SELECT seq FROM message WHERE hub_id = '{second}')");
+    let gone = ["handed_out", "payload", "receipt", "leaf", "notice"]
+        .map(|table| format!("DELETE FROM {table} WHERE message = {of_second}; "));
+    let gone = format!(
+        "{}DELETE FROM delivery WHERE seq = {of_second};
+         DELETE FROM message WHERE hub_id = '{second}'",
+        gone.concat()
+    );
+    for change in [
+        gone,
+        format!("UPDATE message SET hub_id = 'abc' WHERE hub_id = '{second}'"),
+        format!("UPDATE message SET reader = 'ags:1' WHERE hub_id = '{second}'"),
+        format!("UPDATE message SET transport_id = 'other' WHERE hub_id = '{second}'"),
+        format!("UPDATE message SET scope = 'author:ags:05766048' WHERE hub_id = '{second}'"),
+    ] {
+        let report = changed(original.path(), &change);
+        let at = |problem: &&Problem| problem.place == first.as_str();
+        let found = report.problems.iter().find(at).map(|problem| problem.kind);
+        assert_eq!(found, Some(ProblemKind::Siblings), "{change}: {report:?}");
     }
 }

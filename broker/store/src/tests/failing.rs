@@ -12,6 +12,7 @@ use tempfile::tempdir;
 
 use super::{checked, options};
 use crate::SqliteStore;
+use crate::contract::readers::for_three;
 use crate::contract::{Draft, ManualClock};
 use crate::writer::{Answer, Fault, Faults};
 
@@ -57,6 +58,31 @@ async fn a_commit_that_was_not_kept_says_so() {
     assert_eq!(checked(&store).await, 2);
     drop(store);
     assert_eq!(checked(&open(dir.path(), &planned)).await, 2);
+}
+
+/// Of several Readers all have their delivery, or none has; the part they share is one file.
+#[tokio::test]
+async fn of_several_readers_none_is_kept_alone() {
+    let dir = tempdir().expect("a folder");
+    let planned = Planned::default();
+    let store = open(dir.path(), &planned);
+    let draft = for_three(1);
+    let acceptance = draft.acceptance(store.intake().expect("room")).expect("is taken in");
+    planned.plan(&[Fault::NotKept]);
+    let refused = store.accept(acceptance).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(checked(&store).await, 0);
+    draft.accepted(&store).await;
+    assert_eq!(checked(&store).await, 3);
+    drop(store);
+    let db = rusqlite::Connection::open(crate::writer::database_path(dir.path())).expect("opens");
+    let count = |sql: &str| -> i64 { db.query_row(sql, [], |row| row.get(0)).expect("counts") };
+    assert_eq!(count("SELECT count(file) FROM payload"), 3);
+    assert_eq!(count("SELECT count(DISTINCT file) FROM payload"), 1);
+    let named = "SELECT count(*) FROM reserved_file WHERE name IN (SELECT file FROM payload)";
+    assert_eq!(count(named), 0, "what messages refer to is not reserved");
+    drop(db);
+    assert_eq!(checked(&open(dir.path(), &planned)).await, 3);
 }
 
 #[tokio::test]

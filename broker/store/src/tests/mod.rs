@@ -2,6 +2,7 @@
 
 mod approvals;
 mod checking;
+mod conversing;
 mod failing;
 mod filling;
 mod migrating;

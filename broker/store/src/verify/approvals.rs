@@ -86,10 +86,13 @@ impl<'d> Approvals<'d> {
         max: usize,
     ) -> Result<Self, StoreError> {
         let mut all = Self { db, known: HashMap::new(), sets: VecDeque::new(), max };
-        let free = "SELECT idx, record FROM leaf
+        let free = "SELECT idx, record, at FROM leaf
              WHERE idx > ?1 AND message IS NULL ORDER BY idx LIMIT ?2";
-        for found in db.walk(free, |row| Ok((row.get(0)?, row.get(1)?))) {
-            let (leaf, record): (i64, Vec<u8>) = found?;
+        for found in db.walk(free, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))) {
+            let (leaf, record, at): (i64, Vec<u8>, i64) = found?;
+            if !is_of(&record, at) {
+                report.add(ProblemKind::Time, format!("leaf {leaf}"));
+            }
             // What cannot be read is told where the leaves are.
             let Ok(evidence) = read_evidence(&record) else { continue };
             if let Some(breach) = all.learn(leaf, evidence, &record)? {
@@ -319,8 +322,13 @@ fn judged_by(db: &Db, leaf: i64) -> Result<Person, StoreError> {
     }
 }
 
+/// Whether a record says the time that is stored beside it.
+pub(super) fn is_of(record: &[u8], at: i64) -> bool {
+    time(record).is_some_and(|time| time.as_microsecond() == at)
+}
+
 /// When it was recorded, by the record itself.
-fn time(record: &[u8]) -> Option<Timestamp> {
+pub(super) fn time(record: &[u8]) -> Option<Timestamp> {
     #[derive(Deserialize)]
     struct Recorded {
         time: Timestamp,

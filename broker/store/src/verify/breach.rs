@@ -7,6 +7,8 @@ use amtsbote_domain::text::Text;
 pub enum Breach {
     /// The act needed another person, and no grant is named.
     Alone,
+    /// Bit by bit one person did alone what needed another person's approval.
+    Split,
     /// What only people may do, and may need two for, has no grounds.
     NoGrounds,
     /// The grant that the act names is not on record before the act.
@@ -35,8 +37,9 @@ pub enum Breach {
 
 impl Breach {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Alone,
+        Self::Split,
         Self::NoGrounds,
         Self::NoGrant,
         Self::NoProposal,
@@ -55,6 +58,7 @@ impl Breach {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Alone => "alone",
+            Self::Split => "split",
             Self::NoGrounds => "no-grounds",
             Self::NoGrant => "no-grant",
             Self::NoProposal => "no-proposal",
@@ -76,6 +80,10 @@ impl Breach {
             Self::Alone => Text {
                 de: "Dieser Eingriff brauchte die Freigabe einer zweiten Person und nennt keine.",
                 en: "This act needed the approval of another person and names none.",
+            },
+            Self::Split => Text {
+                de: "Eine Person allein hat in kurzer Zeit so viel davon getan, wie die Freigabe einer zweiten brauchte.",
+                en: "One person alone did so much of this in a short time that it needed the approval of another.",
             },
             Self::NoGrounds => Text {
                 de: "Ein Eingriff, der eine zweite Person brauchen kann, nennt weder Person noch Grund.",

@@ -5,21 +5,33 @@ use amtsbote_archive::log::{self, Entry, Leaf, LogReport, Opening};
 use amtsbote_archive::note::VerifierKey;
 use amtsbote_archive::receipt::Receipt;
 use amtsbote_archive::record::Salt;
+use amtsbote_domain::evidence::Evidence;
 use amtsbote_domain::ports::StoreError;
 use serde_json::Value;
 
+use super::split::Splits;
 use super::{ProblemKind, VerifyReport};
+use crate::operation::accept::ACCEPTED;
+use crate::rows::read_evidence;
 use crate::sql::{Db, Row, params};
 
 /// Feeds leaves, nodes and heads to the archive. The heads are those of the receipts in the order
-/// in which they were released, then the newest; the guard's is the one kept outside.
+/// in which they were released, then the newest; the guard's is the one kept outside. `splits` sees every
+/// record on the way.
 pub(super) fn verify_log(
     db: &Db,
     verifier: &VerifierKey,
     guarded: Option<String>,
+    splits: &mut Splits,
 ) -> Result<LogReport, StoreError> {
     let leaves = "SELECT idx, hash, salt, record FROM leaf WHERE idx > ?1 ORDER BY idx LIMIT ?2";
-    let entries = db.walk(leaves, entry);
+    let entries = db.walk(leaves, |row| {
+        let entry = entry(row)?;
+        if let Some(opening) = &entry.opening {
+            splits.learn(entry.index, &opening.record);
+        }
+        Ok(entry)
+    });
     let bodies = "SELECT leaf, body FROM receipt WHERE leaf > ?1 ORDER BY leaf LIMIT ?2";
     let mut last = String::new();
     let of_receipts = db.walk(bodies, |row| row.get::<Vec<u8>>(1)).filter_map(|body| {
@@ -65,18 +77,32 @@ pub(super) fn verify_receipts(
     verifier: &VerifierKey,
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
-    let receipts =
-        "SELECT r.leaf, r.body, l.record FROM receipt r LEFT JOIN leaf l ON l.idx = r.leaf
+    let receipts = "SELECT r.leaf, r.body, l.record, r.kind,
+            CASE WHEN l.message = r.message THEN 1 ELSE 0 END
+         FROM receipt r LEFT JOIN leaf l ON l.idx = r.leaf
          WHERE r.leaf > ?1 ORDER BY r.leaf LIMIT ?2";
-    type Found = (i64, Vec<u8>, Option<Vec<u8>>);
-    for found in db.walk(receipts, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))) {
-        let (leaf, body, record): Found = found?;
+    type Found = (i64, Vec<u8>, Option<Vec<u8>>, String, bool);
+    let read =
+        |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+    for found in db.walk(receipts, read) {
+        let (leaf, body, record, kind, of_message): Found = found?;
         report.receipts += 1;
-        if !proves(&body, leaf.unsigned_abs(), record.as_deref(), verifier) {
+        // What is given out under a message and a word is about that message, and says that word.
+        let named = of_message && record.as_deref().is_some_and(|record| is_called(record, &kind));
+        if !named || !proves(&body, leaf.unsigned_abs(), record.as_deref(), verifier) {
             report.add(ProblemKind::Receipt, format!("leaf {leaf}"));
         }
     }
     Ok(())
+}
+
+/// Whether receipts over this record are kept under this word.
+fn is_called(record: &[u8], kind: &str) -> bool {
+    match read_evidence(record) {
+        Ok(Evidence::Accepted(_)) => kind == ACCEPTED,
+        Ok(Evidence::Changed { to, .. }) => kind == to.as_str(),
+        _ => false,
+    }
 }
 
 fn proves(body: &[u8], leaf: u64, record: Option<&[u8]>, verifier: &VerifierKey) -> bool {

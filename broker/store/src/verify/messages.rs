@@ -12,8 +12,9 @@ use amtsbote_domain::state::{Event, State, next};
 use amtsbote_domain::wrapping::WrappingKeys;
 use jiff::Timestamp;
 
-use super::approvals::{Approvals, Change};
-use super::{ProblemKind, VerifyError, VerifyReport, failed};
+use super::approvals::{Approvals, Change, is_of};
+use super::lists::{Stored, accepted_as};
+use super::{ProblemKind, VerifyError, VerifyReport, failed, siblings};
 use crate::error::file_error;
 use crate::keys;
 use crate::notices;
@@ -70,8 +71,11 @@ fn verify_message(
     if !notices::agree(db, seq, &accepted)? {
         report.add(ProblemKind::Message, hub_id.as_str());
     }
+    if !siblings::agree(db, &accepted)? {
+        report.add(ProblemKind::Siblings, hub_id.as_str());
+    }
     let first: String = row.named("first_state")?;
-    if !state_agrees(db, seq, &accepted.hub_id, &first, approvals, report)? {
+    if !state_agrees(db, seq, &accepted, &first, approvals, report)? {
         report.add(ProblemKind::State, hub_id.as_str());
     }
     verify_parts(db, keys, places, seq, &accepted, report)
@@ -96,8 +100,13 @@ fn acceptance(db: &Db, row: &Row<'_>) -> Result<Option<(Accepted, i64)>, StoreEr
 fn row_agrees(row: &Row<'_>, accepted: &Accepted, at: i64) -> Result<bool, StoreError> {
     let metadata = &accepted.metadata;
     let scope = accepted.scope.to_string();
-    if let Scope::Relayed { author, .. } = &accepted.scope
+    if let Scope::Relayed { author, .. } = accepted.scope.of_message()
         && *author != metadata.author
+    {
+        return Ok(false);
+    }
+    if let Scope::OfReader { reader, .. } = &accepted.scope
+        && *reader != metadata.reader
     {
         return Ok(false);
     }
@@ -136,18 +145,15 @@ fn receipt_is_there(db: &Db, seq: i64) -> Result<bool, StoreError> {
 fn state_agrees(
     db: &Db,
     seq: i64,
-    hub_id: &HubId,
+    accepted: &Accepted,
     first: &str,
     approvals: &mut Approvals<'_>,
     report: &mut VerifyReport,
 ) -> Result<bool, StoreError> {
-    type Stored = (String, String, u32, Option<String>);
-    let sql = "SELECT state, word, attempts, channel FROM delivery WHERE seq = ?1";
-    let stored: Option<Stored> = db.query_opt(sql, params![seq], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-    })?;
-    let Some((state, word, attempts, channel)) = stored else { return Ok(false) };
-    let (Ok(state), Ok(first)) = (read_state(&state), read_state(first)) else {
+    let hub_id = &accepted.hub_id;
+    let stored = db.query_opt(Stored::SELECT, params![seq], Stored::read)?;
+    let Some(stored) = stored else { return Ok(false) };
+    let (Ok(state), Ok(first)) = (read_state(&stored.state), read_state(first)) else {
         return Ok(false);
     };
     let mut history = History {
@@ -158,10 +164,13 @@ fn state_agrees(
         revision: 1,
         channel: String::new(),
     };
-    let mut follows = true;
-    let sql = "SELECT record, idx FROM leaf WHERE message = ?1 ORDER BY idx";
+    let mut follows = first == accepted_as(accepted);
+    let sql = "SELECT record, idx, at FROM leaf WHERE message = ?1 ORDER BY idx";
     db.for_each(sql, params![seq], |row| {
         let (record, leaf): (Vec<u8>, i64) = (row.get(0)?, row.get(1)?);
+        if !is_of(&record, row.get(2)?) {
+            report.add(ProblemKind::Time, format!("leaf {leaf}"));
+        }
         let Ok(evidence) = read_evidence(&record) else {
             follows = false;
             return Ok(());
@@ -179,9 +188,9 @@ fn state_agrees(
     })?;
     Ok(follows
         && history.accepted == 1
-        && (history.state, history.attempts) == (state, attempts)
-        && channel.is_none_or(|channel| channel == history.channel)
-        && state.as_str() == word)
+        && (history.state, history.attempts) == (state, stored.attempts)
+        && stored.channel.as_ref().unwrap_or(&accepted.channel) == &history.channel
+        && stored.agrees(state, accepted, &history.channel))
 }
 
 /// What the records of one message have led to so far.
@@ -312,25 +321,30 @@ fn part(row: &Row<'_>) -> Result<(i64, Part), StoreError> {
     Ok((row.get(0)?, part))
 }
 
-/// Leaves that are about a message but belong to none.
+/// Leaves that are about a message but belong to none, and those that belong to one that is not there.
 fn find_strays(db: &Db, report: &mut VerifyReport) -> Result<(), StoreError> {
-    let leaves = "SELECT l.idx, l.record FROM leaf l
+    let leaves = "SELECT l.idx, l.record, l.message FROM leaf l
          WHERE l.idx > ?1 AND (l.message IS NULL
             OR NOT EXISTS (SELECT 1 FROM message m WHERE m.seq = l.message))
          ORDER BY l.idx LIMIT ?2";
-    for found in db.walk(leaves, |row| Ok((row.get(0)?, row.get(1)?))) {
-        let (index, record): (i64, Vec<u8>) = found?;
-        let free = matches!(
-            read_evidence(&record),
-            Ok(Evidence::Refused(_)
-                | Evidence::Operator { .. }
-                | Evidence::Proposed { .. }
-                | Evidence::Judged { .. }
-                | Evidence::Started { .. })
-        );
-        if !free {
+    for found in db.walk(leaves, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))) {
+        let (index, record, message): (i64, Vec<u8>, Option<i64>) = found?;
+        if message.is_some() || !is_free(db, index, &record)? {
             report.add(ProblemKind::Stray, format!("leaf {index}"));
         }
     }
     Ok(())
+}
+
+/// Whether a record is about no message that there was when it was made.
+fn is_free(db: &Db, index: i64, record: &[u8]) -> Result<bool, StoreError> {
+    let about = match read_evidence(record) {
+        Ok(Evidence::Refused(refused)) => refused.hub_id,
+        Ok(Evidence::Operator { hub_id, .. }) => hub_id,
+        Ok(Evidence::Proposed { .. } | Evidence::Judged { .. } | Evidence::Started { .. }) => None,
+        _ => return Ok(false),
+    };
+    let Some(about) = about else { return Ok(true) };
+    let sql = "SELECT 1 FROM message WHERE hub_id = ?1 AND leaf < ?2";
+    Ok(!db.exists(sql, params![about.as_str(), index])?)
 }

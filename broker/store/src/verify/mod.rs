@@ -9,8 +9,11 @@
 pub(crate) mod approvals;
 mod breach;
 mod document;
+mod lists;
 mod log;
 mod messages;
+mod siblings;
+mod split;
 
 use std::path::Path;
 
@@ -77,14 +80,19 @@ pub enum ProblemKind {
     Message,
     /// The state of a delivery is not the one its records lead to.
     State,
-    /// A leaf about a message is not tied to it.
+    /// A leaf about a message is not tied to it, or one is tied to a message that is not there.
     Stray,
+    /// The time stored beside a record is not the one in it.
+    Time,
     /// The parts stored are not those recorded.
     Parts,
     /// The sealed octets of a part cannot be opened, or are not those that came in (P4).
     Octets,
     /// Two messages bear one account, transport and transport id (P3).
     Doubled,
+    /// A delivery to another Reader that was accepted with this one is missing, is of another message, or does
+    /// not name this one.
+    Siblings,
     /// An act that needed two people did not have them, as the records stand.
     Approval(Breach),
 }
@@ -99,9 +107,11 @@ impl ProblemKind {
             Self::Message => "message",
             Self::State => "state",
             Self::Stray => "stray",
+            Self::Time => "time",
             Self::Parts => "parts",
             Self::Octets => "octets",
             Self::Doubled => "doubled",
+            Self::Siblings => "siblings",
             Self::Approval(_) => "approval",
         }
     }
@@ -141,6 +151,10 @@ impl ProblemKind {
                 de: "Ein Nachweis zu einer Nachricht ist ihr nicht zugeordnet.",
                 en: "A record about a message is not tied to it.",
             },
+            Self::Time => Text {
+                de: "Die gespeicherte Zeit eines Nachweises ist nicht die, die in ihm steht.",
+                en: "The time stored beside a record is not the one in it.",
+            },
             Self::Parts => Text {
                 de: "Die gespeicherten Teile sind nicht die bei der Annahme vermerkten.",
                 en: "The parts stored are not those recorded at acceptance.",
@@ -152,6 +166,10 @@ impl ProblemKind {
             Self::Doubled => Text {
                 de: "Zwei Nachrichten tragen dieselbe Transportkennung desselben Kontos.",
                 en: "Two messages bear the same transport id of the same account.",
+            },
+            Self::Siblings => Text {
+                de: "Eine mit dieser angenommene Zustellung an einen weiteren Leser fehlt oder gehört nicht zu ihr.",
+                en: "A delivery to another Reader that was accepted with this one is missing or does not belong to it.",
             },
             Self::Approval(breach) => breach.text(),
         }
@@ -297,7 +315,8 @@ fn verify_snapshot(
     if let Some(keys) = keys {
         keys::same_master(db, keys)?;
     }
-    let log = log::verify_log(db, verifier, guarded).map_err(failed)?;
+    let mut splits = split::Splits::default();
+    let log = log::verify_log(db, verifier, guarded, &mut splits).map_err(failed)?;
     let head = stored_head(db)?.and_then(|note| checkpoint::verify(&note, verifier).ok());
     let (receipts, messages, parts) = (0, 0, keys.map(|_| 0));
     let problems = Vec::new();
@@ -305,6 +324,7 @@ fn verify_snapshot(
         VerifyReport { log, head, receipts, messages, parts, problems, problem_count: 0 };
     check_database(db, &mut report).map_err(failed)?;
     log::verify_receipts(db, verifier, &mut report).map_err(failed)?;
+    splits.tell(&mut report);
     messages::verify_messages(db, keys, places, &mut report)?;
     Ok(report)
 }

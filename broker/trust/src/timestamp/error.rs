@@ -14,6 +14,8 @@ pub enum Refused {
     Malformed,
     /// Longer than it may be, or with more certificates.
     TooLarge,
+    /// It has a critical extension; none is known here (RFC 3161, 2.4.2; RFC 5280, 4.2).
+    Critical,
     /// The authority does not stamp this.
     Denied,
     /// Made or digested by an algorithm that does not count.
@@ -46,6 +48,10 @@ impl Refused {
                 en: "no time stamp of valid form (RFC 3161)",
             },
             Self::TooLarge => Text { de: "größer als zugelassen", en: "larger than allowed" },
+            Self::Critical => Text {
+                de: "enthält eine kritische Erweiterung, die hier nicht bekannt ist",
+                en: "it has a critical extension that is not known here",
+            },
             Self::Denied => Text {
                 de: "der Zeitstempeldienst lehnt die Anfrage ab",
                 en: "the time-stamping authority denies the request",

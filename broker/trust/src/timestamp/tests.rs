@@ -6,10 +6,11 @@ use super::*;
 
 use std::fs;
 use std::path::Path as File;
+use std::process::Command;
 
 use openssl::sha::sha256;
 
-use crate::der::{Value, value};
+use crate::der::{BOOLEAN, Value, value};
 use crate::pem::Certificate;
 use crate::testca::{Issued, KeyKind, Purpose as Use, Span, TestCa};
 
@@ -177,6 +178,93 @@ fn a_token_without_certificates_is_of_nobody() {
     let token = fields.any().expect("a token").whole;
     let bare = without_certificates(token);
     assert_eq!(authority.verify(&bare), Err(Refused::NoCertificate));
+}
+
+/// What the authority states, with these octets behind it.
+fn stated(token: &[u8], more: &[u8]) -> Vec<u8> {
+    let mut fields = Reader::only(token, SEQUENCE).expect("a token");
+    fields.any().expect("its type");
+    let mut data = fields.inside(constructed(0)).and_then(|mut data| data.inside(SEQUENCE));
+    let data = data.as_mut().expect("signed data");
+    data.any().and_then(|_| data.any()).expect("version and algorithms");
+    let mut content = data.inside(SEQUENCE).expect("content");
+    content.any().expect("its type");
+    let octets = content.inside(constructed(0)).and_then(|mut inner| inner.read(OCTET_STRING));
+    let info = Reader::new(octets.expect("octets")).read(SEQUENCE).expect("TSTInfo");
+    value(SEQUENCE, &[info, more])
+}
+
+/// One extension: what it is, and whether it must be understood.
+fn extension(oid: u8, critical: Option<u8>) -> Vec<u8> {
+    let critical = critical.map(|octet| value(BOOLEAN, &[&[octet]])).unwrap_or_default();
+    let oid = value(OID, &[&[0x2a, oid]]);
+    value(SEQUENCE, &[&oid, &critical, &value(OCTET_STRING, &[&[NULL, 0]])])
+}
+
+fn listed(extensions: &[Vec<u8>]) -> Vec<u8> {
+    value(constructed(1), &[&extensions.concat()])
+}
+
+/// A token over the statement in a file, made with the tool for signed data (RFC 5652): the
+/// certificate is named by it (RFC 5816).
+fn signed(authority: &Tool, statement: &str) -> Vec<u8> {
+    let output = Command::new("openssl")
+        .args(["cms", "-sign", "-binary", "-nodetach", "-cades", "-nosmimecap", "-md", "sha256"])
+        .args(["-econtent_type", "1.2.840.113549.1.9.16.1.4", "-signer", "tsa.pem"])
+        .args(["-inkey", "key.pem", "-in", statement, "-outform", "DER", "-out", "token.der"])
+        .current_dir(authority.folder.path())
+        .output()
+        .expect("the tool openssl is needed (Debian package openssl)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::read(authority.path("token.der")).expect("a token")
+}
+
+/// `openssl ts` states no extensions, so `openssl cms` signs what says more; the tool takes it for a
+/// stamp.
+#[test]
+fn an_extension_that_need_not_be_understood_takes_nothing_away() {
+    let authority = Tool::new(KeyKind::EcP256);
+    let plain = stamp(&authority, &question()).expect("a stamp");
+    let sign = |more: &[u8]| {
+        fs::write(authority.path("info"), stated(plain.token(), more)).expect("written");
+        signed(&authority, "info")
+    };
+    assert_eq!(authority.verify(&sign(&[])).expect("the same").at(), plain.at());
+    let more = sign(&listed(&[extension(3, None), extension(4, Some(0))]));
+    let stamped = authority.verify(&more).expect("more is said");
+    assert_eq!((stamped.at(), stamped.serial()), (plain.at(), plain.serial()));
+    fs::write(authority.path("token"), &more).expect("written");
+    let hex = digest().0.map(|octet| format!("{octet:02x}")).concat();
+    let verify = ["-verify", "-digest", &hex, "-token_in", "-in", "token", "-CAfile", "root.pem"];
+    let output = authority.ts(&verify);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let critical = sign(&listed(&[extension(3, None), extension(4, Some(0xff))]));
+    assert_eq!(authority.verify(&critical), Err(Refused::Critical));
+}
+
+#[test]
+fn extensions_are_read_as_strictly_as_everything_else() {
+    let authority = Tool::new(KeyKind::EcP256);
+    let plain = stamp(&authority, &question()).expect("a stamp");
+    let read = |more: &[u8]| Info::read(&stated(plain.token(), more)).map(|info| info.at);
+    assert_eq!(read(&[]), Ok(plain.at()));
+    assert_eq!(read(&listed(&[extension(3, None)])), Ok(plain.at()));
+    let one = extension(3, None);
+    let many: Vec<Vec<u8>> = (0..=64).map(|oid| extension(oid, None)).collect();
+    assert_eq!(read(&listed(&many[..64])), Ok(plain.at()));
+    for (what, bad) in [
+        ("none", listed(&[])),
+        ("one twice", listed(&[one.clone(), one.clone()])),
+        ("one twice, once critical", listed(&[one.clone(), extension(3, Some(0xff))])),
+        ("too many", listed(&many)),
+        ("not quite critical", listed(&[extension(3, Some(1))])),
+        ("cut off", listed(&[one[..one.len() - 1].to_vec()])),
+        ("no value", listed(&[value(SEQUENCE, &[&value(OID, &[&[0x2a, 3]])])])),
+        ("more behind", listed(std::slice::from_ref(&one)).repeat(2)),
+        ("in another form", value(constructed(1), &[&value(SEQUENCE, &[&one])])),
+    ] {
+        assert_eq!(read(&bad), Err(Refused::Malformed), "{what}");
+    }
 }
 
 /// The same token without the certificates that came along.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use amtsbote_domain::Timestamp;
 
 use super::{Refused, SHA_256, dotted};
-use crate::der::certificate::AlgorithmIdentifier;
+use crate::der::certificate::{AlgorithmIdentifier, extensions};
 use crate::der::{
     BOOLEAN, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE, constructed,
     primitive, value,
@@ -46,9 +46,15 @@ impl<'a> Info<'a> {
             _ => None,
         };
         fields.optional(constructed(0))?; // tsa: the certificate says who.
-        // Extensions may be critical, and none is known.
-        if fields.optional(constructed(1))?.is_some() {
-            return Err(Refused::Malformed);
+        // None is known: what must be understood is refused, the others say more than is asked.
+        if let Some(list) = fields.optional(constructed(1))? {
+            let found = extensions(Reader::new(list))?;
+            if found.is_empty() {
+                return Err(Refused::Malformed);
+            }
+            if found.iter().any(|extension| extension.critical) {
+                return Err(Refused::Critical);
+            }
         }
         fields.end()?;
         Ok(Self { policy, digest, serial, at, accuracy, nonce })

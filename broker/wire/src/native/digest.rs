@@ -4,6 +4,9 @@
 //! envelope: the *transport id*, because it is the key under which digests are compared, and
 //! *created*, because a sender that makes its envelope anew for a repeat (after a crash, or because
 //! it kept only its order to send) writes another instant there without meaning another message.
+//!
+//! Further Readers stand at the end, and only where there are any: with one Reader the digest is what it
+//! was before there could be several.
 
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::message::{Metadata, Part};
@@ -33,6 +36,9 @@ pub fn content_digest(metadata: &Metadata, parts: &[Part]) -> Digest {
         encoder.octets(part.media_type.as_bytes());
         encoder.number(part.size);
         encoder.octets(&part.sha256.0);
+    }
+    for reader in &metadata.other_readers {
+        encoder.octets(reader.as_str().as_bytes());
     }
     Digest(encoder.0.finish())
 }
@@ -77,6 +83,7 @@ mod tests {
         Metadata {
             author: PartyId::parse("ags:05766044").expect("a party"),
             reader: PartyId::parse("ags:05758004").expect("a party"),
+            other_readers: vec![],
             service: ServiceUri::parse("urn:example:ummeldung").expect("a service"),
             message_type: Some(MessageType::parse("0100").expect("a type")),
             transport_id: TransportId::parse("lemgo-1").expect("an id"),
@@ -141,6 +148,9 @@ mod tests {
             11 => parts[0].sha256.0[31] ^= 1,
             12 => parts.push(Part { cid: "more".to_owned(), ..part() }),
             13 => parts.clear(),
+            14 => metadata.other_readers = vec![other()],
+            15 => metadata.other_readers = vec![metadata.author.clone(), other()],
+            16 => metadata.other_readers = vec![other(), metadata.author.clone()],
             _ => std::mem::swap(&mut metadata.author, &mut metadata.reader),
         }
     }
@@ -148,7 +158,7 @@ mod tests {
     #[test]
     fn every_change_of_one_field_changes_it() {
         let mut seen = vec![content_digest(&metadata(), &[part()])];
-        for which in 0..=14 {
+        for which in 0..=17 {
             let (mut metadata, mut parts) = (metadata(), vec![part()]);
             change(which, &mut metadata, &mut parts);
             let digest = content_digest(&metadata, &parts);

@@ -9,15 +9,21 @@ use openssl::sha::Sha256;
 /// at it where the account relays, and nowhere else.
 pub const SENDER: &str = "amtsbote-sender";
 
+/// The header in which a hub that relays says for which Reader, where the envelope names several: the party
+/// as the envelope has it. Each Reader's delivery goes on by itself, under the envelope that all share. It
+/// counts from an account that relays alone.
+pub const READER: &str = "amtsbote-reader";
+
 /// Begins every encoding. A change of the encoding gets another tag.
 const TAG: &[u8] = b"amtsbote-sender-v1\n";
 
 /// Whose id it was at this hub: account, transport and, where that account relays itself, the scope
-/// there. Follows from the record, so that a repetition says the same; says no name of an account.
+/// there. Follows from the record, so that a repetition says the same; says no name of an account. All
+/// Readers of a message have the same one.
 pub fn sender(record: &Accepted) -> Digest {
     let mut hash = Sha256::new();
     hash.update(TAG);
-    let scope = record.scope.to_string();
+    let scope = record.scope.of_message().to_string();
     // None of them holds a line feed.
     for text in [record.account.as_str(), record.transport().as_str(), &scope] {
         hash.update(text.as_bytes());
@@ -45,6 +51,7 @@ mod tests {
             metadata: Metadata {
                 author: party("ags:05766044"),
                 reader: party("ags:05758004"),
+                other_readers: vec![],
                 service: ServiceUri::parse("urn:example:ummeldung").expect("a service"),
                 message_type: None,
                 transport_id: TransportId::parse(id).expect("an id"),
@@ -70,7 +77,9 @@ mod tests {
             test: false,
             under_grace: vec![],
             same_business_id: vec![],
+            siblings: vec![],
             about: None,
+            came_by: None,
         }
     }
 
@@ -91,6 +100,17 @@ mod tests {
         digests.sort_unstable();
         digests.dedup();
         assert_eq!(digests.len(), all.len());
+    }
+
+    #[test]
+    fn readers_of_one_message_have_one_sender() {
+        let reader = PartyId::parse("ags:05758004").expect("a party");
+        for scope in ["", "author:ags:05766044"] {
+            let first = record("lemgo", scope, "1");
+            let other =
+                Accepted { scope: first.scope.clone().of_reader(reader.clone()), ..first.clone() };
+            assert_eq!(sender(&first), sender(&other));
+        }
     }
 
     /// Digests lie in databases: another encoding would tell apart what is one message.

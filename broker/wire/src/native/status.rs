@@ -35,6 +35,12 @@ pub struct MessageStatus {
     pub author: PartyId,
     /// Who is to read it.
     pub reader: PartyId,
+    /// Who else is to read it, each by a delivery of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_readers: Vec<PartyId>,
+    /// Those deliveries, in the same order; none where the message was brought for this Reader alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<HubId>,
     /// What it is for.
     pub service: ServiceUri,
     /// The type inside the service.
@@ -90,6 +96,8 @@ impl MessageStatus {
             business_id: business_id(delivery),
             author: record.metadata.author.clone(),
             reader: record.metadata.reader.clone(),
+            other_readers: record.metadata.other_readers.clone(),
+            siblings: record.siblings.clone(),
             service: record.metadata.service.clone(),
             message_type: record.metadata.message_type.clone(),
             test: record.test,
@@ -159,6 +167,9 @@ pub struct InboxEntry {
     pub author: PartyId,
     /// Who is to read it.
     pub reader: PartyId,
+    /// Who else is to read it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_readers: Vec<PartyId>,
     /// What it is for.
     pub service: ServiceUri,
     /// The type inside the service.
@@ -201,6 +212,7 @@ impl InboxEntry {
             business_id: business_id(delivery),
             author: record.metadata.author.clone(),
             reader: record.metadata.reader.clone(),
+            other_readers: record.metadata.other_readers.clone(),
             service: record.metadata.service.clone(),
             message_type: record.metadata.message_type.clone(),
             test: record.test,
@@ -264,6 +276,9 @@ pub struct LimitsDocument {
     pub max_attachment_bytes: u64,
     /// Most parts, the envelope included.
     pub max_parts: u32,
+    /// Most Readers of one message; 1 where the hub does not say it.
+    #[serde(default = "one")]
+    pub max_readers: u32,
     /// Deepest nesting of XML elements.
     pub max_xml_depth: u32,
     /// Most entries of an inbox page.
@@ -276,6 +291,10 @@ pub struct LimitsDocument {
     pub signature_algorithms: Vec<String>,
     /// Algorithms allowed for digests in signatures, by URI.
     pub digest_algorithms: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// One line of the history of a message.
@@ -316,6 +335,7 @@ mod tests {
         let metadata = Metadata {
             author: author.clone(),
             reader: PartyId::parse("ags:05758004").expect("a party"),
+            other_readers: vec![],
             service: ServiceUri::parse("urn:example:ummeldung").expect("a service"),
             message_type: None,
             transport_id: TransportId::parse("lemgo-1").expect("an id"),
@@ -354,7 +374,9 @@ mod tests {
             applied: vec![],
             under_grace: vec![],
             same_business_id: vec![],
+            siblings: vec![],
             about: None,
+            came_by: None,
         };
         Delivery {
             channel: record.channel.clone(),

@@ -3,18 +3,23 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Manner, World, asking};
+use super::{Manner, PAIRS, World, asking};
+
+/// Rounds of one pair of clerks: what each wins stays within what one person may do alone.
+const EACH: usize = 15;
 
 /// Two clerks decide the same case at once, each with the other's act in mind.
 pub(super) async fn clerks(world: &World, rounds: u32) -> Result<String> {
     let sent = world.cases(rounds as usize).await?;
     world.partner.is(Manner::Takes);
-    let (anna, berta) = (world.clerk("anna")?, world.clerk("berta")?);
     let path = "/ops/v1/clearing/acts";
+    ensure!(sent.len() <= EACH * PAIRS.len(), "more rounds than clerks");
     let mut wins = [0, 0];
     for (round, one) in sent.iter().enumerate() {
-        let resubmit = asking("resubmit", &[&one.id], "TEST anna");
-        let reject = asking("reject", &[&one.id], "TEST berta");
+        let (first_name, second_name) = PAIRS[round / EACH];
+        let (anna, berta) = (world.clerk(first_name)?, world.clerk(second_name)?);
+        let resubmit = asking("resubmit", &[&one.id], &format!("TEST {first_name}"));
+        let reject = asking("reject", &[&one.id], &format!("TEST {second_name}"));
         let (first, second) = match round % 2 {
             0 => {
                 tokio::join!(world.post(&anna, path, &resubmit), world.post(&berta, path, &reject))
@@ -38,7 +43,7 @@ pub(super) async fn clerks(world: &World, rounds: u32) -> Result<String> {
         let came = world.partner.seen(&one.transport_id);
         ensure!(came == seen, "round {round}: {state}, but it came {came:?} times");
         let grounds = world.grounds(&one.id).await?;
-        let name = if rejected { "berta" } else { "anna" };
+        let name = if rejected { second_name } else { first_name };
         ensure!(grounds.len() == 1 && grounds[0]["by"]["name"] == name, "{grounds:?}");
         ensure!(grounds[0]["reason"] == format!("TEST {name}"), "{grounds:?}");
     }

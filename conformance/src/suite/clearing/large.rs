@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use amtsbote_domain::clearing::LARGE;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -70,6 +71,44 @@ pub(super) async fn selected(world: &World) -> Result<String> {
     }
     ensure!(world.partner.seen(&sent[1].transport_id) == (1, 1), "not delivered once");
     Ok(format!("{MANY} deliveries"))
+}
+
+/// One by one, what one person decides alone counts together: the act that would be one too many waits
+/// for another person, the dry run says so before and the command says why.
+pub(super) async fn split(world: &World) -> Result<String> {
+    let sent = world.cases(MANY).await?;
+    // Nobody else counts, and neither does what another person does.
+    let (clerk, other) = super::PAIRS[3];
+    let reject = |clerk: &str, one: &super::Sent, more: &[&str]| {
+        let act = [&["clearing", "reject", one.id.as_str()], more].concat();
+        world.must(clerk, &act, 0)
+    };
+    let reason = ["--reason", "TEST einzeln"];
+    for one in &sent[..LARGE] {
+        let done = reject(clerk, one, &reason)?;
+        ensure!(done.objects[0]["results"][0]["result"] == "done", "{}", done.text);
+    }
+    let next = &sent[LARGE];
+    let seen = reject(clerk, next, &["--dry-run"])?.objects.remove(0);
+    ensure!(seen["needs_approval"] == true && seen["approval_because"] == "sum", "{seen}");
+    ensure!(seen["alone_before"] == json!({ "count": LARGE, "hours": 24 }), "{seen}");
+    let free = reject(other, next, &["--dry-run"])?.objects.remove(0);
+    ensure!(free["needs_approval"] == false && free["approval_because"].is_null(), "{free}");
+    let said = reject(clerk, next, &reason)?;
+    let (proposal, digest) = world.proposed(&said)?;
+    for text in ["approval_de", "approval_en"] {
+        let text = said.objects[0][text].as_str().unwrap_or_default();
+        ensure!(text.contains("24") && text.contains("20"), "{}", said.text);
+    }
+    world.becomes(&next.id, "in-clearing").await?;
+    grant(world, other, &proposal, &digest, 0)?;
+    world.becomes(&next.id, "rejected-back").await?;
+    // The other person has done nothing alone yet.
+    for one in &sent[LARGE + 1..] {
+        reject(other, one, &reason)?;
+        world.becomes(&one.id, "rejected-back").await?;
+    }
+    Ok(format!("{LARGE} one by one"))
 }
 
 /// What became of each delivery of a proposal.

@@ -143,6 +143,7 @@ impl Script {
         Metadata {
             author: self.authors[plan.author].clone(),
             reader: self.readers[plan.reader].1.clone(),
+            other_readers: vec![],
             service: ServiceUri::parse(service).expect("the constants are services"),
             message_type: None,
             transport_id: TransportId::parse(&self.id(plan.id_of)).expect("letters and digits"),

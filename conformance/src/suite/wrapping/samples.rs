@@ -145,6 +145,7 @@ pub(super) fn native() -> Result<Vec<Sample>> {
     let metadata = Metadata {
         author: PartyId::parse("ags:05766044")?,
         reader: PartyId::parse("ags:05766020")?,
+        other_readers: vec![],
         service: ServiceUri::parse("urn:amtsbote:service:xummeldung")?,
         message_type: None,
         transport_id: TransportId::parse("6d0a1f5e-41f7-4b1c-9d4d-2f6b3c1a7e01")?,

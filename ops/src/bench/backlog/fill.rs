@@ -160,7 +160,9 @@ impl Filler {
             applied: Vec::new(),
             under_grace: Vec::new(),
             same_business_id: Vec::new(),
+            siblings: vec![],
             about: None,
+            came_by: None,
             metadata,
         };
         Ok(Acceptance {
@@ -172,6 +174,8 @@ impl Filler {
             lane: None,
             conversation: None,
             warn: None,
+            issued: false,
+            others: Vec::new(),
         })
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use amtsbote_domain::wrapping::KeyId;
 use amtsbote_store::{OpenError, VerifyError};
 
+use crate::commands::serve::not_opened;
 use crate::outcome::Failure;
 
 /// The keys that the database needs, as it was asked; `there` is whether there is one. Where that cannot be known, no master key is
@@ -42,13 +43,7 @@ pub(super) fn named(
                  (systemctl start amtsbote), stop it, then repeat the command."
             ),
         )),
-        Err(VerifyError::Open(reason)) => {
-            let text = reason.text();
-            Err(Failure::not_now(
-                format!("{} ({reason})", text.de),
-                format!("{} ({reason})", text.en),
-            ))
-        }
+        Err(VerifyError::Open(reason)) => Err(not_opened(&reason)),
         Err(VerifyError::Store(reason)) => Err(Failure::not_now(&reason, &reason)),
     }
 }

@@ -17,6 +17,8 @@ use crate::startup::{meta, refused, set_meta};
 
 /// Under this name the database knows the mark of the bucket.
 const MARK: &str = "objects";
+/// Under this name, that the bucket bears it.
+const MARKED: &str = "objects-marked";
 /// What a probe holds.
 const PROBE: &[u8] = b"Amtsbote tries whether it can write, read and remove here.";
 /// Longest mark, in octets.
@@ -44,15 +46,19 @@ impl Objects {
         let path = Path::from(format!("{}store", self.client.prefix));
         let found = self.read_mark(&path)?;
         match (meta(db, MARK)?, found) {
-            (Some(known), Some(found)) if known == found => Ok(()),
+            (Some(known), Some(found)) if known == found => set_meta(db, MARKED, &known),
             (None, None) => {
                 // Of nodes that start at the same time, the first one wins.
                 set_meta(db, MARK, random.as_bytes())?;
                 let known = meta(db, MARK)?.ok_or_else(|| refuse("the store lost its mark"))?;
-                self.write_mark(&path, known)
+                self.write_mark(&path, &known)?;
+                set_meta(db, MARKED, &known)
             }
-            // The first start ended between the two.
-            (Some(known), None) if !refers(db)? => self.write_mark(&path, known),
+            // The first start ended between the two; or, where no other node has marked one, it is lost.
+            (Some(known), None) if may_mark(db)? => {
+                self.write_mark(&path, &known)?;
+                set_meta(db, MARKED, &known)
+            }
             (Some(_), None) => Err(refuse("it is not the bucket and prefix of this store")),
             (_, Some(_)) => Err(refuse("bucket and prefix belong to another store")),
         }
@@ -84,8 +90,8 @@ impl Objects {
         self.client.wait(read).map_err(told)
     }
 
-    fn write_mark(&self, path: &Path, mark: Vec<u8>) -> Result<(), OpenError> {
-        let (client, path) = (Arc::clone(&self.client), path.clone());
+    fn write_mark(&self, path: &Path, mark: &[u8]) -> Result<(), OpenError> {
+        let (client, path, mark) = (Arc::clone(&self.client), path.clone(), mark.to_vec());
         let written = async move { client.s3.put(&path, mark.into()).await.map_err(failed) };
         self.client.wait(written).map(drop).map_err(told)
     }
@@ -123,6 +129,15 @@ impl Client {
         }
         Ok(written.version.is_some_and(|version| version != "null"))
     }
+}
+
+/// Whether a bucket without the mark may be the one of this store: no part lies in another, and no other
+/// node has one.
+fn may_mark(db: &Db) -> Result<bool, OpenError> {
+    const NODES: &str = "SELECT 1 FROM node_life HAVING count(DISTINCT name) > 1";
+    let marked = meta(db, MARKED)?.is_some();
+    let shared = marked && db.life().is_some() && db.exists(NODES, &[]).map_err(refused)?;
+    Ok(!shared && !refers(db)?)
 }
 
 /// Whether any part lies in the object store; looked for only where the mark is missing.

@@ -56,6 +56,17 @@ async fn nodes_share_a_bucket_and_no_folder() {
     assert_eq!(checked(&a).await, 3);
 }
 
+/// Of two nodes that are set up together, one names another bucket by mistake: it is told, although no part
+/// came in yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_node_does_not_choose_a_bucket_of_its_own() {
+    let (dir, elsewhere) = (tempdir().expect("a folder"), tempdir().expect("a folder"));
+    let (bucket, wrong) = (Bucket::new(dir.path()), Bucket::new(elsewhere.path()));
+    let _a = open(dir.path(), "a", &bucket).expect("opens");
+    let other = open(dir.path(), "b", &wrong).err().expect("is refused");
+    assert!(other.to_string().contains("not the bucket"), "{other}");
+}
+
 /// A node that nobody has heard of for long holds nothing any more: another one removes what it left,
 /// and what it was about to accept is refused, whatever it still has in its hands.
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! A database of an earlier program is brought up to date with everything in it.
 
+use std::time::Duration;
+
 use amtsbote_domain::identity::Scope;
 use amtsbote_domain::party::PartyId;
 use amtsbote_domain::ports::{Store, StoreError};
@@ -8,47 +10,51 @@ use tempfile::tempdir;
 use super::{database, node, shared};
 use crate::SqliteStore;
 use crate::contract::{Draft, ManualClock};
+use crate::options::Database;
+use crate::parts::folder::path_in;
 use crate::tests::checked;
 
 const FIRST: &str = include_str!("../../migrations/postgres/0001_first.sql");
 
-/// Makes room for what the first migration makes; all rows stay, in a schema of their own.
-const ASIDE: &str = "ALTER SCHEMA public RENAME TO now;
-    CREATE SCHEMA public;
-    CREATE TABLE migration (LIKE now.migration INCLUDING ALL);
-    INSERT INTO migration SELECT * FROM now.migration WHERE version = 1";
-
-/// Puts the rows into the tables that there are, column by column.
-const BACK: &str = "DO $$ DECLARE t TEXT; columns TEXT; counted TEXT;
+/// The tables as the first migration made them, with the rows that there are: the way back of every
+/// migration there is, and of those to come.
+const BACK: &str = "SET session_replication_role = replica;
+    DO $$
+    DECLARE
+        old name;
+        shared text;
     BEGIN
-        SET LOCAL session_replication_role = replica;
-        FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
-            CONTINUE WHEN t = 'migration';
-            SELECT string_agg(attname, ', '), max(attname) FILTER (WHERE attidentity <> '')
-                INTO columns, counted FROM pg_attribute
-                WHERE attrelid = ('public.' || t)::regclass AND attnum > 0 AND NOT attisdropped;
-            EXECUTE format('DELETE FROM public.%s', t);
-            EXECUTE format('INSERT INTO public.%s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM now.%s',
-                t, columns, columns, t);
-            IF counted IS NOT NULL THEN
-                EXECUTE format('SELECT setval(pg_get_serial_sequence(%L, %L),
-                    (SELECT coalesce(max(%s), 0) + 1 FROM public.%s), false)',
-                    'public.' || t, counted, counted, t);
-            END IF;
+        FOR old IN SELECT relname FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+            SELECT string_agg(quote_ident(attname), ', ') INTO shared FROM pg_attribute
+                WHERE attrelid = format('public.%I', old)::regclass
+                    AND attnum > 0 AND NOT attisdropped;
+            EXECUTE format('INSERT INTO public.%I (%s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM newest.%1$I',
+                old, shared);
+        END LOOP;
+        FOR old, shared IN SELECT relname, attname FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid
+            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attidentity <> '' LOOP
+            EXECUTE format('SELECT setval(pg_get_serial_sequence(%L, %L), 1000 + (SELECT count(*) FROM %1$I))',
+                old, shared);
         END LOOP;
     END $$;
-    DROP SCHEMA now CASCADE";
+    CREATE TABLE migration (LIKE newest.migration INCLUDING ALL);
+    INSERT INTO migration SELECT * FROM newest.migration WHERE version = 1;
+    DROP SCHEMA newest CASCADE";
 
-/// Columns, constraints and indices of all tables, in words.
+/// Columns and constraints of a table, in words.
 const SHAPE: &str = "SELECT string_agg(line, '; ' ORDER BY line) FROM (
-        SELECT attrelid::regclass || '.' || attname || ' ' || format_type(atttypid, atttypmod)
-                || ' ' || attnotnull AS line
-            FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-                AND attnum > 0 AND NOT attisdropped
-        UNION SELECT conrelid::regclass || '.' || conname || ' ' || pg_get_constraintdef(oid)
-            FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-        UNION SELECT indexdef FROM pg_indexes WHERE schemaname = 'public') AS lines";
+        SELECT attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull AS line
+            FROM pg_attribute
+            WHERE attrelid = 'message'::regclass AND attnum > 0 AND NOT attisdropped
+        UNION SELECT conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+            WHERE conrelid = 'message'::regclass) AS lines";
+
+fn back(name: &str) {
+    shared().sql(name, "ALTER SCHEMA public RENAME TO newest; CREATE SCHEMA public");
+    shared().sql(name, FIRST);
+    shared().sql(name, BACK);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_get_a_scope_and_everything_else_stays() {
@@ -63,9 +69,7 @@ async fn ids_get_a_scope_and_everything_else_stays() {
     drop(store);
     let name = database(dir.path());
     let now = shared().sql(&name, SHAPE);
-    for sql in [ASIDE, FIRST, BACK] {
-        shared().sql(&name, sql);
-    }
+    back(&name);
     assert_ne!(shared().sql(&name, SHAPE), now);
 
     let store = open().expect("opens");
@@ -85,4 +89,50 @@ async fn ids_get_a_scope_and_everything_else_stays() {
     }
     assert_eq!(store.figures().await.expect("figures").leaves, 4);
     assert_eq!(checked(&store).await, 4);
+}
+
+/// However long a migration of a large store takes, it is not cut off like a statement that hangs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_has_the_time_that_it_needs() {
+    let dir = tempdir().expect("a folder");
+    let draft = Draft::inbox(1);
+    let store = SqliteStore::open(node(shared(), dir.path(), "one", ManualClock::new()));
+    draft.accepted(&store.expect("opens")).await;
+    let name = database(dir.path());
+    back(&name);
+    shared().sql(
+        &name,
+        "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql
+            AS 'BEGIN PERFORM pg_sleep(6); END';
+        CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE INDEX')
+            EXECUTE FUNCTION slow()",
+    );
+    let mut options = node(shared(), dir.path(), "one", ManualClock::new());
+    let Database::Postgres(server) = &mut options.database else { panic!("it is on a server") };
+    (server.lock_wait, server.statement_time) = (Duration::from_secs(2), Duration::from_secs(2));
+    drop(SqliteStore::open(options).expect("opens"));
+    shared().sql(&name, "DROP EVENT TRIGGER slow");
+    let store = SqliteStore::open(node(shared(), dir.path(), "one", ManualClock::new()));
+    assert!(draft.accept(&store.expect("opens")).await.expect("a repeat").repeated);
+}
+
+/// What lives of before have reserved was left behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_former_lives_are_removed_afterwards() {
+    let dir = tempdir().expect("a folder");
+    let open = || SqliteStore::open(node(shared(), dir.path(), "one", ManualClock::new()));
+    drop(open().expect("opens"));
+    let name = database(dir.path());
+    back(&name);
+    let left = "0123456789abcdef0123456789abcdef";
+    let reserve = format!("INSERT INTO reserved_file SELECT '{left}', max(life) FROM node_life");
+    shared().sql(&name, &reserve);
+    let file = path_in(&dir.path().join("shared"), left);
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+    std::fs::write(&file, b"left").expect("writes");
+    let store = open().expect("opens");
+    store.look();
+    assert!(!file.exists());
+    assert_eq!(shared().sql(&name, "SELECT count(*) FROM reserved_file"), "0");
+    assert_eq!(checked(&store).await, 0);
 }

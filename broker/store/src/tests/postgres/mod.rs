@@ -1,6 +1,8 @@
 //! The store on PostgreSQL: the whole contract, and what only several nodes can get wrong.
 
 mod commits;
+mod conversing;
+mod folder;
 mod hosts;
 mod migrating;
 mod moving;

@@ -6,17 +6,23 @@ use std::path::Path;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::identity::Scope;
 use amtsbote_domain::party::PartyId;
-use amtsbote_domain::ports::{Acceptance, Slots, Store};
+use amtsbote_domain::ports::{Acceptance, IdStanding, Sessions, Slots, Store};
 use amtsbote_domain::state::{Event, State};
 use tempfile::tempdir;
 
 use super::{database, node, shared};
-use crate::contract::{AUTHOR, Draft, ManualClock, PAYLOAD_CID, octets, read_part, state_of};
+use crate::contract::issued::{draft, issued, standing};
+use crate::contract::readers::for_three;
+use crate::contract::sessions::{key, remember};
+use crate::contract::{
+    ATTACHMENT_CID, AUTHOR, Draft, ManualClock, PAYLOAD_CID, octets, read_part, state_of,
+};
 use crate::moving::{MoveError, Moved, abandon_move, move_store};
+use crate::options::Database;
 use crate::parts::folder::path_in;
 use crate::startup::PAYLOAD;
 use crate::tests::{checked, options};
-use crate::{OpenError, SqliteStore, StoreOptions};
+use crate::{OpenError, SqliteStore, StoreOptions, verify_at};
 
 fn in_file(dir: &Path, name: &str) -> StoreOptions {
     options(&dir.join(name), ManualClock::new())
@@ -95,6 +101,9 @@ async fn a_store_moves_to_a_server_and_back() {
     let dir = tempdir().expect("a folder");
     let store = SqliteStore::open(in_file(dir.path(), "old")).expect("opens");
     fill(&store).await;
+    let session = key("lemgo", b"one");
+    store.open_session(&session, remember(b"first")).await.expect("is opened");
+    let until = issued(&store, "given-out").await;
     let receipt = store.receipt(&Draft::inbox(2).hub_id(), "acknowledged").await;
     drop(store);
 
@@ -108,6 +117,12 @@ async fn a_store_moves_to_a_server_and_back() {
     assert!(matches!(again, Err(MoveError::Elsewhere)), "{again:?}");
     let undone = abandoned(in_file(dir.path(), "old"), on_server(dir.path())).await;
     assert!(matches!(undone, Err(MoveError::NotUnderWay)), "{undone:?}");
+    // Nor with a place where there is nothing: the history would go on twice.
+    let again = moved(in_file(dir.path(), "old"), in_file(dir.path(), "third")).await;
+    assert!(matches!(again, Err(MoveError::Elsewhere)), "{again:?}");
+    let undone = abandoned(in_file(dir.path(), "old"), in_file(dir.path(), "third")).await;
+    assert!(matches!(undone, Err(MoveError::NotUnderWay)), "{undone:?}");
+    assert!(matches!(refused(in_file(dir.path(), "old")), OpenError::Moved));
 
     let store = SqliteStore::open(on_server(dir.path())).expect("opens");
     assert_eq!(checked(&store).await, 403);
@@ -119,6 +134,9 @@ async fn a_store_moves_to_a_server_and_back() {
     let states =
         [state_of(&store, &Draft::peer(400)).await, state_of(&store, &Draft::peer(401)).await];
     assert!(states.contains(&State::Uncertain), "{states:?}");
+    // Ids that are open went along, conversations did not.
+    assert_eq!(standing(&store, "given-out").await, IdStanding::Open(until));
+    assert_eq!(store.session(&session).await.expect("answers"), None);
     // A repetition is one, and what is new gets a new place.
     assert!(Draft::inbox(3).accept(&store).await.expect("is known").repeated);
     Draft::inbox(500).accepted(&store).await;
@@ -131,8 +149,26 @@ async fn a_store_moves_to_a_server_and_back() {
     let store = SqliteStore::open(in_file(dir.path(), "new")).expect("opens");
     assert_eq!(store.head().await.expect("a head"), head);
     assert_eq!(checked(&store).await, 404);
-    Draft::inbox(501).accepted(&store).await;
+    draft(501, "given-out").accepted(&store).await;
     assert_eq!(checked(&store).await, 405);
+}
+
+/// What several Readers share lies there once, and is there for each of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_several_readers_is_moved_once() {
+    let dir = tempdir().expect("a folder");
+    let store = SqliteStore::open(in_file(dir.path(), "old")).expect("opens");
+    let draft = for_three(1);
+    draft.accepted(&store).await;
+    drop(store);
+    let report = moved(in_file(dir.path(), "old"), on_server(dir.path())).await.expect("moves");
+    assert!(report.report.holds(), "{report:?}");
+    assert_eq!((report.report.messages, report.files), (3, 1));
+    let store = SqliteStore::open(on_server(dir.path())).expect("opens");
+    for n in 0..3 {
+        let read = read_part(&store, &draft.hub_id_for(n), ATTACHMENT_CID).await.expect("reads");
+        assert!(Some(read) == draft.attachment, "Reader {n}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,11 +206,7 @@ async fn a_move_that_does_not_hold_goes_on_or_is_abandoned() {
     let store = SqliteStore::open(in_file(dir.path(), "old")).expect("opens");
     large(1).accepted(&store).await;
     drop(store);
-    let name: String = rusqlite::Connection::open(dir.path().join("old/hub.db"))
-        .and_then(|db| {
-            db.query_row("SELECT file FROM payload WHERE file IS NOT NULL", [], |row| row.get(0))
-        })
-        .expect("a file");
+    let name = payload_name(dir.path());
     let place = path_in(&dir.path().join("old").join(PAYLOAD), &name);
     let good = fs::read(&place).expect("reads");
     let mut bad = good.clone();
@@ -206,4 +238,96 @@ async fn a_move_that_does_not_hold_goes_on_or_is_abandoned() {
     let store = SqliteStore::open(on_server(dir.path())).expect("opens");
     Draft::inbox(2).accepted(&store).await;
     assert_eq!((checked(&store).await, database(dir.path()).is_empty()), (2, false));
+}
+
+fn meta(dir: &Path, name: &str) -> Vec<u8> {
+    rusqlite::Connection::open(dir.join("old/hub.db"))
+        .and_then(|db| {
+            db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
+        })
+        .expect("a value")
+}
+
+/// One place was given up for another: it can never be taken over any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_places_one_gets_the_store() {
+    let dir = tempdir().expect("a folder");
+    let store = SqliteStore::open(in_file(dir.path(), "old")).expect("opens");
+    large(1).accepted(&store).await;
+    drop(store);
+    let place = path_in(&dir.path().join("old").join(PAYLOAD), &payload_name(dir.path()));
+    let good = fs::read(&place).expect("reads");
+    fs::write(&place, &good[..1_000]).expect("writes");
+    let stopped = moved(in_file(dir.path(), "old"), on_server(dir.path())).await;
+    assert!(matches!(stopped, Err(MoveError::DoesNotHold(_))), "{stopped:?}");
+    fs::write(&place, &good).expect("writes");
+    moved(in_file(dir.path(), "old"), in_file(dir.path(), "new")).await.expect("moves");
+    let store = SqliteStore::open(in_file(dir.path(), "new")).expect("opens");
+    Draft::inbox(2).accepted(&store).await;
+    drop(store);
+    let late = moved(in_file(dir.path(), "old"), on_server(dir.path())).await;
+    assert!(matches!(late, Err(MoveError::NotEmpty)), "{late:?}");
+    assert!(matches!(refused(on_server(dir.path())), OpenError::Arriving));
+}
+
+/// The process ends between the two marks that it sets when a move is abandoned.
+#[tokio::test(flavor = "multi_thread")]
+async fn giving_a_move_up_can_be_repeated() {
+    let dir = tempdir().expect("a folder");
+    let store = SqliteStore::open(in_file(dir.path(), "old")).expect("opens");
+    large(1).accepted(&store).await;
+    drop(store);
+    let place = path_in(&dir.path().join("old").join(PAYLOAD), &payload_name(dir.path()));
+    let good = fs::read(&place).expect("reads");
+    fs::write(&place, &good[..1_000]).expect("writes");
+    let stopped = moved(in_file(dir.path(), "old"), on_server(dir.path())).await;
+    assert!(matches!(stopped, Err(MoveError::DoesNotHold(_))), "{stopped:?}");
+    fs::write(&place, &good).expect("writes");
+    let token = meta(dir.path(), "moved");
+    let abandon = || abandoned(in_file(dir.path(), "old"), on_server(dir.path()));
+    abandon().await.expect("is abandoned");
+    rusqlite::Connection::open(dir.path().join("old/hub.db"))
+        .and_then(|db| db.execute("INSERT INTO meta (name, value) VALUES ('moved', ?1)", [token]))
+        .expect("as it was between the two");
+    abandon().await.expect("goes on");
+    let store = SqliteStore::open(in_file(dir.path(), "old")).expect("opens");
+    assert_eq!(checked(&store).await, 1);
+}
+
+/// A part may take longer to read than a node may keep the log: the check keeps nothing from anybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_may_take_its_time_while_a_store_is_checked() {
+    let dir = tempdir().expect("a folder");
+    let store = SqliteStore::open(on_server(dir.path())).expect("opens");
+    large(1).accepted(&store).await;
+    drop(store);
+    let name = shared().sql(&database(dir.path()), "SELECT file FROM payload WHERE file <> ''");
+    let place = path_in(&dir.path().join("shared"), &name);
+    let octets = fs::read(&place).expect("reads");
+    fs::remove_file(&place).expect("removes");
+    let made = std::process::Command::new("mkfifo").arg(&place).status().expect("mkfifo runs");
+    assert!(made.success());
+    let slow = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_secs(6));
+        fs::write(&place, &octets)
+    });
+    let mut options = on_server(dir.path());
+    let Database::Postgres(server) = &mut options.database else { panic!("it is on a server") };
+    server.lock_wait = std::time::Duration::from_secs(2);
+    let checked = tokio::task::spawn_blocking(move || {
+        let keys = Some(&*options.keys);
+        let (database, parts) = (&options.database, &options.large_parts);
+        verify_at(database, parts, &options.dir, options.log_key.verifier(), keys)
+    });
+    let report = checked.await.expect("no panic").expect("can be checked");
+    slow.join().expect("no panic").expect("is read");
+    assert!(report.holds() && report.parts == Some(2), "{report:?}");
+}
+
+fn payload_name(dir: &Path) -> String {
+    rusqlite::Connection::open(dir.join("old/hub.db"))
+        .and_then(|db| {
+            db.query_row("SELECT file FROM payload WHERE file IS NOT NULL", [], |row| row.get(0))
+        })
+        .expect("a file")
 }

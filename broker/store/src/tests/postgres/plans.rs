@@ -4,8 +4,11 @@ use tempfile::tempdir;
 
 use super::{database, node, shared};
 use crate::SqliteStore;
+use crate::clearing::alone::COUNTED;
 use crate::clearing::proposals::{COLUMNS, GOING_ON};
+use crate::collecting::{BY_TRANSPORT_ID, FACTS};
 use crate::contract::{Draft, ManualClock};
+use crate::issued;
 use crate::naming::{IN_STATE, RECORD};
 use crate::notices;
 use crate::operation::detour::WAITING_FOR;
@@ -15,6 +18,7 @@ use crate::operation::sweep::{EXPIRED, LEFT_OPEN, LOST};
 use crate::prior::{OF_ACCOUNT, OF_RELAYED};
 use crate::reader::{INBOX, UNCERTAIN};
 use crate::rows::DELIVERY;
+use crate::sessions;
 use crate::sql::postgres::translated;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +45,16 @@ async fn hot_questions_use_their_index() {
         (LEFT_OPEN.to_owned(), "delivery_open", true),
         (IN_STATE.to_owned(), "delivery_word", false),
         (RECORD.to_owned(), "message_pkey", false),
+        (sessions::OF_ACCOUNT.to_owned(), "session_account", false),
+        (sessions::OPEN.to_owned(), "session_ends", false),
+        (sessions::ENDED.to_owned(), "session_ends", false),
+        (issued::OF_ACCOUNT.to_owned(), "issued_id_account", false),
+        (issued::ENDED.to_owned(), "issued_id_ends", false),
+        (issued::USED.to_owned(), "message_account_transport_transport_id_scope_key", false),
+        // Those of one id are sorted.
+        (format!("{FACTS} {BY_TRANSPORT_ID}"), "message_transport_id", true),
         (format!("{COLUMNS} {GOING_ON}"), "proposal_going_on", false),
+        (COUNTED.to_owned(), "done_alone_lately", false),
         (notices::DUE.to_owned(), "notice_due", false),
         // Few have one id.
         (OF_ACCOUNT.to_owned(), "message_account_transport_transport_id_scope_key", true),

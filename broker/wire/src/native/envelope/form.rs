@@ -3,7 +3,7 @@
 use amtsbote_domain::Timestamp;
 use amtsbote_domain::digest::Digest;
 use amtsbote_domain::identity::{MessageType, MessageUuid, ServiceUri, TransportId};
-use amtsbote_domain::message::{Metadata, Part};
+use amtsbote_domain::message::{MAX_READERS, Metadata, Part};
 use amtsbote_domain::party::PartyId;
 use amtsbote_schemas::xml::{Event, EventSink, NodeNumber, Position, StartTag};
 
@@ -13,10 +13,14 @@ use crate::signature::Unverified;
 /// Most bytes of one value; every field has a narrower limit of its own.
 const MAX_VALUE_BYTES: usize = 1024;
 
+/// The one field that may stand several times.
+const OTHER_READER: &str = "OtherReader";
+
 /// The elements of `Metadata` in their order, and whether each must be there.
-const FIELDS: [(&str, bool); 10] = [
+const FIELDS: [(&str, bool); 11] = [
     ("Author", true),
     ("Reader", true),
+    (OTHER_READER, false),
     ("Service", true),
     ("MessageType", false),
     ("TransportId", true),
@@ -51,6 +55,8 @@ pub(super) struct FormScan {
     end: Position,
     /// Index in [`FIELDS`] of the first field that may come next.
     next_field: usize,
+    /// The field whose value is being collected.
+    open_field: &'static str,
     /// The value being collected.
     value: String,
     fields: Fields,
@@ -64,6 +70,7 @@ pub(super) struct FormScan {
 struct Fields {
     author: Option<PartyId>,
     reader: Option<PartyId>,
+    other_readers: Vec<PartyId>,
     service: Option<ServiceUri>,
     message_type: Option<MessageType>,
     transport_id: Option<TransportId>,
@@ -72,6 +79,19 @@ struct Fields {
     not_before: Option<Timestamp>,
     expires: Option<Timestamp>,
     test: Option<bool>,
+}
+
+impl Fields {
+    fn add_reader(&mut self, party: PartyId, place: Position) -> Result<(), EnvelopeFault> {
+        if self.other_readers.len() + 1 == MAX_READERS {
+            return refuse(place, "OtherReader: at most 64 Readers in all");
+        }
+        if self.reader.iter().chain(&self.other_readers).any(|reader| *reader == party) {
+            return refuse(place, "OtherReader: no Reader is named twice");
+        }
+        self.other_readers.push(party);
+        Ok(())
+    }
 }
 
 fn refuse<T>(place: Position, rule: &'static str) -> Result<T, EnvelopeFault> {
@@ -100,6 +120,7 @@ impl FormScan {
         let metadata = Metadata {
             author,
             reader,
+            other_readers: self.fields.other_readers,
             service,
             message_type,
             transport_id,
@@ -172,7 +193,8 @@ impl FormScan {
         let rest = FIELDS.iter().enumerate().skip(self.next_field);
         for (n, (name, required)) in rest {
             if tag.is(NAMESPACE, name) {
-                self.next_field = n + 1;
+                self.next_field = if *name == OTHER_READER { n } else { n + 1 };
+                self.open_field = name;
                 self.value.clear();
                 return Ok(());
             }
@@ -259,12 +281,16 @@ impl FormScan {
     }
 
     fn end_field(&mut self, place: Position) -> Result<(), EnvelopeFault> {
-        let (name, _) = FIELDS[self.next_field - 1];
+        let name = self.open_field;
         let text = self.value.as_str();
         let fields = &mut self.fields;
         let read = match name {
             "Author" => set(&mut fields.author, PartyId::parse(text).ok()),
             "Reader" => set(&mut fields.reader, PartyId::parse(text).ok()),
+            OTHER_READER => match PartyId::parse(text) {
+                Ok(party) => return fields.add_reader(party, place),
+                Err(_) => false,
+            },
             "Service" => set(&mut fields.service, ServiceUri::parse(text).ok()),
             "MessageType" => set(&mut fields.message_type, MessageType::parse(text).ok()),
             "TransportId" => set(&mut fields.transport_id, TransportId::parse(text).ok()),
@@ -287,6 +313,7 @@ fn rule_of(field: &str) -> &'static str {
     match field {
         "Author" => "Author: prefix:key, at most 255 bytes",
         "Reader" => "Reader: prefix:key, at most 255 bytes",
+        OTHER_READER => "OtherReader: prefix:key, at most 255 bytes",
         "Service" => "Service: a URI of at most 512 characters",
         "MessageType" => "MessageType: 1 to 128 letters, digits and - . _ :",
         "TransportId" => "TransportId: 1 to 128 letters, digits and - . _ ~ : @",

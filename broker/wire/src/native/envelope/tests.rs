@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use amtsbote_domain::identity::{MessageType, MessageUuid, ServiceUri};
+use amtsbote_domain::message::MAX_READERS;
 use amtsbote_domain::ports::ENVELOPE_CID;
 use proptest::prelude::*;
 
@@ -17,6 +18,7 @@ fn metadata() -> Metadata {
     Metadata {
         author: PartyId::parse("ags:05766044").expect("a party"),
         reader: PartyId::parse("t\u{f6}j:a:<&>\"'").expect("a party"),
+        other_readers: vec![],
         service: ServiceUri::parse("urn:example:ummeldung?a=1&b='2'").expect("a service"),
         message_type: Some(MessageType::parse("0100").expect("a type")),
         transport_id: TransportId::parse("probe-1@lemgo").expect("an id"),
@@ -78,6 +80,43 @@ fn what_is_written_is_read() {
         assert_eq!(envelope.signature().certificate, identity.trusted().fingerprint);
         assert_eq!(envelope.signature().algorithm, identity.signer().algorithm().uri());
         assert_eq!(envelope.sha256(), Digest(sha256(&octets)));
+    }
+}
+
+fn parties(count: usize) -> Vec<PartyId> {
+    (0..count).map(|n| PartyId::parse(&format!("ags:{n}")).expect("a party")).collect()
+}
+
+/// Several Readers are read in their order; one too many, or one twice, is neither written nor read, and
+/// the schema says so too.
+#[test]
+fn a_message_has_up_to_so_many_readers() {
+    for count in [1, 2, MAX_READERS - 1] {
+        let several = Metadata { other_readers: parties(count), ..metadata() };
+        let octets = write_signed(&several, &[part("a")], &EC.signer()).expect("written");
+        assert_eq!(verified(&octets, &EC).expect("it holds").metadata(), &several);
+        assert!(schema_accepts(&octets));
+    }
+    let reader = metadata().reader;
+    let mut twice = parties(3);
+    twice[2] = twice[0].clone();
+    for bad in [parties(MAX_READERS), vec![reader.clone()], twice] {
+        let bad = Metadata { other_readers: bad, ..metadata() };
+        let written = write_signed(&bad, &[part("a")], &EC.signer());
+        assert!(matches!(written, Err(Unwritable::Readers)));
+    }
+    let with = |others: &str| good().replacen("<Service>", &format!("{others}<Service>"), 1);
+    let other = |party: &str| format!("<OtherReader>{party}</OtherReader>");
+    let most: String = parties(MAX_READERS).iter().map(|party| other(party.as_str())).collect();
+    let escaped = reader.as_str().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    for (bad, rule) in [
+        (with(&most), "OtherReader: at most 64 Readers in all"),
+        (with(&other(&escaped)), "OtherReader: no Reader is named twice"),
+        (with(&[other("ags:1"), other("ags:1")].concat()), "OtherReader: no Reader is named twice"),
+    ] {
+        let fault = Fault::from(read(bad.as_bytes()).expect_err("is refused"));
+        assert_eq!((fault.code, fault.detail.as_deref()), (Code::EnvelopeInvalid, Some(rule)));
+        assert!(!schema_accepts(bad.as_bytes()), "{rule}");
     }
 }
 
@@ -166,6 +205,12 @@ fn bad_forms() -> Vec<(&'static str, &'static str)> {
         ("<Author>ags:05766044", "<Author><b></b>ags:05766044"),
         ("<Author>ags:05766044", "<Author xml:lang=\"de\">ags:05766044"),
         ("<Author>ags:05766044", "<Author>ags:0576*"),
+        ("<Reader>", "<OtherReader>ags:1</OtherReader><Reader>"),
+        ("<MessageType>", "<OtherReader>ags:1</OtherReader><MessageType>"),
+        ("<Service>", "<OtherReader></OtherReader><Service>"),
+        ("<Service>", "<OtherReader>ags</OtherReader><Service>"),
+        ("<Service>", "<OtherReader a=\"\">ags:1</OtherReader><Service>"),
+        ("<Service>", "<OtherReader>ags:1</OtherReader><OtherReader>ags:1</OtherReader><Service>"),
         ("urn:example:", "urn:example: "),
         ("urn:example:", "urn:{example}:"),
         ("<MessageType>0100", "<MessageType>01/00"),
@@ -427,6 +472,7 @@ prop_compose! {
     fn any_metadata()(
         author in "[a-z\u{e4}\u{f6}A-Z&<>\"']{1,9}:[0-9a-z:\u{df}&<>\"']{1,20}",
         reader in "[a-z]{1,9}:[!-)+-~]{1,20}",
+        others in prop::collection::btree_set("[A-Z]{1,9}:[!-)+-~]{1,20}", 0..5),
         service in "[!#-)+-;=?-\\[\\]_a-z~]{1,60}",
         message_type in prop::option::of("[0-9A-Za-z\u{e4}\u{416}\u{661}._:-]{1,20}"),
         transport_id in "[A-Za-z0-9._~:@-]{1,128}",
@@ -439,6 +485,7 @@ prop_compose! {
         Metadata {
             author: PartyId::parse(&author).expect("a party"),
             reader: PartyId::parse(&reader).expect("a party"),
+            other_readers: others.iter().map(|o| PartyId::parse(o).expect("a party")).collect(),
             service: ServiceUri::parse(&service).expect("a service"),
             message_type: message_type.map(|t| MessageType::parse(&t).expect("a type")),
             transport_id: TransportId::parse(&transport_id).expect("an id"),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use amtsbote_domain::message::{Metadata, Part};
+use amtsbote_domain::message::{MAX_READERS, Metadata, Part};
 
 use super::{MAX_BYTES, MAX_PARTS, NAMESPACE, lexical};
 use crate::signature::{SignError, Signer, enveloped_signature};
@@ -13,6 +13,9 @@ pub enum Unwritable {
     /// No part, or more than [`MAX_PARTS`].
     #[error("a message has 1 to {MAX_PARTS} parts")]
     Parts,
+    /// More Readers than [`MAX_READERS`], or one of them twice.
+    #[error("a message has at most {MAX_READERS} Readers, each named once")]
+    Readers,
     /// Two parts with one Content-ID.
     #[error("two parts have the same Content-ID")]
     PartTwice,
@@ -35,6 +38,11 @@ pub fn write_signed(
 ) -> Result<Vec<u8>, Unwritable> {
     if parts.is_empty() || parts.len() > MAX_PARTS {
         return Err(Unwritable::Parts);
+    }
+    let others = &metadata.other_readers;
+    let twice = |n: usize| metadata.readers().take(n + 1).any(|reader| *reader == others[n]);
+    if others.len() >= MAX_READERS || (0..others.len()).any(twice) {
+        return Err(Unwritable::Readers);
     }
     let mut text = format!("<Envelope xmlns=\"{NAMESPACE}\">\n  <Metadata>\n");
     write_metadata(&mut text, metadata)?;
@@ -79,6 +87,9 @@ fn write_metadata(text: &mut String, metadata: &Metadata) -> Result<(), Unwritab
     };
     element("Author", metadata.author.as_str())?;
     element("Reader", metadata.reader.as_str())?;
+    for reader in &metadata.other_readers {
+        element("OtherReader", reader.as_str())?;
+    }
     element("Service", metadata.service.as_str())?;
     if let Some(message_type) = &metadata.message_type {
         element("MessageType", message_type.as_str())?;

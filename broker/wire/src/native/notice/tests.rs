@@ -41,6 +41,7 @@ fn record(full: bool) -> Accepted {
         metadata: Metadata {
             author: author.clone(),
             reader: PartyId::parse("ags:05758004").expect("a party"),
+            other_readers: vec![],
             service: ServiceUri::parse("urn:example:ummeldung?a&b").expect("a service"),
             message_type: full.then(|| MessageType::parse("0100").expect("a type")),
             transport_id: TransportId::parse("lemgo-1").expect("an id"),
@@ -66,7 +67,9 @@ fn record(full: bool) -> Accepted {
         test: full,
         under_grace: vec![],
         same_business_id: vec![],
+        siblings: vec![],
         about: None,
+        came_by: None,
     }
 }
 
@@ -78,6 +81,7 @@ fn changed(record: &Accepted, from: State, to: State, reason: Option<&str>) -> E
             reason: Reason::parse(reason).expect("a reason"),
             granted: None,
             together: None,
+            alone: None,
             channel: None,
         })
     });
