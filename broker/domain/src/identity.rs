@@ -232,6 +232,14 @@ impl Scope {
         Self::OfReader { reader, within }
     }
 
+    /// The one of several Readers for whom it is; none: for all of them, or there is one alone.
+    pub fn reader(&self) -> Option<&PartyId> {
+        match self {
+            Self::OfReader { reader, .. } => Some(reader),
+            _ => None,
+        }
+    }
+
     /// Within what the id of the message is one, whichever Reader this is for.
     pub fn of_message(&self) -> &Self {
         match self {

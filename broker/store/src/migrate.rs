@@ -36,6 +36,18 @@ const KEYS_LEAVE: usize = 2;
 /// How long a connection waits for another one. Only checkpoints and offline tools contend.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// Octets of a page of a database that is made; one that is there keeps its own (4 KiB up to now). A message
+/// changes fewer of these, and each that is changed costs.
+const PAGE: i64 = 8 << 10;
+
+/// Octets of the write-ahead log after which it is written back into the database.
+const LOG: i64 = 16_384_000;
+
+/// KiB of pages that the writer keeps. More costs: at the end of most commits SQLite looks at every page
+/// kept, because it numbers pages anew by way of a number far beyond the end of the database, and drops
+/// afterwards what lies there. What it no longer keeps, the system does.
+const CACHE_KIB: i64 = 16 << 10;
+
 /// Opens the database for the one writer and brings its tables up to date.
 ///
 /// Keys that it still holds are durable in the key store before they are taken out here: a kill
@@ -53,12 +65,15 @@ pub(crate) fn open_writer(
     steady(&db).map_err(database)?;
     // FULL: every commit is synced before it is answered (P1). A table that others refer to can be
     // made anew only while nobody watches foreign keys; migrations check them before they are kept.
-    db.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;
-         PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
-         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;",
-    )
+    // The page size counts for a database that is made here, before its first page is written.
+    db.execute_batch(&format!(
+        "PRAGMA page_size = {PAGE}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = OFF; PRAGMA journal_size_limit = 67108864;
+         PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = MEMORY;"
+    ))
     .map_err(database)?;
+    let page: i64 = db.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(database)?;
+    db.pragma_update(None, "wal_autocheckpoint", LOG / page.max(512)).map_err(database)?;
     db.set_prepared_statement_cache_capacity(128);
     let killed = |fault| match fails(fault) {
         true => Err(OpenError::Database("made to fail".to_owned())),

@@ -39,7 +39,8 @@ pub struct StoreOptions {
     /// Over how many hours what one person decides alone is summed up; see
     /// [`amtsbote_domain::clearing::ALONE_HOURS_ALLOWED`].
     pub alone_hours: u32,
-    /// At most so many pages of 4 KiB in the database file; none: as large as the disk allows.
+    /// At most so many pages in the database file, of 8 KiB where it is made anew; none: as large as the
+    /// disk allows.
     pub max_pages: Option<u32>,
     /// Set in a simulation: no thread works for the store, and this is its disk.
     #[cfg(feature = "simulation")]

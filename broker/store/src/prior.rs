@@ -25,6 +25,11 @@ pub(crate) const OF_RELAYED: &str = "SELECT seq, hub_id, content_digest, scope, 
 const EXACT: &str = "SELECT seq, hub_id, content_digest FROM message
      WHERE account = ?1 AND transport = ?2 AND transport_id = ?3 AND scope = ?4";
 
+/// Whether there is any; most of the time there is none, and what comes in order would be sorted in a
+/// table of its own, which costs more than looking.
+pub(crate) const ANY: &str = "SELECT 1 FROM message
+     WHERE account = ?1 AND transport = ?2 AND transport_id = ?3 LIMIT 1";
+
 /// A message that was accepted under the id.
 pub(crate) struct SameId {
     pub(crate) seq: i64,
@@ -34,6 +39,10 @@ pub(crate) struct SameId {
 
 /// Looks for it, as `Store::prior` says. Exact matches are what the constraint of the table forbids twice.
 pub(crate) fn same_id(db: &Db, sent: &Sent) -> Result<Option<SameId>, StoreError> {
+    let (account, transport, id) = key(sent);
+    if !db.exists(ANY, params![account, transport, id])? {
+        return Ok(None);
+    }
     match &sent.scope {
         Scope::Account => of_account(db, sent),
         Scope::Relayed { author, sender } => {
@@ -74,22 +83,23 @@ fn of_relayed(
     narrowed: bool,
 ) -> Result<Option<SameId>, StoreError> {
     let (account, transport, id) = key(sent);
-    let scope = sent.scope.to_string();
-    let coarser = sent.scope.coarser().map_or_else(|| scope.clone(), |coarser| coarser.to_string());
-    let values = params![account, transport, id, scope, coarser, sent.content_digest.0];
+    let coarser = sent.scope.coarser().unwrap_or_else(|| sent.scope.clone());
+    let scopes = [sent.scope.to_string(), coarser.to_string()];
+    let values = params![account, transport, id, scopes[0], scopes[1], sent.content_digest.0];
     let all: Vec<(SameId, String, String)> =
         db.query_all(OF_RELAYED, values, |row| Ok((found(row)?, row.get(3)?, row.get(4)?)))?;
     let mut other = None;
     for (one, of, by) in all {
-        if of == scope {
-            return Ok(Some(one));
-        }
-        // An ordinary account sends for all Readers, never for one of them.
-        if of.is_empty() && matches!(sent.scope, Scope::OfReader { .. }) {
+        let of = Scope::try_from(of).map_err(|_| unreadable("a scope"))?;
+        // What is for one Reader is no repeat of what is for another, or for all of them.
+        if of.reader() != sent.scope.reader() {
             continue;
         }
+        if of == sent.scope {
+            return Ok(Some(one));
+        }
         let same = one.content_digest == sent.content_digest;
-        let near = of.is_empty() || of == coarser;
+        let near = of.is_account() || of == coarser;
         if by == author && if narrowed { near && same } else { near || same } {
             other = Some(one);
         }

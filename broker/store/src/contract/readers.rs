@@ -140,8 +140,17 @@ pub async fn a_repeat_gets_the_receipt_of_the_first_reader<S: Subject>(dir: &Pat
 /// Another hub brings the message for one of its Readers after the other: each is accepted, a repeat of each
 /// is found, and the whole is not accepted on top.
 pub async fn one_reader_after_the_other_may_be_relayed<S: Subject>(dir: &Path) {
+    // Also where that hub does not say from whom.
+    for (name, sender) in [("said", Some(Digest([1; 32]))), ("unsaid", None)] {
+        let dir = dir.join(name);
+        std::fs::create_dir(&dir).expect("a folder");
+        let whole = Scope::Relayed { author: party(AUTHOR), sender };
+        one_after_the_other::<S>(&dir, whole).await;
+    }
+}
+
+async fn one_after_the_other<S: Subject>(dir: &Path, whole: Scope) {
     let store = S::open(dir, ManualClock::new());
-    let whole = Scope::Relayed { author: party(AUTHOR), sender: Some(Digest([1; 32])) };
     let relayed = |number: u32, reader: &'static str, other: &'static str| Draft {
         scope: whole.clone().of_reader(party(reader)),
         transport_id: Some("one".to_owned()),

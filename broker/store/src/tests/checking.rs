@@ -25,7 +25,7 @@ use crate::operation::detour::WAITING_FOR;
 use crate::operation::lease::{DUE, NEXT_LANE, NEXT_PEER};
 use crate::operation::order::{BEHIND, FIRST, GOING};
 use crate::operation::sweep::{EXPIRED, LOST};
-use crate::prior::{OF_ACCOUNT, OF_RELAYED};
+use crate::prior::{ANY, OF_ACCOUNT, OF_RELAYED};
 use crate::reader::{INBOX, UNCERTAIN};
 use crate::rows::DELIVERY;
 use crate::sessions;
@@ -341,6 +341,8 @@ async fn hot_questions_use_their_index() {
         (format!("{FACTS} {BY_TRANSPORT_ID}"), "message_transport_id", 0),
         (format!("{COLUMNS} {GOING_ON}"), "proposal_going_on", 0),
         (notices::DUE.to_owned(), "notice_due", 0),
+        // Most of the time this alone.
+        (ANY.to_owned(), "sqlite_autoindex_message_2", 0),
         // Few have one id.
         (OF_ACCOUNT.to_owned(), "sqlite_autoindex_message_2", 1),
         (OF_RELAYED.to_owned(), "sqlite_autoindex_message_2", 0),

@@ -42,6 +42,30 @@ async fn a_closed_store_leaves_no_write_ahead_log() {
     assert!(!beside.exists(), "hub.db-wal is left behind");
 }
 
+/// A new database has pages of 8 KiB; one that was made with 4 KiB keeps them, and works.
+#[tokio::test]
+async fn a_database_keeps_the_size_of_its_pages() {
+    let dir = tempdir().expect("a folder");
+    let page = || -> i64 {
+        let db = Connection::open(database_path(dir.path())).expect("opens");
+        db.query_row("PRAGMA page_size", [], |row| row.get(0)).expect("a size")
+    };
+    let store = open(dir.path()).expect("opens");
+    Draft::inbox(1).accepted(&store).await;
+    drop(store);
+    assert_eq!(page(), 8192);
+    let db = Connection::open(database_path(dir.path())).expect("opens");
+    db.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).expect("no log");
+    db.execute_batch("PRAGMA page_size = 4096; VACUUM").expect("is made anew");
+    drop(db);
+    assert_eq!(page(), 4096);
+    let store = open(dir.path()).expect("opens again");
+    Draft::inbox(2).accepted(&store).await;
+    assert_eq!(checked(&store).await, 2);
+    drop(store);
+    assert_eq!(page(), 4096);
+}
+
 #[tokio::test]
 async fn one_process_at_a_time() {
     let dir = tempdir().expect("a folder");

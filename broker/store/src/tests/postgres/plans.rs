@@ -15,7 +15,7 @@ use crate::operation::detour::WAITING_FOR;
 use crate::operation::lease::{DUE, NEXT_LANE, NEXT_PEER};
 use crate::operation::order::{BEHIND, FIRST, GOING};
 use crate::operation::sweep::{EXPIRED, LEFT_OPEN, LOST};
-use crate::prior::{OF_ACCOUNT, OF_RELAYED};
+use crate::prior::{ANY, OF_ACCOUNT, OF_RELAYED};
 use crate::reader::{INBOX, UNCERTAIN};
 use crate::rows::DELIVERY;
 use crate::sessions;
@@ -56,6 +56,7 @@ async fn hot_questions_use_their_index() {
         (format!("{COLUMNS} {GOING_ON}"), "proposal_going_on", false),
         (COUNTED.to_owned(), "done_alone_lately", false),
         (notices::DUE.to_owned(), "notice_due", false),
+        (ANY.to_owned(), "message_account_transport_transport_id_scope_key", false),
         // Few have one id.
         (OF_ACCOUNT.to_owned(), "message_account_transport_transport_id_scope_key", true),
         (OF_RELAYED.to_owned(), "message_account_transport_transport_id_scope_key", false),
