@@ -1,6 +1,8 @@
 //! Receipts on the side of those who get them: verified with the hub's public key, and compared
 //! with what was really sent or confirmed.
 
+use std::collections::BTreeSet;
+
 use amtsbote_archive::note::VerifierKey;
 use amtsbote_archive::receipt::{Receipt, ReceiptError};
 use amtsbote_domain::digest::Digest;
@@ -66,14 +68,19 @@ pub fn is_acceptance_of<'e>(
 ) -> Result<&'e Accepted, ReceiptFault> {
     let Evidence::Accepted(accepted) = evidence else { return Err(ReceiptFault::OtherAct) };
     let said = &accepted.metadata;
+    // The delivery to any of its Readers, as the message is for that one.
+    let meant = sent.metadata.for_reader(&said.reader);
+    let others = meant.as_ref().map(|meant| &meant.other_readers);
+    let named: BTreeSet<_> = accepted.siblings.iter().chain([&accepted.hub_id]).collect();
     let agreements = [
         ("id of the hub", sent.hub_id.is_none_or(|id| *id == accepted.hub_id)),
         ("transport id", said.transport_id == sent.metadata.transport_id),
         ("author", said.author == sent.metadata.author),
-        ("reader", said.reader == sent.metadata.reader),
-        ("other readers", said.other_readers == sent.metadata.other_readers),
-        // Accepted for all of them, or not as it was sent.
+        ("reader", meant.is_some()),
+        ("other readers", others == Some(&said.other_readers)),
+        // Accepted for all of them, each by itself, or not as it was sent.
         ("deliveries", accepted.siblings.len() == said.other_readers.len()),
+        ("deliveries", named.len() == accepted.siblings.len() + 1),
         ("parts", accepted.parts == sent.parts),
         ("content digest", accepted.content_digest == content_digest(sent.metadata, sent.parts)),
         ("envelope", sent.envelope_sha256.is_none_or(|it| it == accepted.envelope_sha256)),

@@ -166,18 +166,25 @@ fn an_acceptance_must_name_every_reader_and_delivery() {
     let second = PartyId::parse("ags:05766020").expect("a party");
     let sent = Metadata { other_readers: vec![second.clone()], ..metadata() };
     let siblings = vec![HubId::parse("0190-2").expect("an id")];
-    let said = |other_readers: Vec<PartyId>, siblings: Vec<HubId>| {
+    let first = sent.reader.clone();
+    let said = |reader: &PartyId, other_readers: Vec<PartyId>, siblings: Vec<HubId>| {
         let Evidence::Accepted(mut record) = accepted() else { panic!("an acceptance") };
         record.content_digest = content_digest(&sent, &parts());
+        record.metadata.reader = reader.clone();
         record.metadata.other_readers = other_readers;
         record.siblings = siblings;
         let parts = parts();
         let sent = Sent { metadata: &sent, parts: &parts, envelope_sha256: None, hub_id: None };
         difference(is_acceptance_of(&Evidence::Accepted(record), &sent))
     };
-    assert_eq!(said(vec![second.clone()], siblings.clone()), None);
-    assert_eq!(said(vec![second], vec![]), Some("deliveries"));
-    assert_eq!(said(vec![], siblings), Some("other readers"));
+    assert_eq!(said(&first, vec![second.clone()], siblings.clone()), None);
+    assert_eq!(said(&second, vec![first.clone()], siblings.clone()), None, "that of the other");
+    assert_eq!(said(&first, vec![second.clone()], vec![]), Some("deliveries"));
+    assert_eq!(said(&first, vec![second.clone()], vec![hub_id()]), Some("deliveries"), "its own");
+    assert_eq!(said(&first, vec![], siblings.clone()), Some("other readers"));
+    assert_eq!(said(&second, vec![second.clone()], siblings.clone()), Some("other readers"));
+    let third = PartyId::parse("ags:05766040").expect("a party");
+    assert_eq!(said(&third, vec![second], siblings), Some("reader"));
 }
 
 #[test]

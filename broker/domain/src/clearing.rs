@@ -385,12 +385,12 @@ impl NeedsTwo {
             ),
             Self::Sum(Alone { count, hours }) => (
                 format!(
-                    "Eine zweite Person muss das freigeben: Mit den {count} Zustellungen, für die Sie \
-                     dasselbe in den letzten {hours} Stunden allein getan haben, sind es mehr als {LARGE}."
+                    "Eine zweite Person muss das freigeben: Zusammen mit dem, was Sie davon innerhalb \
+                     von {hours} h allein getan haben ({count}), sind es mehr als {LARGE} Zustellungen."
                 ),
                 format!(
-                    "A second person must grant this: with the {count} deliveries for which you alone \
-                     did the same in the last {hours} hours it is more than {LARGE}."
+                    "A second person must grant this: with what you did of it alone within {hours} h \
+                     ({count}), it is more than {LARGE} deliveries."
                 ),
             ),
         }

@@ -58,7 +58,8 @@ pub(super) async fn of(
     let way = |service| to_author(tables, &record.metadata.author, service, record.test, now);
     // First the way: without one the content is not even opened.
     let service = &record.metadata.service;
-    if let Some(cause) = cause(due.kind, notice.cause())
+    let alone = record.metadata.other_readers.is_empty();
+    if let Some(cause) = cause(due.kind, notice.cause(), alone)
         && let Ok((way, successors)) = way(service)
         && let Some(rejection) = rejection(hub, &tables.packs, due, cause).await?
     {
@@ -82,9 +83,11 @@ pub(super) async fn of(
 }
 
 /// Which cause of a business rejection it is; none where a standard has no words for it. What may have
-/// arrived is not called undeliverable, and what was changed at rest is not read again.
-fn cause(kind: Kind, clearing: Option<ClearingCause>) -> Option<Cause> {
+/// arrived is not called undeliverable, and what was changed at rest is not read again. A standard rejects
+/// the whole message, as the Reader that its header names: where there are others, one of them may have it.
+fn cause(kind: Kind, clearing: Option<ClearingCause>, alone: bool) -> Option<Cause> {
     match (kind, clearing) {
+        _ if !alone => None,
         (Kind::Expired, _) => Some(Cause::Expired),
         (Kind::RejectedBack, Some(cause))
             if !may_have_arrived(cause) && cause != ClearingCause::DigestMismatch =>
@@ -211,7 +214,8 @@ mod tests {
                     }
                     _ => None,
                 };
-                assert_eq!(cause(kind, clearing), wanted, "{kind:?} {clearing:?}");
+                assert_eq!(cause(kind, clearing, true), wanted, "{kind:?} {clearing:?}");
+                assert_eq!(cause(kind, clearing, false), None, "{kind:?} {clearing:?}");
             }
         }
     }

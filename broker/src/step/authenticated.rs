@@ -63,7 +63,8 @@ pub(crate) async fn authenticate(
     let tables = hub.tables();
     let ground = Ground { tables: &tables, account: door.account, arrival: door.arrival };
     let claim = door.inbound.form().claim(&octets, &ground)?;
-    seen.metadata(&claim.metadata);
+    let brought = claim.alone.as_ref().and_then(|reader| claim.metadata.for_reader(reader));
+    seen.metadata(brought.as_ref().unwrap_or(&claim.metadata));
     if !door.account.may_send_for(&claim.metadata.author) {
         return Err(Fault::new(Code::AccountNotForAuthor));
     }

@@ -57,7 +57,11 @@ pub(crate) fn route(hub: &Hub, content: Content) -> Result<Routed, Fault> {
             }),
             _ => Ok((way, successors)),
         });
-        found.map_err(|fault| at_reader(fault, &message.metadata, metadata))
+        // Brought for one alone, it is clear which one.
+        found.map_err(|fault| match message.others.is_empty() {
+            true => fault,
+            false => at_reader(fault, &message.metadata, metadata),
+        })
     };
     let (way, successors) = find(&message.metadata)?;
     let ways = message.others.iter().map(|other| find(&other.metadata));

@@ -100,7 +100,9 @@ fn of_relayed(
         }
         let same = one.content_digest == sent.content_digest;
         let near = of.is_account() || of == coarser;
-        if by == author && if narrowed { near && same } else { near || same } {
+        let counts = by == author && if narrowed { near && same } else { near || same };
+        // One with the same content before any other: it is the message.
+        if counts && (same || other.is_none()) {
             other = Some(one);
         }
     }

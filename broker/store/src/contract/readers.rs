@@ -227,5 +227,11 @@ pub async fn readers_of_another_message_are_not_accepted<S: Subject>(dir: &Path)
         store.accept(acceptance).await.expect_err("is of another message");
         assert_eq!(store.figures().await.expect("figures").leaves, 0);
     }
+    // Each of those that it names, or none of them.
+    let intake = store.intake().expect("there is room");
+    let mut acceptance = for_three(1).acceptance(intake).expect("is taken in");
+    acceptance.others.pop();
+    store.accept(acceptance).await.expect_err("one is left out");
+    assert_eq!(store.figures().await.expect("figures").leaves, 0);
     for_three(1).accepted(&store).await;
 }

@@ -80,6 +80,11 @@ impl Accept {
         if others.len() >= MAX_READERS {
             return Err(crate::error::misuse("more Readers than a message may have"));
         }
+        // All of them, unless it is brought for one alone.
+        let whole = first.record.scope.reader().is_none();
+        if whole && others.len() != first.record.metadata.other_readers.len() {
+            return Err(crate::error::misuse("a Reader without a delivery"));
+        }
         for other in &others {
             check_parts(&other.record, &intake)?;
             check_sibling(&first.record, &other.record)?;

@@ -20,8 +20,8 @@ pub(super) fn agree(db: &Db, accepted: &Accepted) -> Result<bool, StoreError> {
     }
     let first = !matches!(accepted.scope, Scope::OfReader { .. });
     let others = &accepted.metadata.other_readers;
-    // Brought for one of several, it has none here.
-    if !accepted.siblings.is_empty() && others.len() != accepted.siblings.len() {
+    // Brought for one of several, it has none here; only then.
+    if others.len() != accepted.siblings.len() && (first || !accepted.siblings.is_empty()) {
         return Ok(false);
     }
     for (sibling, reader) in accepted.siblings.iter().zip(others) {
